@@ -1,1 +1,83 @@
-//! placeholder
+//! Facts about TLS certificates: what they say, in which order they stand, when they expire.
+//!
+//! ```text
+//! files, folders      bytes            facts              text
+//! ┌──────────┐  read  ┌─────┐  parse  ┌───────────┐      ┌────────────┐
+//! │   Scan   ├───────▶│ PEM ├────────▶│ CertFacts ├──┬──▶│ Prometheus │  observe, with `now`
+//! └────┬─────┘        │ DER │         └───────────┘  │   └────────────┘
+//!      │              └──┬──┘         ┌────────────┐ └──▶ JSON (serde)
+//!      └─────────────────┴───────────▶│ problems,  │
+//!        what could not be read       │ with place │
+//!                                     └────────────┘
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::{Duration, UNIX_EPOCH};
+//! use opsbox_cert::{Scan, ValidityState};
+//!
+//! let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+//! let report = Scan::new().path(folder).run();
+//!
+//! // The time is always an argument: this is the start of 2026.
+//! let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+//! for (source, facts) in report.certificates() {
+//!     if facts.state(now) == ValidityState::Expired {
+//!         println!("{}: {facts}", source.display());
+//!     }
+//! }
+//! for problem in report.problems() {
+//!     println!("{problem}");
+//! }
+//! assert!(!report.is_empty());
+//! # #[cfg(feature = "metrics")]
+//! # {
+//! let metrics = opsbox_cert::observe::prometheus::encode(report.certificates(), now);
+//! assert!(metrics.contains("tls_certificate_remaining_days{"));
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! - No input makes it panic, and a broken certificate does not hide the ones beside it.
+//! - Nothing is dropped in silence: `files == read + failed + skipped + ignored`, see [`Counts`].
+//! - Nothing reads a clock: with equal input and equal `now` the result is equal, order included.
+//! - No private key is decoded or shown. PEM sections are told apart by their label alone.
+//! - Text from a certificate is escaped wherever it is displayed.
+//!
+//! # Limits
+//!
+//! - Nothing is verified: no signature, no trust, no revocation. Facts are what a certificate claims.
+//! - PKCS#7, PKCS#12 and Java keystores are recognised and reported, not read.
+//! - Sizes and counts have limits, all in [`limits`].
+//!
+//! # Features
+//!
+//! | Feature | Default | Adds | Costs |
+//! |---|---|---|---|
+//! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
+//! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod bundle;
+mod chain;
+mod der;
+mod error;
+mod facts;
+pub mod limits;
+#[cfg(feature = "metrics")]
+pub mod observe;
+mod pem;
+mod report;
+mod scan;
+mod text;
+
+pub use crate::bundle::{Bundle, Format};
+pub use crate::chain::ChainOrder;
+pub use crate::error::{Error, ErrorKind, Place, Result};
+pub use crate::facts::{CertFacts, EcCurve, Fingerprint, KeyType, SubjectAltName, ValidityState};
+pub use crate::report::{Counts, ScanReport, SkipReason, Skipped};
+pub use crate::scan::{Scan, read_file};

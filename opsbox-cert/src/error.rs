@@ -1,0 +1,345 @@
+//! The one error type of the crate: what was attempted, on which object, why it failed, what to do.
+//!
+//! The same type is returned by the reading functions and listed in a scan report, so a message
+//! reads the same wherever it comes from.
+//!
+//! ```
+//! use opsbox_cert::{Bundle, ErrorKind};
+//!
+//! let error = Bundle::parse("web/tls.crt", b"").unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Empty);
+//! assert_eq!(error.path().unwrap().to_str(), Some("web/tls.crt"));
+//! assert!(error.is_retryable(), "the writer may be in the middle of it");
+//! ```
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where in a file or text something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Place {
+    /// Position among all PEM sections of the input, counted from 0. Always 0 for DER.
+    pub index: usize,
+    /// Line of the `-----BEGIN` marker, counted from 1. Always 1 for DER.
+    pub line: usize,
+    /// Byte offset of that line.
+    pub offset: usize,
+}
+
+impl Place {
+    pub(crate) const START: Self = Self {
+        index: 0,
+        line: 1,
+        offset: 0,
+    };
+}
+
+/// What went wrong, for a program to decide on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused to read the object; see [`source`](std::error::Error::source).
+    Io,
+    /// The file has no bytes.
+    Empty,
+    /// A folder was given where a file is needed.
+    Directory,
+    /// A pipe, socket or device, which is never opened.
+    NotAFile,
+    /// A limit of [`limits`](crate::limits) or of the scan was reached.
+    Limit,
+    /// The input ends before the certificate does.
+    Truncated,
+    /// The PEM armour or its base64 is damaged.
+    Pem,
+    /// The bytes are no X.509 certificate in DER.
+    Der,
+    /// The file holds a private key and no certificate.
+    PrivateKey,
+    /// Certificates in a container or an old form that is not read, such as PKCS#12.
+    Unsupported,
+    /// PEM or DER of another kind: a request, a CRL, a public key, parameters.
+    OtherContent,
+    /// Nothing that looks like a certificate, a key or a container.
+    NoCertificate,
+}
+
+/// Why something could not be read: object, place, reason and what to do about it.
+///
+/// `Display` is a full sentence for a human. Cloning is cheap.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    path: Option<PathBuf>,
+    place: Option<Place>,
+    reason: Reason,
+}
+
+impl Error {
+    /// The class of the failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.reason.kind()
+    }
+
+    /// The file or folder, as it was given or found; `None` for bytes without a name.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Where in the file, if the failure is about one section and not the whole file.
+    pub fn place(&self) -> Option<Place> {
+        self.0.place
+    }
+
+    /// The reason and the advice, without the object: what a table shows beside the path.
+    pub fn reason(&self) -> String {
+        self.0.reason.to_string()
+    }
+
+    /// Whether the same call can succeed later without anyone's help: a busy system, or a file that
+    /// is short because its writer is in the middle of writing it.
+    pub fn is_retryable(&self) -> bool {
+        match &self.0.reason {
+            Reason::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::Interrupted
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::WouldBlock
+                    | io::ErrorKind::ResourceBusy
+                    | io::ErrorKind::StaleNetworkFileHandle
+            ),
+            reason => {
+                self.0.path.is_some()
+                    && matches!(reason.kind(), ErrorKind::Empty | ErrorKind::Truncated)
+            }
+        }
+    }
+
+    pub(crate) fn with_path(mut self, path: &Path) -> Self {
+        Arc::make_mut(&mut self.0).path = Some(path.to_path_buf());
+        self
+    }
+
+    pub(crate) fn with_place(mut self, place: Place) -> Self {
+        Arc::make_mut(&mut self.0).place = Some(place);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            path,
+            place,
+            reason,
+        } = &*self.0;
+        let whole = match path {
+            Some(path) => crate::text::Escaped(&path.to_string_lossy()).to_string(),
+            None => "the given bytes".into(),
+        };
+        match place {
+            Some(Place { index, line, .. }) => write!(
+                f,
+                "cannot read the certificate at line {line} of {whole} (section index {index})"
+            )?,
+            None if reason.kind() == ErrorKind::Io => write!(f, "cannot read {whole}")?,
+            None => write!(f, "cannot read a certificate from {whole}")?,
+        }
+        write!(f, ": {reason}")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("path", &self.0.path)
+            .field("place", &self.0.place)
+            .field("reason", &self.0.reason)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.0.reason)
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        Self(Arc::new(Inner {
+            path: None,
+            place: None,
+            reason,
+        }))
+    }
+}
+
+/// `path`, `index`, `line` and `offset` (`null` where they do not apply), `kind`, `reason`,
+/// `message` and `retryable`.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("Error", 8)?;
+        out.serialize_field("path", &self.path().map(Path::to_string_lossy))?;
+        out.serialize_field("index", &self.place().map(|place| place.index))?;
+        out.serialize_field("line", &self.place().map(|place| place.line))?;
+        out.serialize_field("offset", &self.place().map(|place| place.offset))?;
+        out.serialize_field("kind", &self.kind())?;
+        out.serialize_field("reason", &self.reason())?;
+        out.serialize_field("message", &self.to_string())?;
+        out.serialize_field("retryable", &self.is_retryable())?;
+        out.end()
+    }
+}
+
+/// All messages of the crate in one place, each with what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Reason {
+    #[error("{}", io_advice(.0))]
+    Io(#[source] Arc<io::Error>),
+    #[error(
+        "the file is empty (0 bytes); write the certificate again, an interrupted copy leaves an empty file"
+    )]
+    Empty,
+    #[error("it is a directory and not a file; give a file in it, or scan the whole directory")]
+    Directory,
+    #[error("it is a {what} and not a regular file; it is never opened, give a regular file")]
+    NotAFile { what: &'static str },
+    #[error(
+        "the file is larger than the limit of {limit} bytes; split it, or raise `max_file_bytes` if it is right"
+    )]
+    FileTooLarge { limit: u64 },
+    #[error("it has more than {limit} PEM sections, the rest is not read; split the file")]
+    TooManySections { limit: usize },
+    #[error(
+        "the folder is deeper than the limit of {limit} and is not entered; give it as a path of its own, or raise `max_depth`"
+    )]
+    TooDeep { limit: usize },
+    #[error(
+        "the scan ended here after {limit} entries; give more specific paths, or raise `max_files`"
+    )]
+    TooManyFiles { limit: usize },
+    #[error(
+        "the `-----END {label}-----` line is missing, so the section is truncated; copy the file again"
+    )]
+    NoEndLine { label: String },
+    #[error(
+        "the section starts as {begin:?} but ends as {end:?}; a part of the file is lost, copy it again"
+    )]
+    EndMismatch { begin: String, end: String },
+    #[error("the BEGIN line does not end in exactly five dashes; correct the line")]
+    BadBeginLine,
+    #[error(
+        "the text between BEGIN and END is no base64 ({detail}); copy the certificate again as plain text"
+    )]
+    Base64 { detail: String },
+    #[error("there is nothing between the BEGIN and END lines; copy the certificate again")]
+    EmptySection,
+    #[error(
+        "the certificate should have {expected} bytes but only {actual} are there, so it is truncated; copy it again"
+    )]
+    TruncatedDer { expected: u64, actual: u64 },
+    #[error(
+        "{extra} bytes follow the end of the certificate; keep one certificate per DER file or PEM section"
+    )]
+    TrailingBytes { extra: u64 },
+    #[error(
+        "the bytes are no X.509 certificate ({detail}); check what wrote them, `openssl x509 -text` may tell more"
+    )]
+    Der { detail: String },
+    #[error("{}", private_key_advice(.encrypted))]
+    PrivateKey { encrypted: bool },
+    #[error("{what}; {advice}")]
+    Unsupported {
+        what: &'static str,
+        advice: &'static str,
+    },
+    #[error(
+        "it holds {what} and no certificate; give the certificate (often fullchain.pem or tls.crt)"
+    )]
+    OtherContent { what: String },
+    #[error(
+        "the file is binary and neither a DER certificate nor PEM text; give a certificate in PEM or DER"
+    )]
+    Binary,
+    #[error("the text has no `-----BEGIN CERTIFICATE-----` line; give a certificate in PEM or DER")]
+    NoSection,
+    #[error(
+        "the BEGIN line at line {line} does not start at the first column; remove what stands before it in each line"
+    )]
+    Indented { line: usize },
+    #[error(
+        "the text is base64 without BEGIN and END lines; add `-----BEGIN CERTIFICATE-----` before and `-----END CERTIFICATE-----` after it"
+    )]
+    BareBase64,
+    #[error("the text is encoded as UTF-16; save it as UTF-8 or ASCII")]
+    Utf16,
+}
+
+impl Reason {
+    pub(crate) fn io(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io(_) => ErrorKind::Io,
+            Self::Empty => ErrorKind::Empty,
+            Self::Directory => ErrorKind::Directory,
+            Self::NotAFile { .. } => ErrorKind::NotAFile,
+            Self::FileTooLarge { .. }
+            | Self::TooManySections { .. }
+            | Self::TooDeep { .. }
+            | Self::TooManyFiles { .. } => ErrorKind::Limit,
+            Self::NoEndLine { .. } | Self::TruncatedDer { .. } => ErrorKind::Truncated,
+            Self::EndMismatch { .. }
+            | Self::BadBeginLine
+            | Self::Base64 { .. }
+            | Self::EmptySection
+            | Self::Indented { .. }
+            | Self::BareBase64
+            | Self::Utf16 => ErrorKind::Pem,
+            Self::TrailingBytes { .. } | Self::Der { .. } => ErrorKind::Der,
+            Self::PrivateKey { .. } => ErrorKind::PrivateKey,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::OtherContent { .. } => ErrorKind::OtherContent,
+            Self::Binary | Self::NoSection => ErrorKind::NoCertificate,
+        }
+    }
+}
+
+fn io_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such file or folder; check the path, and the target if it is a link".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; let this user read the file and enter its folders".into()
+        }
+        kind => format!("{kind}; see the cause reported by the operating system"),
+    }
+}
+
+fn private_key_advice(encrypted: &bool) -> String {
+    let encrypted = if *encrypted { "an encrypted" } else { "a" };
+    format!(
+        "it holds {encrypted} private key and no certificate; \
+         give the certificate (often fullchain.pem or tls.crt)"
+    )
+}

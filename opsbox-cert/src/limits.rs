@@ -1,0 +1,40 @@
+//! Every limit of the crate, each with its reason.
+//!
+//! A limit that is reached is always reported, as a problem or in the counts: nothing is dropped in
+//! silence. Those of a scan can be changed on [`Scan`](crate::Scan).
+//!
+//! ```
+//! use opsbox_cert::{Scan, limits};
+//!
+//! // A folder of one huge CA bundle: allow a bigger file, look less deep.
+//! let scan = Scan::new()
+//!     .max_file_bytes(4 * limits::MAX_FILE_BYTES)
+//!     .max_depth(1);
+//! # drop(scan);
+//! ```
+
+/// Largest file that is read: 16 MiB, some seventy times the bundle of all public CAs.
+pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How much of a file without a certificate extension is searched for a PEM marker: 64 KiB, which
+/// covers a text dump or a comment block in front of the first certificate.
+pub const SNIFF_BYTES: u64 = 64 * 1024;
+
+/// Most PEM sections that are read from one input: 65,536. The rest is one problem.
+pub const MAX_PEM_SECTIONS: usize = 65_536;
+
+/// Deepest sub folder a scan enters, the given folder being 0: 16. An explicit stack is used, so
+/// the limit is there against surprises such as a scan of `/`, not to protect the call stack.
+pub const MAX_DEPTH: usize = 16;
+
+/// Most folder entries that a scan looks at: one million.
+pub const MAX_FILES: usize = 1_000_000;
+
+/// Longest value of the `san` label in bytes: 2,048. It is the longest label value that Mimir and
+/// Cortex accept by default, and a refused series is an alert that never fires. A longer list is cut
+/// between two names and ends in `+N more`.
+pub const MAX_SAN_LABEL_BYTES: usize = 2_048;
+
+/// Most certificates of one subject that are tried as the issuer of another: 16. Real cross-signing
+/// has two or three; without a limit a bundle of equal names would cost quadratic time.
+pub const MAX_ISSUERS_PER_NAME: usize = 16;
