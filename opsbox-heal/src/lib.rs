@@ -1,1 +1,98 @@
-//! placeholder
+//! Kubernetes pod health: what is wrong with which pod, and how one can tell.
+//!
+//! ```text
+//! observe ───────────── model ──────────── diagnose ──────────── report
+//! JSON or YAML          PodState,          pure functions,       counts,
+//! of `kubectl`          probe matrix       one a condition       sick pods first
+//! ```
+//!
+//! No cluster is needed: a saved pod list goes in, and a [`Verdict`] with its evidence comes out
+//! for every pod.
+//!
+//! ```
+//! use opsbox_heal::{Condition, PodSnapshot, Report, Timestamp};
+//!
+//! // PodSnapshot::from_path("pods.json")? after `kubectl get pods -A -o json > pods.json`
+//! let snapshot = PodSnapshot::from_slice(br#"{
+//!     "apiVersion": "v1", "kind": "List", "items": [{
+//!         "apiVersion": "v1", "kind": "Pod",
+//!         "metadata": {"name": "cart-7d9", "namespace": "shop"},
+//!         "spec": {"containers": [{"name": "app", "image": "registry.example/cart:1.4"}]},
+//!         "status": {"phase": "Pending", "containerStatuses": [{
+//!             "name": "app", "ready": false, "restartCount": 0,
+//!             "state": {"waiting": {
+//!                 "reason": "ImagePullBackOff",
+//!                 "message": "Back-off pulling image \"registry.example/cart:1.4\""
+//!             }}
+//!         }]}
+//!     }]
+//! }"#)?;
+//! let now: Timestamp = "2026-03-01T12:00:00Z".parse()?; // or SystemTime::now().into()
+//! let report = Report::new(snapshot.pods(), now);
+//! for sick in report.sick() {
+//!     println!("{} on {:?}: {:#}", sick.pod(), sick.pod().node(), sick.verdict());
+//! }
+//! assert_eq!(report.count(Condition::ImagePullBackOff), 1);
+//! # Ok::<(), opsbox_heal::Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | page | what |
+//! |---|---|
+//! | [`observe`] | which input is read, and how |
+//! | [`model`] | what is kept of a pod |
+//! | [`ProbeMatrix`] | startup x readiness x liveness, and what is inferred |
+//! | [`mod@diagnose`] | which condition is found when |
+//! | [`limits`] | every limit |
+//!
+//! # Features
+//!
+//! | feature | default | what | cost |
+//! |---|---|---|---|
+//! | `yaml` | yes | read YAML as well as JSON | `serde-saphyr` and its parser |
+//!
+//! # Guarantees
+//!
+//! * Total: no input panics, and every pod gets a verdict with at least one piece of evidence.
+//! * Pure: a verdict depends on the pod, the moment and the [`Thresholds`], and on nothing else.
+//! * What is newer than this crate is [`Condition::Unrecognized`] and left to a human.
+//! * No tree of the document is built; a pod of one container takes less than half a kilobyte.
+//! * No `unsafe`.
+//!
+//! # Limits
+//!
+//! * The API has no field for the liveness probe. That it fails is a suspicion, as [`ProbeMatrix`]
+//!   says.
+//! * A list is one moment. Whether a crash loop is getting better takes a second look.
+//! * The clock of the machine that reads and the clocks of the nodes are taken to agree within
+//!   seconds.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod error;
+pub mod limits;
+mod time;
+
+pub mod diagnose;
+pub mod model;
+pub mod observe;
+
+pub use diagnose::{
+    judge::{diagnose, diagnose_with},
+    report::{Diagnosis, Report},
+    thresholds::Thresholds,
+};
+pub use error::{Error, ErrorKind};
+pub use model::{
+    container::{Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting},
+    matrix::{JointState, ProbeMatrix, ProbeState},
+    pod::{
+        ConditionStatus, Deletion, Owner, Phase, PodCondition, PodConditionType, PodState,
+        QosClass, RestartPolicy,
+    },
+    verdict::{Condition, Confidence, Evidence, Finding, Severity, Verdict},
+};
+pub use observe::snapshot::{PodSnapshot, Skipped};
+pub use time::Timestamp;

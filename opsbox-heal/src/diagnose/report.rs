@@ -1,0 +1,137 @@
+//! The verdicts on all pods of a snapshot.
+
+use std::fmt;
+
+use super::{judge::diagnose_with, thresholds::Thresholds};
+use crate::{
+    model::{
+        pod::PodState,
+        verdict::{Condition, Verdict},
+    },
+    time::Timestamp,
+};
+
+/// The verdicts on many pods, counted and sorted.
+///
+/// ```
+/// use opsbox_heal::{Condition, PodSnapshot, Report, Timestamp};
+///
+/// let snapshot = PodSnapshot::from_json(br#"{"kind": "List", "items": [
+///     {"kind": "Pod", "metadata": {"name": "a"}, "status": {"phase": "Succeeded"}},
+///     {"kind": "Pod", "metadata": {"name": "b"}, "status": {"phase": "Failed"}}
+/// ]}"#)?;
+/// let now: Timestamp = "2026-03-01T12:00:00Z".parse()?;
+/// let report = Report::new(snapshot.pods(), now);
+/// assert_eq!(report.count(Condition::Completed), 1);
+/// assert_eq!(report.sick().next().unwrap().pod().name(), "b");
+/// assert_eq!(report.to_string(), "2 pods: 1 Failed, 1 Completed");
+/// # Ok::<(), opsbox_heal::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    entries: Vec<Diagnosis<'a>>,
+}
+
+/// A pod with its verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis<'a> {
+    pod: &'a PodState,
+    verdict: Verdict,
+}
+
+impl<'a> Diagnosis<'a> {
+    /// The pod.
+    pub fn pod(&self) -> &'a PodState {
+        self.pod
+    }
+
+    /// The verdict on it.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+impl fmt::Display for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.pod)?;
+        self.verdict.fmt(f)
+    }
+}
+
+impl<'a> Report<'a> {
+    /// Judges every pod, with the default [`Thresholds`].
+    pub fn new(pods: &'a [PodState], now: Timestamp) -> Self {
+        Self::with_thresholds(pods, now, &Thresholds::default())
+    }
+
+    /// Judges every pod.
+    pub fn with_thresholds(pods: &'a [PodState], now: Timestamp, thresholds: &Thresholds) -> Self {
+        let mut entries: Vec<_> = pods
+            .iter()
+            .map(|pod| Diagnosis {
+                pod,
+                verdict: diagnose_with(pod, now, thresholds),
+            })
+            .collect();
+        entries.sort_by(|a, b| key(a).cmp(&key(b)));
+        Self { entries }
+    }
+
+    /// Every pod: the worst severity first, then by condition, namespace and name.
+    pub fn entries(&self) -> &[Diagnosis<'a>] {
+        &self.entries
+    }
+
+    /// The pods that somebody or something should act on, in the same order.
+    pub fn sick(&self) -> impl Iterator<Item = &Diagnosis<'a>> {
+        self.entries
+            .iter()
+            .take_while(|entry| entry.verdict.is_sick())
+    }
+
+    /// How many pods there are.
+    pub fn total(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many pods have this as their primary condition.
+    pub fn count(&self, condition: Condition) -> usize {
+        self.entries
+            .iter()
+            .filter(|entry| entry.verdict.condition() == condition)
+            .count()
+    }
+
+    /// The conditions that occur, in order of precedence, each with its count. The counts add up
+    /// to [`total`](Self::total).
+    pub fn counts(&self) -> impl Iterator<Item = (Condition, usize)> {
+        Condition::ALL
+            .into_iter()
+            .map(|condition| (condition, self.count(condition)))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+fn key<'e>(entry: &'e Diagnosis<'_>) -> impl Ord + use<'e> {
+    let verdict = &entry.verdict;
+    let severity = std::cmp::Reverse(verdict.severity());
+    (
+        severity,
+        verdict.condition(),
+        entry.pod.namespace(),
+        entry.pod.name(),
+    )
+}
+
+/// One line: how many pods, and of which condition.
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pods = if self.total() == 1 { "pod" } else { "pods" };
+        write!(f, "{} {pods}", self.total())?;
+        for (index, (condition, count)) in self.counts().enumerate() {
+            let separator = if index == 0 { ": " } else { ", " };
+            write!(f, "{separator}{count} {condition}")?;
+        }
+        Ok(())
+    }
+}

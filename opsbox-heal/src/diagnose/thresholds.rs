@@ -1,0 +1,51 @@
+//! What counts as long, recent or often.
+
+use std::time::Duration;
+
+/// The numbers behind a verdict. The defaults follow the kubelet's own timing where it has one.
+///
+/// ```
+/// use opsbox_heal::Thresholds;
+/// use std::time::Duration;
+///
+/// let mut thresholds = Thresholds::default();
+/// thresholds.startup_grace = Duration::from_secs(15 * 60); // images of 20 GB
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Thresholds {
+    /// How long a pod may come up without a sign of progress before it is `StuckStarting`, and a
+    /// running container may be unready after its start before that is `NotReady`: 5 minutes.
+    pub startup_grace: Duration,
+    /// How long the scheduler may look for a node before the pod is `Unschedulable`: 1 minute,
+    /// about what a cluster autoscaler needs to notice.
+    pub unschedulable_after: Duration,
+    /// From when on an unready container is judged so with high confidence: 1 minute.
+    pub not_ready_after: Duration,
+    /// How long a pod may be there after it was due to be gone before it is `StuckTerminating`:
+    /// 2 minutes, for a kubelet that unmounts volumes and reports.
+    pub terminating_margin: Duration,
+    /// How many restarts make a loop of a container that happens to run right now: 3.
+    pub crash_loop_restarts: u32,
+    /// How long a run must last to end a crash loop: 10 minutes, after which the kubelet itself
+    /// forgets its back-off.
+    pub crash_loop_quiet: Duration,
+    /// How long an `OOMKilled` of a container that runs again is a condition and not yet history:
+    /// 1 hour.
+    pub oom_recent: Duration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        Self {
+            startup_grace: minutes(5),
+            unschedulable_after: minutes(1),
+            not_ready_after: minutes(1),
+            terminating_margin: minutes(2),
+            crash_loop_restarts: 3,
+            crash_loop_quiet: minutes(10),
+            oom_recent: minutes(60),
+        }
+    }
+}

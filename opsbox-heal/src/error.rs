@@ -1,0 +1,234 @@
+//! What can go wrong, and on which object.
+//!
+//! ```
+//! use opsbox_heal::{ErrorKind, PodSnapshot};
+//!
+//! let error = PodSnapshot::from_json(br#"{"items": [{"metadata": {"name": "web"#).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Truncated);
+//! assert_eq!(error.item_index(), Some(0));
+//! assert_eq!(error.line(), Some(1));
+//! ```
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// The kind of an [`Error`], for a program to decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file could not be opened or read.
+    Io,
+    /// The path is a directory.
+    Directory,
+    /// There is nothing in the input but white space.
+    Empty,
+    /// The input is larger than a limit of [`limits`](crate::limits).
+    TooLarge,
+    /// The input is not text: an archive, a program, UTF-16.
+    Binary,
+    /// The input is YAML and the feature `yaml` is off.
+    YamlDisabled,
+    /// The text is not JSON or not YAML.
+    Syntax,
+    /// The input ends in the middle of a list.
+    Truncated,
+    /// The input is an object, but not a pod or a list of pods.
+    WrongKind,
+    /// A field has a type or value that the Kubernetes API does not know for it.
+    InvalidField,
+    /// A text is not a point in time.
+    Timestamp,
+}
+
+/// An error of this crate: what was attempted, on which object, and what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    path: Option<PathBuf>,
+    item_index: Option<usize>,
+    namespace: Option<String>,
+    name: Option<String>,
+    position: Option<Position>,
+    source: Option<io::Error>,
+}
+
+/// A place in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    pub(crate) byte_offset: u64,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            path: None,
+            item_index: None,
+            namespace: None,
+            name: None,
+            position: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn with_path(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn with_position(mut self, position: Option<Position>) -> Self {
+        self.0.position = position;
+        self
+    }
+
+    pub(crate) fn with_item(mut self, index: Option<usize>, namespace: &str, name: &str) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.0.item_index = index;
+        self.0.namespace = some(namespace);
+        self.0.name = some(name);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: io::Error) -> Self {
+        self.0.source = Some(source);
+        self
+    }
+
+    /// What went wrong, for a program to decide on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The file that was read, if it was one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Index in `items` of the object that could not be read.
+    pub fn item_index(&self) -> Option<usize> {
+        self.0.item_index
+    }
+
+    /// Namespace of the object, if it had been read by then.
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.as_deref()
+    }
+
+    /// Name of the object, if it had been read by then.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Line of the input, from 1.
+    pub fn line(&self) -> Option<u64> {
+        self.0.position.map(|p| p.line)
+    }
+
+    /// Column of that line, from 1.
+    pub fn column(&self) -> Option<u64> {
+        self.0.position.map(|p| p.column)
+    }
+
+    /// Offset in the input in bytes, from 0.
+    pub fn byte_offset(&self) -> Option<u64> {
+        self.0.position.map(|p| p.byte_offset)
+    }
+
+    /// Whether the same call may succeed a moment later with nothing changed by the caller.
+    ///
+    /// True for an interrupted or timed-out read; bad content stays bad.
+    pub fn is_retryable(&self) -> bool {
+        use io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
+        self.0.source.as_ref().is_some_and(|source| {
+            matches!(
+                source.kind(),
+                Interrupted | ResourceBusy | TimedOut | WouldBlock
+            )
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(path) = &inner.path {
+            write!(f, "cannot read pods from {}: ", path.display())?;
+        }
+        if let Some(index) = inner.item_index {
+            write!(f, "items[{index}]")?;
+        }
+        if let Some(name) = &inner.name {
+            let space = if inner.item_index.is_some() { " " } else { "" };
+            match &inner.namespace {
+                Some(namespace) => write!(f, "{space}({namespace}/{name})")?,
+                None => write!(f, "{space}({name})")?,
+            }
+        }
+        if inner.item_index.is_some() || inner.name.is_some() {
+            f.write_str(": ")?;
+        }
+        if let Some(p) = inner.position {
+            write!(
+                f,
+                "line {} column {} (byte {}): ",
+                p.line, p.column, p.byte_offset
+            )?;
+        }
+        f.write_str(&inner.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_every_place_it_knows() {
+        let position = Position {
+            line: 7,
+            column: 3,
+            byte_offset: 90,
+        };
+        let error = Error::new(ErrorKind::Syntax, "expected a value")
+            .with_path(Path::new("pods.json"))
+            .with_item(Some(4), "shop", "web-1")
+            .with_position(Some(position));
+        assert_eq!(
+            error.to_string(),
+            "cannot read pods from pods.json: items[4] (shop/web-1): line 7 column 3 (byte 90): \
+             expected a value"
+        );
+        assert_eq!(error.name(), Some("web-1"));
+        assert_eq!(error.byte_offset(), Some(90));
+        assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn only_a_passing_failure_is_retryable() {
+        let from = |kind: io::ErrorKind| Error::new(ErrorKind::Io, "x").with_source(kind.into());
+        assert!(from(io::ErrorKind::TimedOut).is_retryable());
+        assert!(!from(io::ErrorKind::NotFound).is_retryable());
+        assert!(std::error::Error::source(&from(io::ErrorKind::NotFound)).is_some());
+    }
+
+    #[test]
+    fn an_error_is_one_pointer() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

@@ -1,0 +1,43 @@
+//! Every limit of the crate, in one place.
+//!
+//! A limit is there so that a wrong or hostile file ends in an error that names it, never in a
+//! machine without memory. Honest input of the largest clusters stays far below each of them.
+//!
+//! ```
+//! use opsbox_heal::limits;
+//!
+//! // 150,000 pods of 9 kB, the size of a 5,000-node cluster, fit.
+//! assert!(150_000 * 9_000 < limits::MAX_INPUT_BYTES);
+//! ```
+
+/// Largest file that [`PodSnapshot::from_path`](crate::PodSnapshot::from_path) reads: 4 GiB.
+///
+/// The file is held in memory while it is read; the model that is left is about a twentieth of it.
+pub const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Largest YAML document stream: 512 MiB, about 40,000 pods. JSON is the format for more.
+pub const MAX_YAML_BYTES: usize = 512 * 1024 * 1024;
+
+/// Deepest nesting of objects and arrays; a real pod with its managed fields needs about 20.
+///
+/// JSON is refused at the same depth by `serde_json`.
+pub const MAX_DEPTH: usize = 128;
+
+/// Most documents (`---`) in one YAML stream.
+pub const MAX_YAML_DOCUMENTS: usize = 100_000;
+
+/// Most YAML aliases (`*name`) in one document. `kubectl` writes none.
+pub const MAX_YAML_ALIASES: usize = 1_000;
+
+/// Most nodes that all aliases of one document may expand to: what refuses an alias bomb.
+pub const MAX_YAML_ALIAS_NODES: usize = 100_000;
+
+/// Most containers of one kind (regular, init, ephemeral) in one pod.
+pub const MAX_CONTAINERS: usize = 1_024;
+
+/// Most bytes kept of a message of the kubelet or the scheduler; the rest is cut at a character.
+pub const MAX_MESSAGE_BYTES: usize = 1_024;
+
+/// Most skipped objects that [`PodSnapshot::skipped`](crate::PodSnapshot::skipped) lists.
+/// All of them are counted.
+pub const MAX_SKIPPED_LISTED: usize = 100;

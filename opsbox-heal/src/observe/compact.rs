@@ -1,0 +1,324 @@
+//! From what was read to the compact model.
+
+use std::{collections::HashSet, hash::Hash, sync::Arc};
+
+use super::wire;
+use crate::{
+    limits::{MAX_CONTAINERS, MAX_MESSAGE_BYTES},
+    model::{
+        container::{
+            Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
+        },
+        pod::{
+            ConditionStatus, Deletion, Detail, Owner, PodCondition, PodConditionType, PodState,
+            QosClass, RestartPolicy,
+        },
+    },
+    time::Timestamp,
+};
+
+/// Values that many pods have in common, each kept once.
+#[derive(Default)]
+pub(super) struct Pool {
+    texts: HashSet<Arc<str>>,
+    owners: HashSet<Arc<Owner>>,
+}
+
+impl Pool {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+
+    fn some_text(&mut self, text: &wire::Text<'_>) -> Option<Arc<str>> {
+        (!text.as_str().is_empty()).then(|| self.text(text.as_str()))
+    }
+
+    fn owner(&mut self, owner: Owner) -> Arc<Owner> {
+        shared(&mut self.owners, owner)
+    }
+
+    fn detail(&mut self, reason: &wire::Text<'_>, message: &wire::Text<'_>) -> Option<Box<Detail>> {
+        let reason = self.some_text(reason);
+        let message = some_message(message);
+        (reason.is_some() || message.is_some()).then(|| Box::new(Detail { reason, message }))
+    }
+}
+
+fn shared<T: Eq + Hash>(pool: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
+    if let Some(known) = pool.get(&value) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(value);
+    pool.insert(Arc::clone(&new));
+    new
+}
+
+/// The compact form of one pod, or what is wrong with it.
+pub(super) fn pod(
+    meta: &wire::ObjectMeta<'_>,
+    spec: wire::PodSpec<'_>,
+    status: wire::PodStatus<'_>,
+    pool: &mut Pool,
+) -> Result<PodState, String> {
+    if meta.name.as_str().is_empty() {
+        return Err("metadata.name is missing: not a pod as the API server writes it".to_owned());
+    }
+    let restart_policy = restart_policy(&spec.restart_policy).unwrap_or(RestartPolicy::Always);
+    let mut containers = Vec::new();
+    for (kind, specs, statuses) in [
+        (
+            ContainerKind::Regular,
+            spec.containers,
+            status.container_statuses,
+        ),
+        (
+            ContainerKind::Init,
+            spec.init_containers,
+            status.init_container_statuses,
+        ),
+        (
+            ContainerKind::Ephemeral,
+            spec.ephemeral_containers,
+            status.ephemeral_container_statuses,
+        ),
+    ] {
+        let specs = specs.unwrap_or_default();
+        let statuses = statuses.unwrap_or_default();
+        if specs.len().max(statuses.len()) > MAX_CONTAINERS {
+            return Err(format!(
+                "more than {MAX_CONTAINERS} containers of one kind in one pod"
+            ));
+        }
+        join(
+            kind,
+            restart_policy,
+            &specs,
+            statuses,
+            pool,
+            &mut containers,
+        );
+    }
+    Ok(PodState {
+        namespace: pool.text(meta.namespace.as_str()),
+        name: meta.name.as_str().into(),
+        uid: meta.uid.as_str().into(),
+        owner: owner(meta, pool),
+        node: pool.some_text(&spec.node_name),
+        phase: status.phase.as_str().into(),
+        detail: pool.detail(&status.reason, &status.message),
+        created: time(meta.creation_timestamp.as_ref()),
+        deletion: deletion(meta, pool),
+        conditions: conditions(status.conditions.unwrap_or_default(), pool),
+        containers: containers.into(),
+        priority: spec.priority,
+        qos_class: match status.qos_class.as_str() {
+            "Guaranteed" => QosClass::Guaranteed,
+            "Burstable" => QosClass::Burstable,
+            "BestEffort" => QosClass::BestEffort,
+            _ => QosClass::Unknown,
+        },
+        restart_policy,
+    })
+}
+
+fn owner(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Arc<Owner>> {
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    let managing = owners.iter().find(|o| o.controller == Some(true));
+    managing.or_else(|| owners.first()).map(|o| {
+        pool.owner(Owner {
+            kind: o.kind.as_str().into(),
+            name: o.name.as_str().into(),
+            uid: o.uid.as_str().into(),
+            controller: o.controller == Some(true),
+        })
+    })
+}
+
+fn deletion(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Box<Deletion>> {
+    let due = time(meta.deletion_timestamp.as_ref())?;
+    let finalizers = meta.finalizers.as_deref().unwrap_or_default();
+    Some(Box::new(Deletion {
+        due,
+        grace_period_seconds: meta.deletion_grace_period_seconds.map(clamp_u32),
+        finalizers: finalizers.iter().map(|f| pool.text(f.as_str())).collect(),
+    }))
+}
+
+fn conditions(conditions: Vec<wire::Condition<'_>>, pool: &mut Pool) -> Box<[PodCondition]> {
+    (0_u16..)
+        .zip(conditions)
+        .map(|(index, c)| PodCondition {
+            kind: match c.kind.as_str() {
+                "PodScheduled" => PodConditionType::PodScheduled,
+                "Initialized" => PodConditionType::Initialized,
+                "ContainersReady" => PodConditionType::ContainersReady,
+                "Ready" => PodConditionType::Ready,
+                "PodReadyToStartContainers" => PodConditionType::PodReadyToStartContainers,
+                "DisruptionTarget" => PodConditionType::DisruptionTarget,
+                other => PodConditionType::Other(pool.text(other)),
+            },
+            status: match c.status.as_str() {
+                "True" => ConditionStatus::True,
+                "False" => ConditionStatus::False,
+                _ => ConditionStatus::Unknown,
+            },
+            index,
+            since: time(c.last_transition_time.as_ref()),
+            detail: pool.detail(&c.reason, &c.message),
+        })
+        .collect()
+}
+
+/// Joins specs and statuses by name: the kubelet sorts statuses, so the order is not the same.
+fn join(
+    kind: ContainerKind,
+    pod_policy: RestartPolicy,
+    specs: &[wire::ContainerSpec<'_>],
+    statuses: Vec<wire::ContainerStatus<'_>>,
+    pool: &mut Pool,
+    joined: &mut Vec<Container>,
+) {
+    let first = joined.len();
+    for (index, spec) in (0_u16..).zip(specs) {
+        let own_policy = restart_policy(&spec.restart_policy);
+        let is_init = kind == ContainerKind::Init;
+        let kind = match own_policy {
+            Some(RestartPolicy::Always) if is_init => ContainerKind::Sidecar,
+            _ => kind,
+        };
+        joined.push(Container {
+            name: pool.text(spec.name.as_str()),
+            image: pool.text(spec.image.as_str()),
+            state: ContainerState::NotReported,
+            last_state: None,
+            restarts: 0,
+            index,
+            reported: false,
+            kind,
+            restart_policy: match (own_policy, pod_policy) {
+                (Some(own), _) => own,
+                // An init container that ended well is never started again.
+                (None, RestartPolicy::Always) if is_init => RestartPolicy::OnFailure,
+                (None, policy) => policy,
+            },
+            probes: Probes {
+                startup: spec.startup_probe.is_some(),
+                readiness: spec.readiness_probe.is_some(),
+                liveness: spec.liveness_probe.is_some(),
+            },
+            ready: false,
+            started: None,
+        });
+    }
+    for (index, status) in (0_u16..).zip(statuses) {
+        let known = joined
+            .iter_mut()
+            .skip(first)
+            .find(|c| &*c.name == status.name.as_str());
+        match known {
+            Some(container) => report(container, index, status, pool),
+            // A status without a spec: the list was cut down by somebody. Better than nothing.
+            None => {
+                let mut container = Container {
+                    name: pool.text(status.name.as_str()),
+                    image: pool.text(status.image.as_str()),
+                    state: ContainerState::NotReported,
+                    last_state: None,
+                    restarts: 0,
+                    index,
+                    reported: true,
+                    kind,
+                    restart_policy: pod_policy,
+                    probes: Probes::default(),
+                    ready: false,
+                    started: None,
+                };
+                report(&mut container, index, status, pool);
+                joined.push(container);
+            }
+        }
+    }
+}
+
+fn report(
+    container: &mut Container,
+    index: u16,
+    status: wire::ContainerStatus<'_>,
+    pool: &mut Pool,
+) {
+    container.index = index;
+    container.reported = true;
+    container.ready = status.ready == Some(true);
+    container.started = status.started;
+    container.restarts = clamp_u32(status.restart_count.unwrap_or(0));
+    container.state = state(status.state.unwrap_or_default(), pool);
+    container.last_state = status
+        .last_state
+        .and_then(|s| s.terminated)
+        .map(|t| Box::new(termination(&t, pool)));
+}
+
+fn state(state: wire::State<'_>, pool: &mut Pool) -> ContainerState {
+    if let Some(running) = state.running {
+        return ContainerState::Running(Running {
+            started_at: time(running.started_at.as_ref()),
+        });
+    }
+    if let Some(terminated) = state.terminated {
+        return ContainerState::Terminated(Box::new(termination(&terminated, pool)));
+    }
+    if state.waiting.is_none() && !state.other.as_str().is_empty() {
+        return ContainerState::Other(pool.text(state.other.as_str()));
+    }
+    let waiting = state.waiting.unwrap_or_default();
+    ContainerState::Waiting(Waiting {
+        detail: pool.detail(&waiting.reason, &waiting.message),
+    })
+}
+
+fn termination(terminated: &wire::Terminated<'_>, pool: &mut Pool) -> Termination {
+    let clamp = |code: i64| i32::try_from(code).unwrap_or(i32::MAX);
+    Termination {
+        exit_code: clamp(terminated.exit_code.unwrap_or(0)),
+        signal: terminated.signal.filter(|signal| *signal != 0).map(clamp),
+        reason: pool.some_text(&terminated.reason),
+        message: some_message(&terminated.message),
+        started_at: real_time(terminated.started_at.as_ref()),
+        finished_at: real_time(terminated.finished_at.as_ref()),
+    }
+}
+
+fn restart_policy(text: &wire::Text<'_>) -> Option<RestartPolicy> {
+    match text.as_str() {
+        "Always" => Some(RestartPolicy::Always),
+        "OnFailure" => Some(RestartPolicy::OnFailure),
+        "Never" => Some(RestartPolicy::Never),
+        _ => None,
+    }
+}
+
+fn time(time: Option<&wire::Time>) -> Option<Timestamp> {
+    time.map(|t| t.0)
+}
+
+/// The kubelet writes 1970 for a run that it has lost sight of (`ContainerStatusUnknown`).
+fn real_time(time: Option<&wire::Time>) -> Option<Timestamp> {
+    time.map(|t| t.0).filter(|t| t.unix_seconds() > 0)
+}
+
+fn clamp_u32(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+fn some_message(text: &wire::Text<'_>) -> Option<Box<str>> {
+    let text = text.as_str();
+    let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
+    text.get(..end)
+        .filter(|kept| !kept.is_empty())
+        .map(Into::into)
+}

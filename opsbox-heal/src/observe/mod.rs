@@ -1,0 +1,30 @@
+//! Reading pods: bytes in, [`PodState`](crate::PodState)s out.
+//!
+//! ```text
+//! bytes ── size, UTF-8, format ── top object ── items[i] ── slim fields ── PodState
+//!          snapshot.rs            read.rs                   wire.rs        compact.rs
+//! ```
+//!
+//! Each item becomes its compact form as soon as its closing brace is read; there is never a tree
+//! of the whole document, and fields that no verdict needs (managed fields, volumes, environment)
+//! are skipped without being kept.
+//!
+//! ```
+//! use opsbox_heal::PodSnapshot;
+//!
+//! let list = br#"{"apiVersion": "v1", "kind": "List", "items": [
+//!     {"kind": "Pod", "metadata": {"name": "web-1", "namespace": "shop"}},
+//!     {"kind": "Service", "metadata": {"name": "web", "namespace": "shop"}}
+//! ]}"#;
+//! let snapshot = PodSnapshot::from_slice(list)?;
+//! assert_eq!(snapshot.pods().len(), 1);
+//! assert_eq!(snapshot.skipped()[0].kind(), "Service");
+//! # Ok::<(), opsbox_heal::Error>(())
+//! ```
+
+mod compact;
+mod read;
+pub(crate) mod snapshot;
+mod wire;
+#[cfg(feature = "yaml")]
+mod yaml;

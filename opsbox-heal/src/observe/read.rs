@@ -1,0 +1,364 @@
+//! Walks a `PodList`, a `List` or a `Pod`, in JSON or YAML alike, one item at a time.
+
+use std::{cell::RefCell, fmt};
+
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{
+    compact::{self, Pool},
+    snapshot::{PodSnapshot, Skipped},
+    wire::{ObjectMeta, PodSpec, PodStatus, Text},
+};
+use crate::{
+    error::{Error, ErrorKind, Position},
+    limits::MAX_SKIPPED_LISTED,
+    model::pod::PodState,
+};
+
+/// What ends in every message about an object of the wrong kind.
+const WHAT_TO_DO: &str = "save one with `kubectl get pods -A -o json`";
+
+/// What has been read so far, and where the reader is.
+#[derive(Default)]
+pub(super) struct Reader {
+    found: RefCell<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    snapshot: PodSnapshot,
+    pool: Pool,
+    /// Index in `items` of the item that is being read.
+    item: Option<usize>,
+    document: usize,
+    namespace: String,
+    name: String,
+    /// Why the walk was ended by this module rather than by the parser.
+    fault: Option<(ErrorKind, String)>,
+}
+
+impl Reader {
+    /// Reads the only document of the input.
+    pub(super) fn document<'de, D: Deserializer<'de>>(&self, input: D) -> Result<(), D::Error> {
+        Object {
+            reader: self,
+            level: Level::Document,
+        }
+        .deserialize(input)
+    }
+
+    /// Reads one document of several, `number` from 0, of which some may be of another kind.
+    #[cfg(feature = "yaml")]
+    pub(super) fn document_of_many<'de, D: Deserializer<'de>>(
+        &self,
+        number: usize,
+        input: D,
+    ) -> Result<(), D::Error> {
+        self.found.borrow_mut().document = number;
+        Object {
+            reader: self,
+            level: Level::DocumentOfMany,
+        }
+        .deserialize(input)
+    }
+
+    /// All that was read.
+    pub(super) fn finish(self) -> Result<PodSnapshot, Error> {
+        let snapshot = self.found.into_inner().snapshot;
+        match snapshot.skipped().first() {
+            Some(first) if snapshot.pods().is_empty() => Err(Error::new(
+                ErrorKind::WrongKind,
+                format!(
+                    "no pod among the {} objects, the first of which is a {:?}: {WHAT_TO_DO}",
+                    snapshot.skipped_count(),
+                    first.kind(),
+                ),
+            )),
+            _ => Ok(snapshot),
+        }
+    }
+
+    /// Puts the place in the list, and the reason if this module found it, to a parser's error.
+    pub(super) fn error(
+        self,
+        kind: ErrorKind,
+        message: String,
+        position: Option<Position>,
+    ) -> Error {
+        let found = self.found.into_inner();
+        let wrong_kind = matches!(&found.fault, Some((ErrorKind::WrongKind, _)));
+        let (kind, message) = found.fault.unwrap_or((kind, message));
+        let error = Error::new(kind, message);
+        // Of a wrong kind the whole document is at fault, so a place in it would mislead.
+        if wrong_kind {
+            return error;
+        }
+        error
+            .with_item(found.item, &found.namespace, &found.name)
+            .with_position(position)
+    }
+
+    fn fail<E: de::Error>(&self, kind: ErrorKind, message: String) -> E {
+        let error = E::custom(&message);
+        self.found.borrow_mut().fault = Some((kind, message));
+        error
+    }
+
+    fn enter(&self, item: usize) {
+        let mut found = self.found.borrow_mut();
+        found.item = Some(item);
+        found.name.clear();
+        found.namespace.clear();
+    }
+
+    fn leave(&self) {
+        let mut found = self.found.borrow_mut();
+        found.item = None;
+        found.name.clear();
+        found.namespace.clear();
+    }
+
+    fn name(&self, meta: &ObjectMeta<'_>) {
+        let mut found = self.found.borrow_mut();
+        meta.name.as_str().clone_into(&mut found.name);
+        meta.namespace.as_str().clone_into(&mut found.namespace);
+    }
+
+    fn pod<E: de::Error>(
+        &self,
+        meta: &ObjectMeta<'_>,
+        spec: PodSpec<'_>,
+        status: PodStatus<'_>,
+    ) -> Result<(), E> {
+        let made = compact::pod(meta, spec, status, &mut self.found.borrow_mut().pool);
+        let pod: PodState = made.map_err(|message| self.fail(ErrorKind::InvalidField, message))?;
+        self.found.borrow_mut().snapshot.pods.push(pod);
+        Ok(())
+    }
+
+    fn skip(&self, kind: &str, meta: &ObjectMeta<'_>) {
+        let mut found = self.found.borrow_mut();
+        let index = found.item.unwrap_or(found.document);
+        let snapshot = &mut found.snapshot;
+        snapshot.skipped_count += 1;
+        if snapshot.skipped.len() < MAX_SKIPPED_LISTED {
+            snapshot.skipped.push(Skipped {
+                index,
+                kind: kind.into(),
+                namespace: meta.namespace.as_str().into(),
+                name: meta.name.as_str().into(),
+            });
+        }
+    }
+}
+
+/// Where an object stands, which decides what it may be.
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Document,
+    #[cfg_attr(
+        not(feature = "yaml"),
+        expect(dead_code, reason = "JSON has one document")
+    )]
+    DocumentOfMany,
+    Item,
+}
+
+/// A document or one of its items.
+struct Object<'r> {
+    reader: &'r Reader,
+    level: Level,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        match self.level {
+            Level::Item => input.deserialize_map(self),
+            // A text or a number gets a message of its own, so any value is let in.
+            _ => input.deserialize_any(self),
+        }
+    }
+}
+
+impl Object<'_> {
+    fn not_an_object<E: de::Error>(&self, what: &str) -> E {
+        self.reader.fail(
+            ErrorKind::WrongKind,
+            format!("expected a PodList, a List or a Pod but found {what}: {WHAT_TO_DO}"),
+        )
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.level {
+            Level::Item => "a pod",
+            _ => "a PodList, a List or a Pod",
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let reader = self.reader;
+        let mut kind: Option<Text<'de>> = None;
+        let mut meta = ObjectMeta::default();
+        let (mut spec, mut status) = (None::<PodSpec<'de>>, None::<PodStatus<'de>>);
+        let mut has_items = false;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            // `kubectl` sorts keys, so the kind of an item is known before its spec.
+            let may_be_pod = kind.as_ref().is_none_or(|k| k.as_str() == "Pod");
+            match key.as_str() {
+                "kind" => kind = Some(map.next_value()?),
+                "metadata" => {
+                    meta = map.next_value::<Option<_>>()?.unwrap_or_default();
+                    reader.name(&meta);
+                }
+                "spec" if may_be_pod => spec = map.next_value()?,
+                "status" if may_be_pod => status = map.next_value()?,
+                "items" if self.level != Level::Item => {
+                    has_items = true;
+                    map.next_value_seed(Items { reader })?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let kind = kind.unwrap_or_default();
+        match (kind.as_str(), self.level) {
+            ("Pod", _) | ("", Level::Item) => {
+                reader.pod(&meta, spec.unwrap_or_default(), status.unwrap_or_default())
+            }
+            ("PodList" | "List", Level::Document | Level::DocumentOfMany) => Ok(()),
+            // `kubectl` writes `kind` after the items, so a YAML list cut at the end of a line is
+            // still YAML, but has no kind.
+            ("", _) if has_items => Err(reader.fail(
+                ErrorKind::Truncated,
+                "the list has items but no kind, which `kubectl` writes after them: the file was \
+                 cut, save it again"
+                    .to_owned(),
+            )),
+            ("", _) => Err(self.not_an_object("an object that has no kind")),
+            (other, Level::Document) => Err(self.not_an_object(&format!("a {other}"))),
+            (other, Level::Item | Level::DocumentOfMany) => {
+                reader.skip(other, &meta);
+                Ok(())
+            }
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(self.not_an_object("a bare list"))
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(self.not_an_object("plain text"))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Err(self.not_an_object("a boolean"))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Err(self.not_an_object("a number"))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        Err(self.not_an_object("a number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        Err(self.not_an_object("a number"))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Err(self.not_an_object("null"))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        Err(self.not_an_object("null"))
+    }
+}
+
+/// The items of a list; `null` is what Go writes for none.
+struct Items<'r> {
+    reader: &'r Reader,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of pods")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let reader = self.reader;
+        reader.enter(0);
+        let mut next = 1;
+        while items
+            .next_element_seed(Object {
+                reader,
+                level: Level::Item,
+            })?
+            .is_some()
+        {
+            reader.enter(next);
+            next += 1;
+        }
+        reader.leave();
+        Ok(())
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<(), D::Error> {
+        some.deserialize_seq(self)
+    }
+}
+
+/// What a document says it is, for the message if it could not be read as pods.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct TypeMeta<'a> {
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Text<'a>,
+}
+
+impl TypeMeta<'_> {
+    /// The error to report instead of a misfit deep inside an object that is no pod at all.
+    pub(super) fn wrong_kind(&self) -> Option<Error> {
+        let kind = self.kind.as_str();
+        if matches!(kind, "" | "Pod" | "PodList" | "List") {
+            return None;
+        }
+        let mut message = format!("expected a PodList, a List or a Pod but found a {kind}");
+        if kind == "Status" && !self.message.as_str().is_empty() {
+            // The API server's answer to a request that it refused.
+            message = format!("{message} saying {:?}", self.message.as_str());
+        }
+        Some(Error::new(
+            ErrorKind::WrongKind,
+            format!("{message}: {WHAT_TO_DO}"),
+        ))
+    }
+}
