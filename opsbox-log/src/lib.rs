@@ -1,1 +1,74 @@
-//! placeholder
+//! Logs to columns, without copying a field.
+//!
+//! ```text
+//! source ──> frame ──> tokenize ──> Batch ──> export
+//! bytes      lines     spans        columns   Arrow
+//!                                   + unmatched lines
+//! ```
+//!
+//! A [`Format`] says what a line looks like: a preset, or a pattern with named captures. A
+//! [`Parser`] applies it to a slice, a file or a reader. The [`Batch`] that comes out holds, for
+//! each value, where it is in the input.
+//!
+//! ```
+//! use opsbox_log::{Format, Parser};
+//!
+//! let log = concat!(
+//!     r#"192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8.5""#, "\n",
+//!     r#"192.0.2.9 - - [17/May/2026:10:05:04 +0000] "GET /b HTTP/1.1" 404 9 "-" "curl/8.5""#, "\n",
+//!     "not an access log line\n",
+//! );
+//! let format = Format::detect(log.as_bytes())?.format().clone();
+//! let batch = Parser::new(format).parse(log);
+//!
+//! for record in batch.records().filter(|record| record.get("status") == Some(b"404")) {
+//!     println!("{}: {:?}", record.line_number(), record.text("request_uri"));
+//! }
+//! for line in batch.unmatched() {
+//!     println!("{line}");
+//! }
+//! assert_eq!(batch.len() + batch.unmatched().len(), batch.line_count());
+//! # Ok::<(), opsbox_log::Error>(())
+//! ```
+//!
+//! # Guarantees
+//!
+//! - A field's bytes are never copied, but for strings with escapes in `ndjson` and `logfmt`.
+//! - Every line is accounted for: it is a row, or unmatched with line number, offset and reason.
+//! - No input panics, and each pattern matches in time linear in the line.
+//! - Bytes are bytes: NUL and invalid UTF-8 are parsed like any others.
+//!
+//! # Limits
+//!
+//! All in [`limits`]. The two that users meet: a line is tokenized up to
+//! [1 MiB](limits::DEFAULT_MAX_LINE_BYTES) unless the parser is told otherwise, and `ndjson` and
+//! `logfmt` discover [1,024](limits::MAX_DISCOVERED_FIELDS) columns a batch.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds | what it costs |
+//! |---|---|---|---|
+//! | `json` | yes | the preset `ndjson` | simd-json |
+//! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod batch;
+mod error;
+pub mod export;
+mod format;
+mod frame;
+pub mod limits;
+mod parser;
+mod read;
+mod tokenize;
+mod unmatched;
+
+pub use batch::{Batch, Column, Record, Span};
+pub use error::{Error, ErrorKind};
+pub use format::{Candidate, Detection, Field, Format, Preset};
+pub use parser::Parser;
+pub use read::Batches;
+pub use unmatched::{Reason, Unmatched};

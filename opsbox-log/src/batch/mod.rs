@@ -1,0 +1,178 @@
+mod record;
+mod rows;
+
+pub use record::{Column, Record};
+pub use rows::Span;
+pub(crate) use rows::{Cell, Rows};
+
+use crate::{format::Field, unmatched::Unmatched};
+
+/// Parsed lines as columns of spans: rows for the lines that fit the format, and the
+/// [unmatched](Self::unmatched) ones.
+///
+/// A [`Batch`] keeps the input it was made from, owned or borrowed as the caller gave it, and for
+/// each value where it is in there. No field's bytes are copied, except strings with escapes in
+/// `ndjson` and `logfmt`, whose unescaped form goes to the batch's arena.
+///
+/// ```
+/// use opsbox_log::{Format, Parser};
+///
+/// let log = "2026-01-02 03:04:05 [INFO] started\n2026-01-02 03:04:06 [ERROR] disk full\noops\n";
+/// let batch = Parser::new(Format::preset("app")?).parse(log);
+///
+/// // By column ...
+/// let level = batch.column("level").unwrap();
+/// assert_eq!(level.iter().flatten().collect::<Vec<_>>(), [&b"INFO"[..], b"ERROR"]);
+///
+/// // ... or by record, and the lines that did not fit are there too.
+/// let error = batch.records().nth(1).unwrap();
+/// assert_eq!(error.get("message"), Some(&b"disk full"[..]));
+/// assert_eq!((batch.len(), batch.unmatched().len(), batch.line_count()), (2, 1, 3));
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+///
+/// `B` is the input: a slice, a `Vec<u8>`, `Bytes`, a mapped file, anything that is `AsRef<[u8]>`
+/// and gives the same bytes each time.
+#[derive(Clone, Debug)]
+pub struct Batch<B> {
+    input: B,
+    rows: Rows,
+    origin: Origin,
+    line_limit: usize,
+}
+
+/// Where in the whole input a batch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
+}
+
+impl Origin {
+    pub(crate) const START: Self = Self { offset: 0, line: 1 };
+}
+
+impl<B: AsRef<[u8]>> Batch<B> {
+    pub(crate) fn new(input: B, rows: Rows, origin: Origin, line_limit: usize) -> Self {
+        Self {
+            input,
+            rows,
+            origin,
+            line_limit,
+        }
+    }
+
+    /// The number of rows: lines that fit the format.
+    pub fn len(&self) -> usize {
+        self.rows.lines().len()
+    }
+
+    /// Whether there are no rows. There may be unmatched lines.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of lines: rows and unmatched lines together.
+    pub fn line_count(&self) -> usize {
+        self.len() + self.rows.unmatched().len()
+    }
+
+    /// The columns: the format's, or for formats whose keys are in the line (`ndjson`, `logfmt`)
+    /// those found, in the order in which they were first seen.
+    pub fn fields(&self) -> &[Field] {
+        self.rows.fields()
+    }
+
+    /// The column of a name.
+    pub fn column(&self, name: &str) -> Option<Column<'_>> {
+        self.column_at(self.rows.field_index(name)?)
+    }
+
+    /// The column at an index of [`fields`](Self::fields).
+    pub fn column_at(&self, index: usize) -> Option<Column<'_>> {
+        let field = self.fields().get(index)?;
+        Some(Column::new(self.view(), (index, field)))
+    }
+
+    /// All columns.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = Column<'_>> {
+        let view = self.view();
+        let fields = self.fields().iter().enumerate();
+        fields.map(move |field| Column::new(view, field))
+    }
+
+    /// The record of a row, counted from 0.
+    pub fn record(&self, row: usize) -> Option<Record<'_>> {
+        let line = self.rows.lines().get(row)?;
+        Some(Record::new(self.view(), (row, line)))
+    }
+
+    /// All records, in the order of their lines.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> + DoubleEndedIterator {
+        let view = self.view();
+        let lines = self.rows.lines().iter().enumerate();
+        lines.map(move |line| Record::new(view, line))
+    }
+
+    /// The lines that do not fit the format, in their order.
+    pub fn unmatched(&self) -> impl ExactSizeIterator<Item = Unmatched<'_>> + DoubleEndedIterator {
+        let view = self.view();
+        self.rows.unmatched().iter().map(move |mark| {
+            let len = usize::try_from(mark.len).unwrap_or(usize::MAX);
+            let end = mark.start.saturating_add(len.min(self.line_limit));
+            Unmatched {
+                line_number: mark.number,
+                offset: view.offset(mark.start),
+                len: mark.len,
+                reason: mark.reason,
+                raw: view.input.get(mark.start..end).unwrap_or_default(),
+            }
+        })
+    }
+
+    /// The bytes that [`Span::Input`] counts in: the batch's whole input.
+    pub fn input(&self) -> &[u8] {
+        self.input.as_ref()
+    }
+
+    /// The bytes that [`Span::Arena`] counts in: values that differ from the input's bytes.
+    pub fn arena(&self) -> &[u8] {
+        self.rows.arena()
+    }
+
+    /// Gives the input back.
+    pub fn into_input(self) -> B {
+        self.input
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            input: self.input.as_ref(),
+            rows: &self.rows,
+            origin: self.origin,
+        }
+    }
+
+    #[cfg(feature = "arrow")]
+    pub(crate) fn owner(&self) -> &B {
+        &self.input
+    }
+}
+
+/// A batch without the type of its input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'b> {
+    pub(crate) input: &'b [u8],
+    pub(crate) rows: &'b Rows,
+    origin: Origin,
+}
+
+impl<'b> View<'b> {
+    pub(crate) fn value(self, row: usize, field: usize) -> Option<&'b [u8]> {
+        self.rows.value(self.input, row, field)
+    }
+
+    pub(crate) fn offset(self, start: usize) -> u64 {
+        self.origin.offset + start as u64
+    }
+}

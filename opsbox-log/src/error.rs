@@ -1,0 +1,141 @@
+use std::{io, path::PathBuf};
+
+/// What went wrong, on which object, and what to do about it.
+///
+/// Lines that do not fit the format are not errors: they stay in the
+/// [`Batch`](crate::Batch) as [`Unmatched`](crate::Unmatched), each with its
+/// [`Reason`](crate::Reason).
+///
+/// ```
+/// use opsbox_log::{ErrorKind, Format};
+///
+/// let error = Format::preset("combind").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::UnknownPreset);
+/// assert_eq!(
+///     error.to_string(),
+///     "no preset is named \"combind\"; did you mean \"combined\"?"
+/// );
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No preset has this name.
+    #[error("no preset is named {name:?}; {hint}")]
+    #[non_exhaustive]
+    UnknownPreset {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest preset, or the list of all.
+        hint: String,
+    },
+
+    /// The preset exists, but the feature that it needs was not compiled in.
+    #[error(
+        "preset {preset:?} needs the cargo feature {feature:?} of opsbox-log; build with it on"
+    )]
+    #[non_exhaustive]
+    FeatureDisabled {
+        /// The preset that was asked for.
+        preset: &'static str,
+        /// The feature to switch on.
+        feature: &'static str,
+    },
+
+    /// A pattern does not compile.
+    #[error("pattern, byte {offset}, at {part:?}: {message}")]
+    #[non_exhaustive]
+    Pattern {
+        /// Byte offset of the part inside the pattern.
+        offset: usize,
+        /// The part of the pattern that is refused.
+        part: String,
+        /// Why, and what to write instead.
+        message: String,
+    },
+
+    /// No preset fits the sample.
+    #[error("format not recognised: {message}")]
+    #[non_exhaustive]
+    Undetected {
+        /// What was seen, and what to do.
+        message: String,
+    },
+
+    /// A file could not be read.
+    #[error("cannot read {}: {message}", path.display())]
+    #[non_exhaustive]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What happened, and what to do.
+        message: String,
+        /// The error of the operating system, if it was one.
+        source: Option<io::Error>,
+    },
+
+    /// A reader failed in the middle of the input; what came before was delivered.
+    #[error("reading failed at byte {offset} (line {line}): {source}")]
+    #[non_exhaustive]
+    Read {
+        /// Bytes read before.
+        offset: u64,
+        /// The line in which it happened, from 1.
+        line: u64,
+        /// The error of the reader.
+        source: io::Error,
+    },
+
+    /// A batch could not be turned into Arrow arrays.
+    #[cfg(feature = "arrow")]
+    #[error("cannot build the Arrow batch: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+/// The kind of an [`Error`], for code that branches on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No preset has this name.
+    UnknownPreset,
+    /// A feature is not compiled in.
+    FeatureDisabled,
+    /// A pattern does not compile.
+    InvalidPattern,
+    /// No preset fits the sample.
+    Undetected,
+    /// A file or a reader failed.
+    Io,
+    /// The Arrow export failed.
+    Arrow,
+}
+
+impl Error {
+    /// The kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownPreset { .. } => ErrorKind::UnknownPreset,
+            Self::FeatureDisabled { .. } => ErrorKind::FeatureDisabled,
+            Self::Pattern { .. } => ErrorKind::InvalidPattern,
+            Self::Undetected { .. } => ErrorKind::Undetected,
+            Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => ErrorKind::Arrow,
+        }
+    }
+
+    /// Whether the same call may succeed later: an interrupted or timed out read. A wrong name or
+    /// pattern stays wrong.
+    pub fn is_retryable(&self) -> bool {
+        let source = match self {
+            Self::File { source, .. } => source.as_ref(),
+            Self::Read { source, .. } => Some(source),
+            _ => None,
+        };
+        source.is_some_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+            )
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Batches to other formats.
+
+#[cfg(feature = "arrow")]
+pub mod arrow;

@@ -1,0 +1,180 @@
+mod detect;
+mod pattern;
+mod preset;
+
+pub use detect::{Candidate, Detection};
+pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
+pub use preset::Preset;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use crate::error::Error;
+
+/// A column of a format.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    name: Box<str>,
+}
+
+impl Field {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.into() }
+    }
+
+    /// The column's name: the capture's, or the key's path with dots.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What a line looks like, compiled: a [preset](Self::preset) or a [pattern](Self::pattern) with
+/// named captures. Cheap to clone.
+///
+/// ```
+/// use opsbox_log::{Format, Parser};
+///
+/// // A pattern fits the whole line. `.`, `\d`, `\w` and `\s` are ASCII bytes, any byte for `.`.
+/// let format = Format::pattern(r"(?P<host>\S+) took (?P<millis>\d+) ms")?;
+/// let batch = Parser::new(format).parse("db-1 took 12 ms\ndb-2 took ages\n");
+/// assert_eq!(batch.record(0).unwrap().get("millis"), Some(&b"12"[..]));
+/// assert_eq!(batch.unmatched().len(), 1);
+///
+/// // Not sure which format a file has? Ask a sample of it.
+/// let detection = Format::detect(b"ts=1 level=info\nts=2 level=warn\n")?;
+/// assert_eq!(detection.format().name(), "logfmt");
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Format {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: Box<str>,
+    fields: Arc<[Field]>,
+    engine: Engine,
+}
+
+pub(crate) enum Engine {
+    Pattern(Box<Pattern>),
+    Logfmt,
+    #[cfg(feature = "json")]
+    Json,
+}
+
+impl Format {
+    /// The format of a [preset](Self::presets).
+    ///
+    /// # Errors
+    ///
+    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson` without the feature
+    /// `json`.
+    pub fn preset(name: &str) -> Result<Self, Error> {
+        preset::find(name)?.format()
+    }
+
+    /// All presets.
+    pub fn presets() -> &'static [Preset] {
+        &preset::ALL
+    }
+
+    /// A format from a regular expression with named captures, `(?P<name>...)` or `(?<name>...)`,
+    /// one a column, in their order. It has to fit the whole line.
+    ///
+    /// The syntax is that of regex-automata, over bytes: `.` is any byte but LF; `\d`, `\w`, `\s`
+    /// and case folding are ASCII. Switch Unicode on for a part with `(?u:...)`. The time to match a
+    /// line is linear in its length.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidPattern` with the byte offset and the part: a syntax error; look-around and
+    /// backreferences, which no linear-time engine has; no named capture; a
+    /// [limit](crate::limits) exceeded.
+    pub fn pattern(pattern: &str) -> Result<Self, Error> {
+        Self::named_pattern("pattern", pattern)
+    }
+
+    pub(crate) fn named_pattern(name: &str, pattern: &str) -> Result<Self, Error> {
+        let (pattern, fields) = Pattern::compile(pattern)?;
+        Ok(Self::new(name, fields, Engine::Pattern(Box::new(pattern))))
+    }
+
+    pub(crate) fn new(name: &str, fields: Vec<Field>, engine: Engine) -> Self {
+        let inner = Inner {
+            name: name.into(),
+            fields: fields.into(),
+            engine,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Finds the preset that fits a sample: the beginning of a file, some tens of lines or more.
+    /// A last line without LF is left out when there are others, since it may be cut.
+    ///
+    /// # Errors
+    ///
+    /// `Undetected` if no preset fits half of the lines, or the sample is empty or binary.
+    pub fn detect(sample: &[u8]) -> Result<Detection, Error> {
+        detect::detect(sample)
+    }
+
+    /// The preset's name, or `pattern`.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The columns, in order. Empty for the formats whose keys are in the line (`ndjson`,
+    /// `logfmt`): see [`Batch::fields`](crate::Batch::fields).
+    pub fn fields(&self) -> &[Field] {
+        &self.inner.fields
+    }
+
+    /// The regular expression that defines this format; none for `ndjson` and `logfmt`.
+    pub fn regex(&self) -> Option<&str> {
+        match &self.inner.engine {
+            Engine::Pattern(pattern) => Some(pattern.source()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn shared_fields(&self) -> Arc<[Field]> {
+        Arc::clone(&self.inner.fields)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Format")
+            .field("name", &self.name())
+            .field("regex", &self.regex())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes what a user types: the name of a preset, or a pattern if it has a named capture.
+///
+/// ```
+/// use opsbox_log::Format;
+///
+/// assert_eq!("combined".parse::<Format>()?.name(), "combined");
+/// assert_eq!(r"(?P<word>\w+)".parse::<Format>()?.fields().len(), 1);
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // No preset's name has a parenthesis or a backslash, and hardly a pattern does without.
+        if text.contains(['(', '\\', '[']) {
+            Self::pattern(text)
+        } else {
+            Self::preset(text)
+        }
+    }
+}

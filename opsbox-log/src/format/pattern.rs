@@ -1,0 +1,270 @@
+//! Named captures on regex-automata.
+
+use std::ops::Range;
+
+use regex_automata::{
+    Anchored, Input,
+    hybrid::{dfa, dfa::DFA},
+    meta,
+    nfa::thompson,
+    util::{primitives::NonMaxUsize, start},
+};
+use regex_syntax::{
+    ParserBuilder, ast,
+    hir::{self, Hir, HirKind, Look},
+};
+
+use super::Field;
+use crate::{
+    error::Error,
+    limits::{
+        MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING,
+    },
+};
+
+/// A compiled pattern: one search gives the spans of all captures.
+pub(crate) struct Pattern {
+    source: Box<str>,
+    regex: meta::Regex,
+    /// Tells where a line stops fitting. Without captures, so it is small.
+    viable: DFA,
+}
+
+/// What searching needs to write to; one a thread.
+pub(crate) struct Scratch {
+    regex: meta::Cache,
+    slots: Box<[Option<NonMaxUsize>]>,
+    viable: Option<dfa::Cache>,
+}
+
+impl Pattern {
+    /// Compiles a pattern; its columns are its named captures in their order.
+    pub(crate) fn compile(source: &str) -> Result<(Self, Vec<Field>), Error> {
+        if source.len() > MAX_PATTERN_BYTES {
+            let message = format!(
+                "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
+                source.len()
+            );
+            return Err(refuse(source, 0..0, message));
+        }
+        let hir = ParserBuilder::new()
+            .utf8(false)
+            .unicode(false)
+            .nest_limit(MAX_PATTERN_NESTING)
+            .build()
+            .parse(source)
+            .map_err(|error| syntax_error(source, &error))?;
+        let fields = captures(&hir);
+        if fields.is_empty() {
+            let message = "there is no named capture; name each column, as in (?P<level>[A-Z]+)";
+            return Err(refuse(source, 0..source.len(), message.into()));
+        }
+        if fields.len() > MAX_PATTERN_FIELDS {
+            let message = format!(
+                "there are {} named captures, the limit is {MAX_PATTERN_FIELDS}",
+                fields.len()
+            );
+            return Err(refuse(source, 0..0, message));
+        }
+
+        let hir = Hir::concat(vec![
+            Hir::look(Look::Start),
+            named_only(hir),
+            Hir::look(Look::End),
+        ]);
+        let too_large = || {
+            let message = format!(
+                "compiles to more than {MAX_PATTERN_AUTOMATON_BYTES} bytes; lower the counts of \
+                 its repetitions, or use `+` and `*`"
+            );
+            refuse(source, 0..source.len(), message)
+        };
+        let regex = meta::Builder::new()
+            .configure(
+                meta::Config::new()
+                    .utf8_empty(false)
+                    .nfa_size_limit(Some(MAX_PATTERN_AUTOMATON_BYTES)),
+            )
+            .build_from_hir(&hir)
+            .map_err(|_| too_large())?;
+        let nfa = thompson::Compiler::new()
+            .configure(
+                thompson::Config::new()
+                    .utf8(false)
+                    .which_captures(thompson::WhichCaptures::None)
+                    .nfa_size_limit(Some(MAX_PATTERN_AUTOMATON_BYTES)),
+            )
+            .build_from_hir(&hir)
+            .map_err(|_| too_large())?;
+        let viable = dfa::Builder::new()
+            .configure(
+                dfa::Config::new()
+                    .skip_cache_capacity_check(true)
+                    .unicode_word_boundary(true),
+            )
+            .build_from_nfa(nfa)
+            .map_err(|_| too_large())?;
+        let pattern = Self {
+            source: source.into(),
+            regex,
+            viable,
+        };
+        Ok((pattern, fields))
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(crate) fn scratch(&self) -> Scratch {
+        let slots = self.regex.group_info().slot_len();
+        Scratch {
+            regex: self.regex.create_cache(),
+            slots: vec![None; slots].into(),
+            viable: None,
+        }
+    }
+
+    /// The spans of the captures in `line`, in the order of the columns, if the pattern fits it.
+    pub(crate) fn captures<'s>(
+        &self,
+        line: &[u8],
+        scratch: &'s mut Scratch,
+    ) -> Option<impl Iterator<Item = Option<Range<usize>>> + use<'s>> {
+        let input = Input::new(line).anchored(Anchored::Yes);
+        self.regex
+            .search_slots_with(&mut scratch.regex, &input, &mut scratch.slots)?;
+        // The first two slots are the whole match; unnamed groups were compiled away.
+        let groups = scratch.slots.get(2..).unwrap_or_default().chunks_exact(2);
+        Some(groups.map(|group| match group {
+            [Some(start), Some(end)] => Some(start.get()..end.get()),
+            _ => None,
+        }))
+    }
+
+    /// The offset of the first byte after which no match is possible any more; the line's length if
+    /// the line ends too early.
+    pub(crate) fn viable_prefix(&self, line: &[u8], scratch: &mut Scratch) -> usize {
+        let cache = scratch
+            .viable
+            .get_or_insert_with(|| self.viable.create_cache());
+        let anchored = start::Config::new().anchored(Anchored::Yes);
+        let Ok(mut state) = self.viable.start_state(cache, &anchored) else {
+            return 0;
+        };
+        for (at, &byte) in line.iter().enumerate() {
+            state = match self.viable.next_state(cache, state, byte) {
+                Ok(state) if !state.is_dead() && !state.is_quit() => state,
+                _ => return at,
+            };
+        }
+        line.len()
+    }
+}
+
+/// The named captures, in order.
+fn captures(hir: &Hir) -> Vec<Field> {
+    let mut fields = Vec::new();
+    collect(hir, &mut fields);
+    fields
+}
+
+fn collect(hir: &Hir, fields: &mut Vec<Field>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            if let Some(name) = &capture.name {
+                fields.push(Field::new(name));
+            }
+            collect(&capture.sub, fields);
+        }
+        HirKind::Repetition(repetition) => collect(&repetition.sub, fields),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            for part in parts {
+                collect(part, fields);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The same expression without unnamed groups, whose spans nobody asks for.
+fn named_only(hir: Hir) -> Hir {
+    let mut next = 1;
+    strip(hir, &mut next)
+}
+
+fn strip(hir: Hir, next: &mut u32) -> Hir {
+    match hir.into_kind() {
+        HirKind::Capture(capture) if capture.name.is_none() => strip(*capture.sub, next),
+        HirKind::Capture(capture) => {
+            let index = *next;
+            *next += 1;
+            Hir::capture(hir::Capture {
+                index,
+                name: capture.name,
+                sub: Box::new(strip(*capture.sub, next)),
+            })
+        }
+        HirKind::Repetition(mut repetition) => {
+            repetition.sub = Box::new(strip(*repetition.sub, next));
+            Hir::repetition(repetition)
+        }
+        HirKind::Concat(parts) => {
+            Hir::concat(parts.into_iter().map(|part| strip(part, next)).collect())
+        }
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.into_iter().map(|part| strip(part, next)).collect())
+        }
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0),
+        HirKind::Class(class) => Hir::class(class),
+        HirKind::Look(look) => Hir::look(look),
+    }
+}
+
+/// Bytes of a pattern that a message shows.
+const SHOWN_BYTES: usize = 60;
+
+fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
+    let part = source.get(span.clone()).unwrap_or_default();
+    let part = match part.char_indices().nth(SHOWN_BYTES) {
+        Some((end, _)) => format!("{}…", part.get(..end).unwrap_or_default()),
+        None => part.to_owned(),
+    };
+    Error::Pattern {
+        offset: span.start,
+        part,
+        message,
+    }
+}
+
+fn syntax_error(source: &str, error: &regex_syntax::Error) -> Error {
+    const LINEAR: &str = "no engine with a guaranteed linear time can run it";
+    let (span, message) = match error {
+        regex_syntax::Error::Parse(error) => {
+            let message = match error.kind() {
+                ast::ErrorKind::UnsupportedLookAround => format!(
+                    "look-around is refused, since {LINEAR}; capture more of the line and test \
+                     the value in code"
+                ),
+                ast::ErrorKind::UnsupportedBackreference => format!(
+                    "backreferences are refused, since {LINEAR}; capture both parts and compare \
+                     them in code"
+                ),
+                kind => kind.to_string(),
+            };
+            (error.span(), message)
+        }
+        regex_syntax::Error::Translate(error) => {
+            let message = match error.kind() {
+                hir::ErrorKind::UnicodeNotAllowed => {
+                    "patterns match bytes; write (?u:...) around a part with non-ASCII text".into()
+                }
+                kind => kind.to_string(),
+            };
+            (error.span(), message)
+        }
+        error => return refuse(source, 0..0, error.to_string()),
+    };
+    refuse(source, span.start.offset..span.end.offset, message)
+}

@@ -1,0 +1,74 @@
+//! Every limit of this crate, in one place.
+//!
+//! A limit is there so that input from outside can cost neither unbounded memory nor unbounded
+//! time. Exceeding one is never silent: the line is kept as unmatched with its reason, or an
+//! [`Error`](crate::Error) names the limit.
+//!
+//! ```
+//! use opsbox_log::{Format, Parser, limits};
+//!
+//! let parser = Parser::new(Format::preset("combined")?);
+//! assert_eq!(parser.line_limit(), limits::DEFAULT_MAX_LINE_BYTES);
+//! # Ok::<(), opsbox_log::Error>(())
+//! ```
+
+/// Longest line, in bytes, that is tokenized unless [`Parser::max_line_bytes`] says otherwise: 1 MiB.
+///
+/// A longer line is unmatched with [`Reason::TooLong`].
+///
+/// [`Parser::max_line_bytes`]: crate::Parser::max_line_bytes
+/// [`Reason::TooLong`]: crate::Reason::TooLong
+pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
+
+/// Highest value that [`Parser::max_line_bytes`] takes: 1 GiB.
+///
+/// Positions inside a line are 32 bit, and a value must fit into one Arrow buffer.
+///
+/// [`Parser::max_line_bytes`]: crate::Parser::max_line_bytes
+pub const MAX_LINE_BYTES: usize = 1 << 30;
+
+/// Bytes that [`Parser::read`] puts into one batch unless told otherwise: 4 MiB.
+///
+/// [`Parser::read`]: crate::Parser::read
+pub const DEFAULT_BATCH_BYTES: usize = 4 << 20;
+
+/// Longest pattern, in bytes, that [`Format::pattern`] compiles: 16 KiB.
+///
+/// [`Format::pattern`]: crate::Format::pattern
+pub const MAX_PATTERN_BYTES: usize = 16 << 10;
+
+/// Deepest nesting of groups and repetitions in a pattern: 100.
+pub const MAX_PATTERN_NESTING: u32 = 100;
+
+/// Memory, in bytes, that the automaton of one pattern may take when it is compiled: 2 MiB.
+pub const MAX_PATTERN_AUTOMATON_BYTES: usize = 2 << 20;
+
+/// Most named captures in one pattern: 256.
+pub const MAX_PATTERN_FIELDS: usize = 256;
+
+/// Most columns that the formats with keys in the line (`ndjson`, `logfmt`) discover in one batch:
+/// 1,024.
+///
+/// A line that would add one more is unmatched with [`Reason::TooManyFields`].
+///
+/// [`Reason::TooManyFields`]: crate::Reason::TooManyFields
+pub const MAX_DISCOVERED_FIELDS: usize = 1024;
+
+/// Longest name, in bytes, of a discovered column: 1 KiB, dots of the path included.
+pub const MAX_FIELD_NAME_BYTES: usize = 1 << 10;
+
+/// Objects nested deeper than this in a JSON line stay one column of JSON text: 32.
+pub const MAX_FLATTEN_DEPTH: usize = 32;
+
+/// Deepest nesting of objects and arrays that a JSON line may have: 1,024.
+pub const MAX_JSON_DEPTH: usize = 1024;
+
+/// Bytes of a sample that [`Format::detect`] looks at: 256 KiB.
+///
+/// [`Format::detect`]: crate::Format::detect
+pub const DETECT_SAMPLE_BYTES: usize = 256 << 10;
+
+/// Lines of a sample that [`Format::detect`] looks at: 1,000.
+///
+/// [`Format::detect`]: crate::Format::detect
+pub const DETECT_SAMPLE_LINES: usize = 1000;

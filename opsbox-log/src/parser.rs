@@ -1,0 +1,151 @@
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use crate::{
+    batch::{Batch, Origin},
+    error::Error,
+    format::Format,
+    limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
+    read::Batches,
+    tokenize::tokenize,
+};
+
+/// A format and the limits it is applied with. Cheap to clone, and shared by threads as it is.
+///
+/// ```
+/// use opsbox_log::{Format, Parser};
+///
+/// let parser = Parser::new(Format::preset("cri")?).max_line_bytes(16 * 1024);
+/// let batch = parser.parse("2026-01-02T03:04:05.669794202Z stdout F hello\n");
+/// assert_eq!(batch.record(0).unwrap().get("message"), Some(&b"hello"[..]));
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Parser {
+    format: Format,
+    line_limit: usize,
+    batch_bytes: usize,
+}
+
+impl Parser {
+    /// A parser with the default limits.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            line_limit: DEFAULT_MAX_LINE_BYTES,
+            batch_bytes: DEFAULT_BATCH_BYTES,
+        }
+    }
+
+    /// Lines longer than this are unmatched. At least 1, at most
+    /// [`MAX_LINE_BYTES`](crate::limits::MAX_LINE_BYTES); a value outside is brought inside.
+    #[must_use]
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.line_limit = bytes.clamp(1, MAX_LINE_BYTES);
+        self
+    }
+
+    /// About how many bytes [`read`](Self::read) puts into one batch. A batch holds at least one
+    /// line, so the memory in use is up to this or [`line_limit`](Self::line_limit), whichever is
+    /// larger, and the rows.
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.batch_bytes = bytes.max(1);
+        self
+    }
+
+    /// The format.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// The longest line, in bytes, that is tokenized.
+    pub fn line_limit(&self) -> usize {
+        self.line_limit
+    }
+
+    /// Parses a whole input that is in memory. The batch keeps it: give a slice to borrow it, a
+    /// `Vec<u8>` or `Bytes` to hand it over.
+    ///
+    /// A UTF-8 byte order mark at the start is skipped. There is no error: what does not fit is in
+    /// [`Batch::unmatched`].
+    pub fn parse<B: AsRef<[u8]>>(&self, input: B) -> Batch<B> {
+        self.parse_part(input, Origin::START)
+    }
+
+    /// Parses from a reader in bounded memory, a [batch](Self::batch_bytes) at a time. Lines are
+    /// never cut: the batches hold what one batch of the whole would.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let log = "2026-01-02 03:04:05 [INFO] tick\n".repeat(1000);
+    /// let parser = Parser::new(Format::preset("app")?).batch_bytes(4096);
+    /// let mut rows = 0;
+    /// for batch in parser.read(log.as_bytes()) {
+    ///     rows += batch?.len();
+    /// }
+    /// assert_eq!(rows, 1000);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn read<R: Read>(&self, reader: R) -> Batches<R> {
+        Batches::new(self.clone(), reader)
+    }
+
+    /// Opens a file for [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be opened, or is a folder.
+    pub fn read_file(&self, path: impl AsRef<Path>) -> Result<Batches<fs::File>, Error> {
+        Ok(self.read(open(path.as_ref())?))
+    }
+
+    /// Reads a whole file into memory and parses it.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be read, or is a folder.
+    pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<Batch<Vec<u8>>, Error> {
+        let path = path.as_ref();
+        let mut input = Vec::new();
+        open(path)?
+            .read_to_end(&mut input)
+            .map_err(|source| file_error(path, source))?;
+        Ok(self.parse(input))
+    }
+
+    pub(crate) fn parse_part<B: AsRef<[u8]>>(&self, input: B, origin: Origin) -> Batch<B> {
+        let rows = tokenize(&self.format, self.line_limit, input.as_ref(), origin);
+        Batch::new(input, rows, origin, self.line_limit)
+    }
+
+    pub(crate) fn batch_target(&self) -> usize {
+        self.batch_bytes
+    }
+}
+
+fn open(path: &Path) -> Result<fs::File, Error> {
+    let file = fs::File::open(path).map_err(|source| file_error(path, source))?;
+    let about = file.metadata().map_err(|source| file_error(path, source))?;
+    if about.is_dir() {
+        return Err(file_error(path, io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(file)
+}
+
+fn file_error(path: &Path, source: io::Error) -> Error {
+    let message = match source.kind() {
+        io::ErrorKind::IsADirectory => "it is a folder; give a log file".into(),
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        _ => source.to_string(),
+    };
+    Error::File {
+        path: path.to_owned(),
+        message,
+        source: Some(source),
+    }
+}

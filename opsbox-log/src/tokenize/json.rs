@@ -1,0 +1,179 @@
+//! NDJSON on simd-json: it validates every byte and unescapes the strings; the structural offsets
+//! of its first stage give the spans.
+
+use simd_json::{Buffers, Node, Tape, fill_tape};
+
+use crate::{
+    batch::{Cell, Rows},
+    limits::{MAX_FLATTEN_DEPTH, MAX_JSON_DEPTH},
+    unmatched::Reason,
+};
+
+/// What is kept from line to line.
+pub(super) struct Scratch {
+    /// simd-json unescapes in place: a copy of the line.
+    line: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+    /// The path to the key at hand.
+    path: String,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            line: Vec::new(),
+            buffers: Buffers::with_max_depth(0, MAX_JSON_DEPTH),
+            tape: Tape(Vec::new()),
+            path: String::new(),
+        }
+    }
+}
+
+/// Writes a cell for each key of the object that `line` is. Keys of nested objects become paths
+/// with dots; arrays, and empty or too deep objects, stay JSON text; null is an absent value. Of two
+/// equal paths the last wins.
+pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Rows) -> Result<(), Reason> {
+    scratch.line.clear();
+    scratch.line.extend_from_slice(line);
+    scratch.path.clear();
+    let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
+    let outcome = fill_tape(&mut scratch.line, &mut scratch.buffers, &mut tape)
+        .map_err(|error| Reason::InvalidJson {
+            offset: error.index().min(line.len()),
+        })
+        .and_then(|()| {
+            Walk {
+                line,
+                nodes: &tape.0,
+                structurals: scratch.buffers.structural_indexes(),
+                path: &mut scratch.path,
+                rows,
+            }
+            .document()
+        });
+    scratch.tape = tape.reset();
+    outcome
+}
+
+/// Goes through the tape and the structural offsets in step: each node of the tape has one offset
+/// (its first byte), and between them stand those of `:`, `,` and the closing brackets.
+struct Walk<'w> {
+    line: &'w [u8],
+    nodes: &'w [Node<'w>],
+    structurals: &'w [u32],
+    path: &'w mut String,
+    rows: &'w mut Rows,
+}
+
+/// The tape and the offsets went out of step. Not reachable as long as simd-json keeps what its
+/// documentation says of them; a refused line is better than a wrong value.
+const OUT_OF_STEP: Reason = Reason::InvalidJson { offset: 0 };
+
+impl<'w> Walk<'w> {
+    fn document(&mut self) -> Result<(), Reason> {
+        match self.nodes.first() {
+            Some(Node::Object { .. }) => {}
+            Some(_) => return Err(Reason::NotAnObject),
+            None => return Err(OUT_OF_STEP),
+        }
+        let Node::Object { len, .. } = self.node()? else {
+            return Err(OUT_OF_STEP);
+        };
+        self.offset()?;
+        self.object(len, 0)
+    }
+
+    /// The rest of an object whose `{` was taken.
+    fn object(&mut self, len: usize, depth: usize) -> Result<(), Reason> {
+        if len == 0 {
+            self.offset()?; // }
+        }
+        for _ in 0..len {
+            let parent = self.path.len();
+            let Node::String(key) = self.node()? else {
+                return Err(OUT_OF_STEP);
+            };
+            if parent > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(key);
+            self.offset()?; // the key
+            self.offset()?; // :
+            self.value(depth)?;
+            self.offset()?; // , or }
+            self.path.truncate(parent);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, depth: usize) -> Result<(), Reason> {
+        let start = self.offset()?;
+        let cell = match self.node()? {
+            Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
+                return self.object(len, depth + 1);
+            }
+            Node::Object { count, .. } | Node::Array { count, .. } => {
+                self.nodes = self.nodes.get(count..).ok_or(OUT_OF_STEP)?;
+                let end = self.close()?;
+                Cell::line(start..end + 1)
+            }
+            Node::String(text) => self.string(start, text),
+            Node::Static(simd_json::StaticNode::Null) => Cell::NULL,
+            Node::Static(_) => Cell::line(start..self.literal_end(start)),
+        };
+        self.rows.push_named(self.path, cell)
+    }
+
+    /// A string: where it stands in the line if it has no escapes, else its text in the arena.
+    fn string(&mut self, quote: usize, text: &str) -> Cell {
+        let range = quote + 1..quote + 1 + text.len();
+        // Equal bytes up to a quote mean that there is no escape: the first backslash of the line
+        // would have to be unescaped to itself, and so would each byte after it up to the quote.
+        let plain = self.line.get(range.clone()) == Some(text.as_bytes())
+            && self.line.get(range.end) == Some(&b'"');
+        match plain {
+            true => Cell::line(range),
+            false => self
+                .rows
+                .arena_cell(|arena| arena.extend_from_slice(text.as_bytes())),
+        }
+    }
+
+    /// The end of a number, `true` or `false`.
+    fn literal_end(&self, start: usize) -> usize {
+        let rest = self.line.get(start..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'));
+        start + len.unwrap_or(rest.len())
+    }
+
+    /// Skips to the bracket that closes the one just taken, and returns its offset.
+    fn close(&mut self) -> Result<usize, Reason> {
+        let mut depth = 1;
+        loop {
+            let at = self.offset()?;
+            match self.line.get(at) {
+                Some(b'{' | b'[') => depth += 1,
+                Some(b'}' | b']') => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Ok(at);
+            }
+        }
+    }
+
+    fn node(&mut self) -> Result<Node<'w>, Reason> {
+        let (first, rest) = self.nodes.split_first().ok_or(OUT_OF_STEP)?;
+        self.nodes = rest;
+        Ok(*first)
+    }
+
+    fn offset(&mut self) -> Result<usize, Reason> {
+        let (first, rest) = self.structurals.split_first().ok_or(OUT_OF_STEP)?;
+        self.structurals = rest;
+        Ok(*first as usize)
+    }
+}

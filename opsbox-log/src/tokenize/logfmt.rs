@@ -1,0 +1,144 @@
+//! logfmt: `key=value` pairs with spaces between them.
+//!
+//! There is no standard; this reads what kr/logfmt and go-logfmt write, and what real programs do:
+//! - a key is bytes above space, without `=` and `"`;
+//! - a value is bare (bytes above space; `=` and `"` inside are taken as they are) or quoted with
+//!   the escapes of a JSON string;
+//! - a key without `=` has the empty value, but a line needs one `=` at least;
+//! - of two equal keys the last wins.
+
+use std::ops::Range;
+
+use crate::{
+    batch::{Cell, Rows},
+    unmatched::Reason,
+};
+
+pub(super) fn line(line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
+    let mut at = 0;
+    let mut pairs = 0;
+    loop {
+        at = skip(line, at, |byte| byte <= b' ');
+        if at == line.len() {
+            break;
+        }
+        let key = at..skip(line, at, |byte| byte > b' ' && byte != b'=' && byte != b'"');
+        at = key.end;
+        let invalid = |offset, problem| Err(Reason::InvalidLogfmt { offset, problem });
+        let Some(name) = text(line, &key) else {
+            return invalid(key.start, "the key is not UTF-8");
+        };
+        match line.get(at) {
+            Some(b'"') => return invalid(at, "a quote inside a key"),
+            Some(b'=') if key.is_empty() => return invalid(at, "a value without a key"),
+            Some(b'=') => {
+                pairs += 1;
+                let (cell, end) = value(line, at + 1, rows)?;
+                rows.push_named(name, cell)?;
+                at = end;
+            }
+            _ => rows.push_named(name, Cell::line(at..at))?,
+        }
+    }
+    match pairs {
+        0 => Err(Reason::InvalidLogfmt {
+            offset: line.len(),
+            problem: "there is no key=value pair",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The value that begins at `start`, and where it ends.
+fn value(line: &[u8], start: usize, rows: &mut Rows) -> Result<(Cell, usize), Reason> {
+    let invalid = |offset, problem| Reason::InvalidLogfmt { offset, problem };
+    if line.get(start) != Some(&b'"') {
+        let end = skip(line, start, |byte| byte > b' ');
+        return Ok((Cell::line(start..end), end));
+    }
+    let open = start + 1;
+    let mut at = open;
+    let mut escaped = false;
+    let close = loop {
+        match line.get(at) {
+            Some(b'"') => break at,
+            Some(b'\\') => {
+                escaped = true;
+                at += 2;
+            }
+            Some(_) => at += 1,
+            None => return Err(invalid(start, "the quote is never closed")),
+        }
+    };
+    let end = close + 1;
+    if line.get(end).is_some_and(|&byte| byte > b' ') {
+        return Err(invalid(end, "no space after the closing quote"));
+    }
+    if !escaped {
+        return Ok((Cell::line(open..close), end));
+    }
+    let raw = line.get(open..close).unwrap_or_default();
+    let mut problem = None;
+    let cell = rows.arena_cell(|arena| problem = unescape(raw, arena).err());
+    match problem {
+        Some(at) => Err(invalid(open + at, "an unknown escape")),
+        None => Ok((cell, end)),
+    }
+}
+
+/// Appends `raw` without its escapes; fails with the offset of an escape that no JSON string has.
+fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
+    let mut at = 0;
+    while let Some(backslash) = memchr::memchr(b'\\', raw.get(at..).unwrap_or_default()) {
+        let backslash = at + backslash;
+        out.extend_from_slice(raw.get(at..backslash).unwrap_or_default());
+        let byte = match raw.get(backslash + 1) {
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'r') => b'\r',
+            Some(b'b') => 0x08,
+            Some(b'f') => 0x0c,
+            Some(&byte @ (b'"' | b'\\' | b'/')) => byte,
+            Some(b'u') => {
+                let (char, end) = unicode(raw, backslash).ok_or(backslash)?;
+                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                at = end;
+                continue;
+            }
+            _ => return Err(backslash),
+        };
+        out.push(byte);
+        at = backslash + 2;
+    }
+    out.extend_from_slice(raw.get(at..).unwrap_or_default());
+    Ok(())
+}
+
+/// The character of the `\uXXXX` at `at`, or of a surrogate pair of them, and where it ends.
+fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = raw.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, &digit| {
+            Some(unit * 16 + char::from(digit).to_digit(16)?)
+        })
+    };
+    let first = unit(at)?;
+    if let Some(char) = char::from_u32(first) {
+        return Some((char, at + 6));
+    }
+    let (0xd800..0xdc00, second @ 0xdc00..0xe000) = (first, unit(at + 6)?) else {
+        return None;
+    };
+    let char = char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?;
+    Some((char, at + 12))
+}
+
+fn skip(line: &[u8], from: usize, while_it: impl Fn(u8) -> bool) -> usize {
+    let rest = line.get(from..).unwrap_or_default();
+    let len = rest.iter().position(|&byte| !while_it(byte));
+    from + len.unwrap_or(rest.len())
+}
+
+fn text<'l>(line: &'l [u8], range: &Range<usize>) -> Option<&'l str> {
+    std::str::from_utf8(line.get(range.clone())?).ok()
+}

@@ -1,0 +1,83 @@
+//! Lines to rows: the loop that all engines share.
+
+#[cfg(feature = "json")]
+mod json;
+mod logfmt;
+
+use crate::{
+    batch::{Cell, Origin, Rows},
+    format::{Engine, Format, Pattern, PatternScratch},
+    frame::{BOM, Lines},
+    unmatched::Reason,
+};
+
+/// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.
+pub(crate) fn tokenize(format: &Format, line_limit: usize, input: &[u8], origin: Origin) -> Rows {
+    let mut rows = match format.engine() {
+        Engine::Pattern(_) => Rows::fixed(format.shared_fields()),
+        _ => Rows::discovered(),
+    };
+    let mut tokenizer = Tokenizer::new(format.engine());
+    let from = match origin.offset == 0 && input.starts_with(BOM) {
+        true => BOM.len(),
+        false => 0,
+    };
+    for (range, number) in Lines::new(input, from).zip(origin.line..) {
+        let line = input.get(range.clone()).unwrap_or_default();
+        let outcome = match line.len() > line_limit {
+            true => Err(Reason::TooLong { limit: line_limit }),
+            false => tokenizer.line(line, &mut rows),
+        };
+        match outcome {
+            Ok(()) => rows.commit(number, range),
+            Err(reason) => {
+                let reason = if line.is_empty() {
+                    Reason::Empty
+                } else {
+                    reason
+                };
+                rows.reject(number, range.start, line.len() as u64, reason);
+            }
+        }
+    }
+    rows
+}
+
+/// An engine with the memory it writes to while it works, kept from line to line.
+enum Tokenizer<'f> {
+    Pattern(&'f Pattern, Box<PatternScratch>),
+    Logfmt,
+    #[cfg(feature = "json")]
+    Json(Box<json::Scratch>),
+}
+
+impl<'f> Tokenizer<'f> {
+    fn new(engine: &'f Engine) -> Self {
+        match engine {
+            Engine::Pattern(pattern) => Self::Pattern(pattern, Box::new(pattern.scratch())),
+            Engine::Logfmt => Self::Logfmt,
+            #[cfg(feature = "json")]
+            Engine::Json => Self::Json(Box::default()),
+        }
+    }
+
+    /// Writes the cells of one line.
+    fn line(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
+        match self {
+            Self::Pattern(pattern, scratch) => {
+                let Some(spans) = pattern.captures(line, scratch) else {
+                    return Err(Reason::NoMatch {
+                        offset: pattern.viable_prefix(line, scratch),
+                    });
+                };
+                for span in spans {
+                    rows.push(span.map_or(Cell::NULL, Cell::line));
+                }
+                Ok(())
+            }
+            Self::Logfmt => logfmt::line(line, rows),
+            #[cfg(feature = "json")]
+            Self::Json(scratch) => json::line(line, scratch, rows),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use std::{borrow::Cow, fmt};
+
+/// Why a line is unmatched.
+///
+/// Offsets count bytes from the start of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The line is empty.
+    Empty,
+    /// The line does not fit the pattern.
+    #[non_exhaustive]
+    NoMatch {
+        /// The first byte that no continuation of the pattern allows; the line's length if the line
+        /// ends too early.
+        offset: usize,
+    },
+    /// The line is longer than [`Parser::max_line_bytes`](crate::Parser::max_line_bytes).
+    #[non_exhaustive]
+    TooLong {
+        /// The limit in force, in bytes.
+        limit: usize,
+    },
+    /// The line is not one valid JSON document (RFC 8259).
+    #[non_exhaustive]
+    InvalidJson {
+        /// Where the parser stopped.
+        offset: usize,
+    },
+    /// The line is valid JSON, but not an object.
+    NotAnObject,
+    /// The line is not logfmt.
+    #[non_exhaustive]
+    InvalidLogfmt {
+        /// Where it stops being logfmt.
+        offset: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// The line would add a column beyond
+    /// [`MAX_DISCOVERED_FIELDS`](crate::limits::MAX_DISCOVERED_FIELDS).
+    #[non_exhaustive]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
+    },
+    /// A key, with the path to it, is longer than
+    /// [`MAX_FIELD_NAME_BYTES`](crate::limits::MAX_FIELD_NAME_BYTES).
+    #[non_exhaustive]
+    FieldNameTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the line is empty"),
+            Self::NoMatch { offset } => write!(f, "does not fit the pattern from byte {offset} on"),
+            Self::TooLong { limit } => write!(f, "longer than the limit of {limit} bytes"),
+            Self::InvalidJson { offset } => write!(f, "not valid JSON at byte {offset}"),
+            Self::NotAnObject => f.write_str("valid JSON, but not an object"),
+            Self::InvalidLogfmt { offset, problem } => {
+                write!(f, "not logfmt at byte {offset}: {problem}")
+            }
+            Self::TooManyFields { limit } => {
+                write!(f, "has a new key, and there are {limit} columns already")
+            }
+            Self::FieldNameTooLong { limit } => {
+                write!(f, "has a key longer than the limit of {limit} bytes")
+            }
+        }
+    }
+}
+
+/// A line that does not fit the format, kept with all that is needed to find it again.
+///
+/// ```
+/// use opsbox_log::{Format, Parser};
+///
+/// let batch = Parser::new(Format::preset("app")?).parse("2026-01-02 03:04:05 INFO no brackets\n");
+/// let unmatched = batch.unmatched().next().unwrap();
+/// assert_eq!(unmatched.line_number(), 1);
+/// assert_eq!(
+///     unmatched.to_string(),
+///     "line 1 (byte 0): does not fit the pattern from byte 20 on: \
+///      2026-01-02 03:04:05 INFO no brackets"
+/// );
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Unmatched<'b> {
+    pub(crate) line_number: u64,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+    pub(crate) reason: Reason,
+    pub(crate) raw: &'b [u8],
+}
+
+/// Bytes of the line that `Display` shows.
+const SHOWN_BYTES: usize = 200;
+
+impl<'b> Unmatched<'b> {
+    /// The line's number in the input, from 1.
+    pub fn line_number(&self) -> u64 {
+        self.line_number
+    }
+
+    /// The byte offset of the line's start in the input.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The length of the line in bytes, without its ending.
+    pub fn line_bytes(&self) -> u64 {
+        self.len
+    }
+
+    /// Why the line is unmatched.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The line without its ending. Of a line that is [too long](Reason::TooLong), the first
+    /// [`Parser::max_line_bytes`](crate::Parser::max_line_bytes) bytes.
+    pub fn raw(&self) -> &'b [u8] {
+        self.raw
+    }
+}
+
+impl fmt::Display for Unmatched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line_number,
+            offset,
+            reason,
+            ..
+        } = self;
+        write!(f, "line {line_number} (byte {offset}): {reason}")?;
+        if self.raw.is_empty() {
+            return Ok(());
+        }
+        let shown = self.raw.get(..SHOWN_BYTES).unwrap_or(self.raw);
+        let text = printable(shown);
+        let rest = if shown.len() < self.raw.len() {
+            "…"
+        } else {
+            ""
+        };
+        write!(f, ": {text}{rest}")
+    }
+}
+
+/// Text for a terminal: control characters, which could forge other output, are escaped.
+fn printable(bytes: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = text.chars().fold(String::new(), |mut out, c| {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+        out
+    });
+    Cow::Owned(escaped)
+}
