@@ -11,10 +11,11 @@ pub enum Reason {
     /// The line does not fit the pattern.
     #[non_exhaustive]
     NoMatch {
-        /// The first byte that no continuation of the pattern allows; the line's length if the line
-        /// ends too early.
+        /// The first byte after which nothing can make it fit.
         offset: usize,
     },
+    /// The line fits as far as it goes, but the pattern asks for more.
+    EndsEarly,
     /// The line is longer than [`Parser::max_line_bytes`](crate::Parser::max_line_bytes).
     #[non_exhaustive]
     TooLong {
@@ -58,6 +59,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Empty => f.write_str("the line is empty"),
             Self::NoMatch { offset } => write!(f, "does not fit the pattern from byte {offset} on"),
+            Self::EndsEarly => f.write_str("ends before the pattern does"),
             Self::TooLong { limit } => write!(f, "longer than the limit of {limit} bytes"),
             Self::InvalidJson { offset } => write!(f, "not valid JSON at byte {offset}"),
             Self::NotAnObject => f.write_str("valid JSON, but not an object"),

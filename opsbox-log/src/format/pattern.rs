@@ -20,6 +20,7 @@ use crate::{
     limits::{
         MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING,
     },
+    unmatched::Reason,
 };
 
 /// A compiled pattern: one search gives the spans of all captures.
@@ -72,13 +73,6 @@ impl Pattern {
             named_only(hir),
             Hir::look(Look::End),
         ]);
-        let too_large = || {
-            let message = format!(
-                "compiles to more than {MAX_PATTERN_AUTOMATON_BYTES} bytes; lower the counts of \
-                 its repetitions, or use `+` and `*`"
-            );
-            refuse(source, 0..source.len(), message)
-        };
         let regex = meta::Builder::new()
             .configure(
                 meta::Config::new()
@@ -86,7 +80,7 @@ impl Pattern {
                     .nfa_size_limit(Some(MAX_PATTERN_AUTOMATON_BYTES)),
             )
             .build_from_hir(&hir)
-            .map_err(|_| too_large())?;
+            .map_err(|error| build_error(source, &error))?;
         let nfa = thompson::Compiler::new()
             .configure(
                 thompson::Config::new()
@@ -95,7 +89,7 @@ impl Pattern {
                     .nfa_size_limit(Some(MAX_PATTERN_AUTOMATON_BYTES)),
             )
             .build_from_hir(&hir)
-            .map_err(|_| too_large())?;
+            .map_err(|error| build_error(source, &error))?;
         let viable = dfa::Builder::new()
             .configure(
                 dfa::Config::new()
@@ -103,7 +97,7 @@ impl Pattern {
                     .unicode_word_boundary(true),
             )
             .build_from_nfa(nfa)
-            .map_err(|_| too_large())?;
+            .map_err(|error| build_error(source, &error))?;
         let pattern = Self {
             source: source.into(),
             regex,
@@ -142,23 +136,22 @@ impl Pattern {
         }))
     }
 
-    /// The offset of the first byte after which no match is possible any more; the line's length if
-    /// the line ends too early.
-    pub(crate) fn viable_prefix(&self, line: &[u8], scratch: &mut Scratch) -> usize {
+    /// Why a line does not fit.
+    pub(crate) fn mismatch(&self, line: &[u8], scratch: &mut Scratch) -> Reason {
         let cache = scratch
             .viable
             .get_or_insert_with(|| self.viable.create_cache());
         let anchored = start::Config::new().anchored(Anchored::Yes);
         let Ok(mut state) = self.viable.start_state(cache, &anchored) else {
-            return 0;
+            return Reason::NoMatch { offset: 0 };
         };
         for (at, &byte) in line.iter().enumerate() {
             state = match self.viable.next_state(cache, state, byte) {
                 Ok(state) if !state.is_dead() && !state.is_quit() => state,
-                _ => return at,
+                _ => return Reason::NoMatch { offset: at },
             };
         }
-        line.len()
+        Reason::EndsEarly
     }
 }
 
@@ -238,8 +231,24 @@ fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
     }
 }
 
+/// The syntax was fine: what is left to fail is the size.
+fn build_error(source: &str, error: &dyn std::error::Error) -> Error {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let message = format!("{cause}; lower the counts of its repetitions, or use `+` and `*`");
+    refuse(source, 0..source.len(), message)
+}
+
 fn syntax_error(source: &str, error: &regex_syntax::Error) -> Error {
     const LINEAR: &str = "no engine with a guaranteed linear time can run it";
+    let backreference = || {
+        format!(
+            "backreferences are refused, since {LINEAR}; capture both parts and compare them in \
+             code"
+        )
+    };
     let (span, message) = match error {
         regex_syntax::Error::Parse(error) => {
             let message = match error.kind() {
@@ -247,10 +256,15 @@ fn syntax_error(source: &str, error: &regex_syntax::Error) -> Error {
                     "look-around is refused, since {LINEAR}; capture more of the line and test \
                      the value in code"
                 ),
-                ast::ErrorKind::UnsupportedBackreference => format!(
-                    "backreferences are refused, since {LINEAR}; capture both parts and compare \
-                     them in code"
-                ),
+                ast::ErrorKind::UnsupportedBackreference => backreference(),
+                // Python's way to write one is not known to the parser as such.
+                ast::ErrorKind::FlagUnrecognized
+                    if source
+                        .get(error.span().start.offset..)
+                        .is_some_and(|rest| rest.starts_with("P=")) =>
+                {
+                    backreference()
+                }
                 kind => kind.to_string(),
             };
             (error.span(), message)

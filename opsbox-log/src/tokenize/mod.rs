@@ -66,9 +66,7 @@ impl<'f> Tokenizer<'f> {
         match self {
             Self::Pattern(pattern, scratch) => {
                 let Some(spans) = pattern.captures(line, scratch) else {
-                    return Err(Reason::NoMatch {
-                        offset: pattern.viable_prefix(line, scratch),
-                    });
+                    return Err(pattern.mismatch(line, scratch));
                 };
                 for span in spans {
                     rows.push(span.map_or(Cell::NULL, Cell::line));

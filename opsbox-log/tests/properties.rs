@@ -1,0 +1,287 @@
+//! What holds for every input.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use opsbox_log::{Batch, Format, Parser};
+use proptest::prelude::*;
+
+fn parser(preset: usize) -> Parser {
+    let presets = Format::presets();
+    let preset = &presets[preset % presets.len()];
+    let format = preset.format();
+    Parser::new(format.unwrap_or_else(|_| Format::preset("logfmt").unwrap()))
+}
+
+/// Lines near to what the presets accept: examples with some bytes changed, and plain noise.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    let mutated = (
+        0..Format::presets().len(),
+        prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    )
+        .prop_map(|(preset, changes)| {
+            let mut line = Format::presets()[preset].example().as_bytes().to_vec();
+            for (at, byte) in changes {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            line
+        });
+    let noise = prop::collection::vec(any::<u8>(), 0..40);
+    let ending = prop::sample::select(vec![&b"\n"[..], b"\r\n", b"\n\n", b"\r\r\n", b""]);
+    prop::collection::vec((prop_oneof![4 => mutated, 1 => noise], ending), 0..12).prop_map(
+        |lines| {
+            lines
+                .into_iter()
+                .flat_map(|(line, ending)| [line.as_slice(), ending].concat())
+                .collect()
+        },
+    )
+}
+
+/// Everything that can be asked of a batch.
+#[derive(Debug, PartialEq)]
+struct Row {
+    line_number: u64,
+    offset: u64,
+    raw: Vec<u8>,
+    outcome: Result<Columns, (u64, String)>,
+}
+
+type Columns = Vec<(String, Vec<u8>)>;
+
+fn rows<B: AsRef<[u8]>>(batch: &Batch<B>) -> Vec<Row> {
+    let matched = batch.records().map(|record| Row {
+        line_number: record.line_number(),
+        offset: record.offset(),
+        raw: record.raw().to_vec(),
+        outcome: Ok(record
+            .iter()
+            .filter_map(|(field, value)| Some((field.name().to_owned(), value?.to_vec())))
+            .collect()),
+    });
+    let unmatched = batch.unmatched().map(|line| Row {
+        line_number: line.line_number(),
+        offset: line.offset(),
+        raw: line.raw().to_vec(),
+        outcome: Err((line.line_bytes(), line.reason().to_string())),
+    });
+    let mut rows: Vec<_> = matched.chain(unmatched).collect();
+    rows.sort_by_key(|row| row.line_number);
+    rows
+}
+
+/// The rows with the names of discovered columns sorted: the order of discovery is the batch's.
+fn by_name(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        if let Ok(columns) = &mut row.outcome {
+            columns.sort();
+        }
+    }
+    rows
+}
+
+/// Gives what a reader gives on a bad day: a few bytes at a time.
+struct Dribble<'i>(&'i [u8], usize);
+
+impl std::io::Read for Dribble<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let len = self.1.min(buffer.len()).min(self.0.len());
+        let (now, later) = self.0.split_at(len);
+        buffer[..len].copy_from_slice(now);
+        self.0 = later;
+        Ok(len)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn every_line_is_accounted_for(input in lines(), preset in 0usize..8) {
+        let batch = parser(preset).parse(&input);
+        let rows = rows(&batch);
+        prop_assert_eq!(rows.len(), batch.line_count());
+        prop_assert_eq!(batch.len() + batch.unmatched().len(), batch.line_count());
+
+        // The lines and their endings, put together again, are the input.
+        let mut at = 0;
+        for (row, number) in rows.iter().zip(1..) {
+            prop_assert_eq!(row.line_number, number);
+            prop_assert_eq!(row.offset, at);
+            let start = usize::try_from(at).unwrap();
+            prop_assert!(input[start..].starts_with(&row.raw));
+            let after = &input[start + row.raw.len()..];
+            let ending = [&b"\r\n"[..], b"\n", b"\r"].into_iter().find(|it| after.starts_with(it));
+            at += (row.raw.len() + ending.unwrap_or_default().len()) as u64;
+        }
+        prop_assert_eq!(at, input.len() as u64);
+    }
+
+    #[test]
+    fn values_are_inside_their_line_or_the_arena(input in lines(), preset in 0usize..8) {
+        let batch = parser(preset).parse(&input);
+        for record in batch.records() {
+            let start = usize::try_from(record.offset()).unwrap();
+            let line = start..start + record.raw().len();
+            for (index, (_, value)) in record.iter().enumerate() {
+                match (value, record.span_at(index)) {
+                    (None, None) => {}
+                    (Some(value), Some(opsbox_log::Span::Input(range))) => {
+                        prop_assert!(line.start <= range.start && range.end <= line.end);
+                        prop_assert_eq!(value, &input[range]);
+                    }
+                    (Some(value), Some(opsbox_log::Span::Arena(range))) => {
+                        prop_assert_eq!(value, &batch.arena()[range]);
+                    }
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reading_in_pieces_changes_nothing(
+        input in lines(),
+        preset in 0usize..8,
+        batch_bytes in 1usize..300,
+        piece in 1usize..70,
+        limit in prop_oneof![Just(1usize << 20), 1usize..120],
+        bom in any::<bool>(),
+    ) {
+        let input = if bom { [b"\xef\xbb\xbf", input.as_slice()].concat() } else { input };
+        let parser = parser(preset).max_line_bytes(limit).batch_bytes(batch_bytes);
+        let whole = rows(&parser.parse(&input));
+        let mut pieces = Vec::new();
+        for batch in parser.read(Dribble(&input, piece)) {
+            pieces.extend(rows(&batch.unwrap()));
+        }
+        prop_assert_eq!(by_name(pieces), by_name(whole));
+    }
+
+    #[test]
+    fn detection_and_patterns_never_panic(sample in lines(), pattern in ".{0,40}") {
+        drop(Format::detect(&sample));
+        if let Ok(format) = Format::pattern(&pattern) {
+            let batch = Parser::new(format).parse(&sample);
+            prop_assert_eq!(batch.line_count(), rows(&batch).len());
+        }
+    }
+
+    #[test]
+    fn a_line_stops_fitting_where_no_ending_helps(cut in 0usize..90, byte in any::<u8>()) {
+        // A prefix of a line that fits ends too early; after another byte it may be beyond help.
+        let example = Format::presets()[0].example().as_bytes();
+        let line = &example[..cut.min(example.len() - 1)];
+        let line = [line, &[byte]].concat();
+        prop_assume!(byte != b'\n' && byte != b'\r');
+        let batch = Parser::new(Format::preset("combined").unwrap()).parse(&line);
+        for unmatched in batch.unmatched() {
+            let stops = format!("does not fit the pattern from byte {} on", line.len() - 1);
+            let reason = unmatched.reason().to_string();
+            prop_assert!([stops.as_str(), "ends before the pattern does"].contains(&reason.as_str()));
+        }
+    }
+
+    #[test]
+    fn logfmt_round_trip(pairs in prop::collection::vec(("[a-z.]{1,8}", any::<String>()), 1..8)) {
+        let mut line = String::new();
+        for (key, value) in &pairs {
+            // serde_json writes a string as logfmt's quoted values are.
+            line += &format!("{key}={} ", serde_json::to_string(value).unwrap());
+        }
+        let batch = Parser::new(Format::preset("logfmt").unwrap()).parse(&line);
+        prop_assert_eq!(batch.unmatched().len(), 0);
+        let record = batch.record(0).unwrap();
+        for (key, _) in &pairs {
+            let last = pairs.iter().rfind(|(name, _)| name == key).unwrap();
+            prop_assert_eq!(record.get(key), Some(last.1.as_bytes()));
+        }
+    }
+}
+
+#[cfg(feature = "json")]
+mod json {
+    use super::*;
+    use serde_json::Value;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// What the columns of an object have to be, by serde_json.
+    fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, Option<Value>)>) {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    let path = match prefix {
+                        "" => key.clone(),
+                        _ => format!("{prefix}.{key}"),
+                    };
+                    flatten(&path, value, out);
+                }
+            }
+            Value::Null => out.push((prefix.to_owned(), None)),
+            value => out.push((prefix.to_owned(), Some(value.clone()))),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn agrees_with_serde_json(
+            values in prop::collection::btree_map("[a-z\"\\\\é]{1,4}", json(), 0..6),
+            pretty in any::<bool>(),
+        ) {
+            let object = Value::Object(values.into_iter().collect());
+            let mut line = match pretty {
+                true => serde_json::to_string_pretty(&object).unwrap().replace('\n', " \t"),
+                false => object.to_string(),
+            };
+            line.push('\n');
+            let batch = Parser::new(Format::preset("ndjson").unwrap()).parse(&line);
+            prop_assert_eq!(batch.len(), 1, "{:?}", batch.unmatched().next());
+
+            let mut expected = Vec::new();
+            if object != serde_json::json!({}) {
+                flatten("", &object, &mut expected);
+            }
+            let record = batch.record(0).unwrap();
+            for (path, value) in &expected {
+                // Two paths may be equal, by a dot or an empty key: the last wins.
+                let same = expected.iter().rfind(|(other, _)| other == path);
+                let value = same.map_or(value, |(_, value)| value);
+                let text = record.get(path).map(|bytes| std::str::from_utf8(bytes).unwrap());
+                match value {
+                    None => prop_assert_eq!(text, None),
+                    Some(Value::String(string)) => prop_assert_eq!(text, Some(string.as_str())),
+                    Some(value) => {
+                        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+                        prop_assert_eq!(parse(text.unwrap()), parse(&value.to_string()));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn accepts_what_serde_json_accepts(line in "[\\[\\]{}:,\"\\\\ a0-9.eE+\\-tfnrul]{0,24}") {
+            let is_json = serde_json::from_str::<Value>(&line).is_ok();
+            let batch = Parser::new(Format::preset("ndjson").unwrap()).parse(&line);
+            let reason = batch.unmatched().next().map(|it| it.reason().to_string());
+            let refused = reason.is_some_and(|reason| reason.starts_with("not valid JSON"));
+            prop_assert!(refused != is_json || line.is_empty(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Real log files, which are not part of the repository: the folder named by `OPSBOX_LOGS`, or
+//! `../shared/data` beside the checkout. Where they are missing, these tests are ignored, loudly;
+//! with `OPSBOX_REQUIRE_COUNTERPARTS=1` they fail.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::{env, ffi::OsString, fs, path::PathBuf, process::ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use opsbox_log::{Format, Parser, Reason};
+
+const ACCESS: &str = "apache-combined-10k.log";
+const AUTH: &str = "auth.log";
+
+fn main() -> ExitCode {
+    let folder = env::var_os("OPSBOX_LOGS").unwrap_or_else(|| {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+        OsString::from(beside)
+    });
+    let folder = PathBuf::from(folder);
+    let required = env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|value| value == "1");
+    let trial = |name: &str, file: &'static str, run: fn(Vec<u8>) -> Result<(), Failed>| {
+        let path = folder.join(file);
+        let missing = !path.is_file();
+        if missing && !required {
+            eprintln!("SKIPPED real_logs::{name}: there is no {}", path.display());
+        }
+        Trial::test(name, move || run(fs::read(path)?)).with_ignored_flag(missing && !required)
+    };
+    let trials = vec![
+        trial("access_log", ACCESS, access_log),
+        trial("auth_log", AUTH, auth_log),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn access_log(log: Vec<u8>) -> Result<(), Failed> {
+    let detection = Format::detect(&log)?;
+    assert_eq!(detection.format().name(), "combined");
+    let batch = Parser::new(detection.format().clone()).parse(&log);
+    assert_eq!((batch.len(), batch.line_count()), (9999, 10_000));
+    // The only odd line: its user agent was cut, and the quote never closes.
+    let odd = batch.unmatched().next().ok_or("no unmatched line")?;
+    assert_eq!(odd.line_number(), 8899);
+    assert!(odd.raw().ends_with(b"+http://www.google.com/bot.html"));
+    assert_eq!(odd.reason(), Reason::EndsEarly);
+
+    // An independent reading: the status is the word after the request's closing quote.
+    let status = batch.column("status").ok_or("no column")?;
+    for (record, status) in batch.records().zip(status.iter()) {
+        let line = std::str::from_utf8(record.raw())?;
+        let by_hand = line
+            .split('"')
+            .nth(2)
+            .and_then(|rest| rest.split_whitespace().next());
+        assert_eq!(
+            status,
+            by_hand.map(str::as_bytes),
+            "line {}",
+            record.line_number()
+        );
+    }
+    Ok(())
+}
+
+fn auth_log(log: Vec<u8>) -> Result<(), Failed> {
+    let detection = Format::detect(&log)?;
+    assert_eq!(detection.format().name(), "syslog-rfc3164");
+    let batch = Parser::new(detection.format().clone()).parse(&log);
+    assert_eq!((batch.len(), batch.line_count()), (7121, 7121));
+    for record in batch.records() {
+        let line = std::str::from_utf8(record.raw())?;
+        assert_eq!(record.text("timestamp").as_deref(), line.get(..15));
+        assert_eq!(
+            record.text("hostname").as_deref(),
+            line.split_whitespace().nth(3)
+        );
+        let message = record.text("message").ok_or("no message")?;
+        assert!(line.ends_with(message.as_ref()));
+        // Each line of this file has a tag.
+        let tag = line
+            .split_whitespace()
+            .nth(4)
+            .ok_or("no tag")?
+            .trim_end_matches(':');
+        let name = record.text("app_name").ok_or("no app_name")?;
+        let by_hand = match record.text("procid") {
+            Some(id) => format!("{name}[{id}]"),
+            None => name.into_owned(),
+        };
+        assert_eq!(by_hand, tag, "line {}", record.line_number());
+    }
+    Ok(())
+}
