@@ -20,7 +20,7 @@ pub const MAX_YAML_BYTES: usize = 512 * 1024 * 1024;
 
 /// Deepest nesting of objects and arrays; a real pod with its managed fields needs about 20.
 ///
-/// JSON is refused at the same depth by `serde_json`.
+/// Holds for YAML. Of JSON only skipped fields can nest without end, which takes no stack.
 pub const MAX_DEPTH: usize = 128;
 
 /// Most documents (`---`) in one YAML stream.

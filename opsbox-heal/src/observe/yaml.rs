@@ -126,15 +126,22 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
     {
         return wrong_kind;
     }
-    let error = error.without_snippet();
-    let position = error.location().map(|at| {
-        let offset = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let in_document = at.span().byte_offset().unwrap_or(0);
-        Position {
-            line: at.line().saturating_add(offset(document.line)),
+    let mut error = error.without_snippet();
+    while let Yaml::AliasError { error: inner, .. } = error {
+        error = inner;
+    }
+    let position = error.location().and_then(|at| {
+        let offset = |value: usize| u64::try_from(value).ok();
+        // The parser leaves the offset out of some errors, but never line and column.
+        let in_document = match at.span().byte_offset() {
+            Some(byte) => byte,
+            None => offset(byte_of(document.text, at.line(), at.column())?)?,
+        };
+        Some(Position {
+            line: at.line().checked_add(offset(document.line)?)?,
             column: at.column(),
-            byte_offset: in_document.saturating_add(offset(document.byte + skipped_bytes)),
-        }
+            byte_offset: in_document.checked_add(offset(document.byte + skipped_bytes)?)?,
+        })
     });
     let reason = DefaultMessageFormatter.format_message(error);
     let (kind, message) = match error {
@@ -144,7 +151,9 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
         | Yaml::AliasExpansionLimitExceeded { .. }
         | Yaml::AliasReplayStackDepthExceeded { .. } => (
             ErrorKind::TooLarge,
-            format!("{reason}: a limit of opsbox-heal, which no list by `kubectl` reaches"),
+            "aliases or nesting beyond a limit that no list by `kubectl` reaches: save it with \
+             `-o json`"
+                .to_owned(),
         ),
         Yaml::Eof { .. } => (
             ErrorKind::Truncated,
@@ -159,4 +168,24 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
         _ => (ErrorKind::Syntax, format!("not YAML: {reason}")),
     };
     reader.error(kind, message, position)
+}
+
+/// Offset of a line and a column, both from 1 and in characters.
+fn byte_of(text: &str, line: u64, column: u64) -> Option<usize> {
+    let lines_before = usize::try_from(line.checked_sub(1)?).ok()?;
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(lines_before)
+        .map(str::len)
+        .sum();
+    let chars_before = usize::try_from(column.checked_sub(1)?).ok()?;
+    let line = text.get(start..)?;
+    Some(
+        start
+            + line
+                .chars()
+                .take(chars_before)
+                .map(char::len_utf8)
+                .sum::<usize>(),
+    )
 }
