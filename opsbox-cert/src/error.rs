@@ -256,7 +256,7 @@ pub(crate) enum Reason {
     )]
     TruncatedDer { expected: u64, actual: u64 },
     #[error(
-        "{extra} bytes follow the end of the certificate; keep one certificate per DER file or PEM section"
+        "{extra} byte(s) follow the end of the certificate; keep one certificate per DER file or PEM section"
     )]
     TrailingBytes { extra: u64 },
     #[error(

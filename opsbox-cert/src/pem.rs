@@ -156,12 +156,18 @@ pub(crate) fn misplaced_begin(input: &[u8]) -> Option<usize> {
         .map(|line| line.number)
 }
 
+/// The label of a BEGIN line, which ends in five dashes; blanks among them are let pass, as rustls does.
 fn begin_label(line: &[u8]) -> Option<&[u8]> {
-    let label = line
-        .trim_ascii_end()
-        .strip_prefix(BEGIN)?
-        .strip_suffix(DASHES)?;
-    (!label.ends_with(b"-")).then_some(label)
+    let (mut dashes, mut end) = (0, line.len());
+    for (position, byte) in line.iter().enumerate().rev() {
+        match byte {
+            b'-' => (dashes, end) = (dashes + 1, position),
+            b' ' => {}
+            _ => break,
+        }
+    }
+    line.get(BEGIN.len()..end)
+        .filter(|_| dashes == DASHES.len())
 }
 
 fn printable(label: &[u8]) -> String {

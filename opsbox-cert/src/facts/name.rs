@@ -103,7 +103,8 @@ fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
-/// A distinguished name as in RFC 4514: the last RDN first, special characters escaped.
+/// A distinguished name as in RFC 4514: the last RDN first, special characters escaped. Within an RDN,
+/// where any order is right, it is OpenSSL's: the last attribute first.
 pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
     let mut out = String::new();
     let rdns: Vec<_> = name.iter_rdn().collect();
@@ -111,7 +112,8 @@ pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
         if position > 0 {
             out.push(',');
         }
-        for (position, attribute) in rdn.iter().enumerate() {
+        let attributes: Vec<_> = rdn.iter().collect();
+        for (position, attribute) in attributes.iter().rev().enumerate() {
             if position > 0 {
                 out.push('+');
             }

@@ -89,7 +89,6 @@ cert v1 "/CN=v1.example.com" $START $END 2009 v1 ""
 MASK=MASK:2048 cert bmp "/O=Überbau/CN=bmp.example.com" $START $END 2010 bmp ""
 MASK=MASK:4 cert t61 "/O=Überbau/CN=t61.example.com" $START $END 2011 t61 ""
 cert manyserial "/CN=manyserial.example.com" $START $END 7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF manyserial ""
-cert zeropad "/CN=zeropad.example.com" $START $END 0087654321 zeropad "$SKI$(san zeropad.example.com)"
 cert nosans "/CN=nosans.example.com" $START $END 0A nosans "$SKI"
 cert othernames "/CN=othernames.example.com" $START $END 2012 othernames 'subjectAltName=email:ops@example.com,URI:spiffe://example.com/ns/x,otherName:1.2.3.4;UTF8:hello,RID:1.2.3.5,dirName:dir\n[dir]\nO=Example\nCN=in, dir'
 p256 negserial
@@ -101,6 +100,7 @@ cert root "/C=SE/O=Example Trust/CN=Example Root" $START 20400101000000Z 3000 ro
 cert other "/C=SE/O=Older Trust/CN=Older Root" $START 20400101000000Z 3001 other "$CA$SKI"
 cert intermediate "/C=SE/O=Example Trust/CN=Example Issuing 1" $START 20350101000000Z 3002 root "$CA$SKI"
 cert leaf "/CN=www.example.com" $START $END 3003 intermediate "$SKI$(san www.example.com),DNS:*.www.example.com"
+cert zeropad "/CN=zeropad.example.com" $START $END 0087654321 root "$SKI$(san zeropad.example.com)"
 cp root.key cross.key
 cert cross "/C=SE/O=Example Trust/CN=Example Root" $START 20350101000000Z 3004 other "$CA$SKI"
 cat leaf.pem intermediate.pem root.pem > chain.pem
