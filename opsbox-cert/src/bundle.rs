@@ -1,17 +1,4 @@
 //! One file's certificates: pure parsing of bytes, PEM or DER.
-//!
-//! ```
-//! use opsbox_cert::{Bundle, ErrorKind};
-//!
-//! // A good certificate after a damaged one is still read, and the damage is kept.
-//! let good = include_str!("../tests/data/rsa2048.pem");
-//! let text = format!("-----BEGIN CERTIFICATE-----\nMIIC\n{good}");
-//! let bundle = Bundle::parse("tls.crt", text.as_bytes())?;
-//! assert_eq!(bundle.certificates().len(), 1);
-//! assert_eq!(bundle.places()[0].line, 3);
-//! assert_eq!(bundle.problems()[0].kind(), ErrorKind::Truncated);
-//! # Ok::<(), opsbox_cert::Error>(())
-//! ```
 
 #![warn(clippy::indexing_slicing)]
 
@@ -50,6 +37,19 @@ impl fmt::Display for Format {
 }
 
 /// The certificates of one file, at least one, in the order of the file.
+///
+/// ```
+/// use opsbox_cert::{Bundle, ErrorKind};
+///
+/// // A good certificate after a damaged one is still read, and the damage is kept.
+/// let good = include_str!("../tests/data/rsa2048.pem");
+/// let text = format!("-----BEGIN CERTIFICATE-----\nMIIC\n{good}");
+/// let bundle = Bundle::parse("tls.crt", text.as_bytes())?;
+/// assert_eq!(bundle.certificates().len(), 1);
+/// assert_eq!(bundle.places()[0].line, 3);
+/// assert_eq!(bundle.problems()[0].kind(), ErrorKind::Truncated);
+/// # Ok::<(), opsbox_cert::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Bundle {
     source: PathBuf,
@@ -68,8 +68,8 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// If no certificate can be read. If there is at least one, the faults of the other sections are
-    /// in [`problems`](Self::problems).
+    /// If no certificate can be read: the first fault. If there is at least one, the faults of the
+    /// other sections are in [`problems`](Self::problems).
     pub fn parse(source: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self> {
         let (bundle, problems) = parse_all(&source.into(), bytes);
         match (bundle, problems.into_iter().next()) {

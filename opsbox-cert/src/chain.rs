@@ -4,15 +4,6 @@
 //! section 4.4.2). Whether A certifies B is judged by names and key identifiers: the subject of A is
 //! the issuer of B, and the key identifiers agree where both have one. Signatures are not verified,
 //! so an order found here is the only plausible one, not a proven one.
-//!
-//! ```
-//! use opsbox_cert::{Bundle, ChainOrder};
-//!
-//! let chain = include_bytes!("../tests/data/chain.pem");
-//! let bundle = Bundle::parse("chain.pem", chain)?;
-//! assert_eq!(bundle.chain_order(), &ChainOrder::Ordered);
-//! # Ok::<(), opsbox_cert::Error>(())
-//! ```
 
 #![warn(clippy::indexing_slicing)]
 
@@ -22,6 +13,15 @@ use crate::facts::{CertFacts, Fingerprint};
 use crate::limits::MAX_ISSUERS_PER_NAME;
 
 /// How the certificates of one bundle belong together. Indices are into the list that was given.
+///
+/// ```
+/// use opsbox_cert::{Bundle, ChainOrder};
+///
+/// let chain = include_bytes!("../tests/data/chain.pem");
+/// let bundle = Bundle::parse("chain.pem", chain)?;
+/// assert_eq!(bundle.chain_order(), &ChainOrder::Ordered);
+/// # Ok::<(), opsbox_cert::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",

@@ -69,6 +69,11 @@ pub(crate) fn recognise(input: &[u8]) -> Option<Reason> {
             advice: "export the certificate with `keytool -exportcert -rfc`",
         });
     }
+    if input.starts_with(b"-----BEGIN ") {
+        return Some(Reason::Der {
+            detail: "it is PEM text and not DER".into(),
+        });
+    }
     let (outer, _) = Element::read(input)?;
     if outer.tag != SEQUENCE {
         return None;

@@ -2,15 +2,6 @@
 //!
 //! The same type is returned by the reading functions and listed in a scan report, so a message
 //! reads the same wherever it comes from.
-//!
-//! ```
-//! use opsbox_cert::{Bundle, ErrorKind};
-//!
-//! let error = Bundle::parse("web/tls.crt", b"").unwrap_err();
-//! assert_eq!(error.kind(), ErrorKind::Empty);
-//! assert_eq!(error.path().unwrap().to_str(), Some("web/tls.crt"));
-//! assert!(error.is_retryable(), "the writer may be in the middle of it");
-//! ```
 
 use std::fmt;
 use std::io;
@@ -79,6 +70,15 @@ pub enum ErrorKind {
 /// Why something could not be read: object, place, reason and what to do about it.
 ///
 /// `Display` is a full sentence for a human. Cloning is cheap.
+///
+/// ```
+/// use opsbox_cert::{Bundle, ErrorKind};
+///
+/// let error = Bundle::parse("web/tls.crt", b"").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Empty);
+/// assert_eq!(error.path().unwrap().to_str(), Some("web/tls.crt"));
+/// assert!(error.is_retryable(), "the writer may be in the middle of it");
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 

@@ -1,15 +1,4 @@
 //! What one certificate says about itself.
-//!
-//! ```
-//! use opsbox_cert::{CertFacts, KeyType, SubjectAltName};
-//!
-//! let pem = include_bytes!("../tests/data/rsa2048.pem");
-//! let facts = CertFacts::from_pem(pem)?;
-//! assert_eq!(facts.common_name(), Some("rsa2048.example.com"));
-//! assert_eq!(facts.key_type(), &KeyType::Rsa { bits: 2048 });
-//! assert!(facts.names().eq(["rsa2048.example.com"]));
-//! # Ok::<(), opsbox_cert::Error>(())
-//! ```
 
 #![warn(clippy::indexing_slicing)]
 
@@ -42,6 +31,17 @@ use crate::text::Escaped;
 /// The facts of one X.509 certificate, independent of the bytes they were read from.
 ///
 /// Nothing is verified: no signature, no trust, no name rule. `Display` is one line for a human.
+///
+/// ```
+/// use opsbox_cert::{CertFacts, KeyType, SubjectAltName};
+///
+/// let pem = include_bytes!("../tests/data/rsa2048.pem");
+/// let facts = CertFacts::from_pem(pem)?;
+/// assert_eq!(facts.common_name(), Some("rsa2048.example.com"));
+/// assert_eq!(facts.key_type(), &KeyType::Rsa { bits: 2048 });
+/// assert!(facts.names().eq(["rsa2048.example.com"]));
+/// # Ok::<(), opsbox_cert::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CertFacts {
     subject: String,
@@ -106,7 +106,7 @@ impl CertFacts {
             Ok((_, certificate)) => certificate,
             Err(error) => {
                 return Err(der::recognise(der).unwrap_or_else(|| Reason::Der {
-                    detail: X509Error::from(error).to_string(),
+                    detail: fault(&X509Error::from(error)),
                 }));
             }
         };
@@ -258,6 +258,16 @@ impl fmt::Display for CertFacts {
             validity::rfc3339(self.not_after),
             Escaped(issuer)
         )
+    }
+}
+
+/// The parser's word for it, unless that is about its own inner working.
+fn fault(error: &X509Error) -> String {
+    match error {
+        X509Error::Der(_) | X509Error::NomError(_) | X509Error::Generic => {
+            "the structure is damaged".into()
+        }
+        named => named.to_string(),
     }
 }
 

@@ -1,13 +1,4 @@
 //! What a scan found: certificates, problems, and what was left out and why.
-//!
-//! ```
-//! use opsbox_cert::Scan;
-//!
-//! let report = Scan::new().path("no/such/folder").run();
-//! assert!(report.is_empty());
-//! assert_eq!(report.problems().len(), 1);
-//! assert_eq!(report.counts().files, 1);
-//! ```
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,6 +9,15 @@ use crate::facts::CertFacts;
 use crate::text::Escaped;
 
 /// Everything a scan found, in a fixed order: paths as they were given, folders sorted by name.
+///
+/// ```
+/// use opsbox_cert::Scan;
+///
+/// let report = Scan::new().path("no/such/folder").run();
+/// assert!(report.is_empty());
+/// assert_eq!(report.problems().len(), 1);
+/// assert_eq!(report.counts().files, 1);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ScanReport {
@@ -104,7 +104,7 @@ pub struct Skipped {
 pub enum SkipReason {
     /// It holds a private key and no certificate, or is named `.key` and was not opened.
     PrivateKey,
-    /// A container that is not read, such as PKCS#12; its certificates are not watched.
+    /// A binary container that is not read, such as PKCS#12; its certificates are not watched.
     Container,
     /// PEM of another kind: a request, a CRL, parameters.
     OtherContent,

@@ -4,18 +4,6 @@
 //! read. It opens regular files only, reads no more of them than the limit, follows links, enters each
 //! folder once, and leaves entries that start with `..` alone, which is where Kubernetes keeps the
 //! generations of a mounted secret.
-//!
-//! ```no_run
-//! use opsbox_cert::Scan;
-//!
-//! let report = Scan::new().path("/etc/ssl/private").path("/srv/tls/site.pem").run();
-//! for (source, facts) in report.certificates() {
-//!     println!("{}: {facts}", source.display());
-//! }
-//! for problem in report.problems() {
-//!     eprintln!("{problem}");
-//! }
-//! ```
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -58,6 +46,18 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Bundle> {
 }
 
 /// What to scan and how far to go.
+///
+/// ```no_run
+/// use opsbox_cert::Scan;
+///
+/// let report = Scan::new().path("/etc/ssl/private").path("/srv/tls/site.pem").run();
+/// for (source, facts) in report.certificates() {
+///     println!("{}: {facts}", source.display());
+/// }
+/// for problem in report.problems() {
+///     eprintln!("{problem}");
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a scan does nothing until it is run"]
 pub struct Scan {

@@ -238,7 +238,7 @@ fn text_that_is_almost_pem() {
 }
 
 #[test]
-fn bytes_after_the_der_are_refused() {
+fn from_der_takes_exactly_one_der_certificate() {
     let mut der = fixture("p256.der");
     der.push(0);
     let error = CertFacts::from_der(&der).unwrap_err();
@@ -247,6 +247,12 @@ fn bytes_after_the_der_are_refused() {
         error.to_string(),
         "cannot read a certificate from the given bytes: 1 byte(s) follow the end of the certificate; \
          keep one certificate per DER file or PEM section"
+    );
+    let pem_as_der = CertFacts::from_der(&fixture("p256.pem")).unwrap_err();
+    assert!(
+        pem_as_der
+            .to_string()
+            .contains("it is PEM text and not DER")
     );
     let error = CertFacts::from_der(&der[..100]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Truncated);

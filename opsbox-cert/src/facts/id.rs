@@ -1,12 +1,4 @@
 //! Identifiers of a certificate that are made of bytes.
-//!
-//! ```
-//! use opsbox_cert::Fingerprint;
-//!
-//! let fingerprint = Fingerprint::of(b"abc");
-//! assert!(fingerprint.to_string().starts_with("ba7816bf"));
-//! assert!(fingerprint.to_colon_hex().starts_with("BA:78:16:BF"));
-//! ```
 
 use std::fmt;
 
@@ -14,6 +6,14 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a certificate's DER. `Display` is lower-case hex without separators.
+///
+/// ```
+/// use opsbox_cert::Fingerprint;
+///
+/// let fingerprint = Fingerprint::of(b"abc");
+/// assert!(fingerprint.to_string().starts_with("ba7816bf"));
+/// assert!(fingerprint.to_colon_hex().starts_with("BA:78:16:BF"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 

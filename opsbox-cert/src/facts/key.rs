@@ -1,11 +1,4 @@
 //! The public key and the signature algorithm, by the names that operators use.
-//!
-//! ```
-//! use opsbox_cert::{EcCurve, KeyType};
-//!
-//! assert_eq!(KeyType::Rsa { bits: 2048 }.to_string(), "RSA 2048");
-//! assert_eq!(KeyType::Ecdsa { curve: EcCurve::P256 }.to_string(), "ECDSA P-256");
-//! ```
 
 #![warn(clippy::indexing_slicing)]
 
@@ -19,6 +12,13 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 use crate::error::Reason;
 
 /// The type and size of a certificate's public key.
+///
+/// ```
+/// use opsbox_cert::{EcCurve, KeyType};
+///
+/// assert_eq!(KeyType::Rsa { bits: 2048 }.to_string(), "RSA 2048");
+/// assert_eq!(KeyType::Ecdsa { curve: EcCurve::P256 }.to_string(), "ECDSA P-256");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",

@@ -1,13 +1,4 @@
 //! Distinguished names and subject alternative names as text that loses nothing.
-//!
-//! ```
-//! use std::net::{IpAddr, Ipv4Addr};
-//! use opsbox_cert::SubjectAltName;
-//!
-//! assert_eq!(SubjectAltName::Dns("*.example.com".into()).to_string(), "*.example.com");
-//! let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-//! assert_eq!(SubjectAltName::Ip(ip).to_string(), "127.0.0.1");
-//! ```
 
 #![warn(clippy::indexing_slicing)]
 
@@ -24,6 +15,15 @@ use crate::text::{Escaped, is_unprintable};
 /// One entry of the subjectAltName extension.
 ///
 /// The text is what the certificate says, unchecked; `Display` escapes control characters.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+/// use opsbox_cert::SubjectAltName;
+///
+/// assert_eq!(SubjectAltName::Dns("*.example.com".into()).to_string(), "*.example.com");
+/// let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// assert_eq!(SubjectAltName::Ip(ip).to_string(), "127.0.0.1");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",
