@@ -157,6 +157,17 @@ impl<B: AsRef<[u8]>> Batch<B> {
     pub(crate) fn owner(&self) -> &B {
         &self.input
     }
+
+    /// The batch over the same bytes in another container.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn map_input<C>(self, map: impl FnOnce(B) -> C) -> Batch<C> {
+        Batch {
+            input: map(self.input),
+            rows: self.rows,
+            origin: self.origin,
+            line_limit: self.line_limit,
+        }
+    }
 }
 
 /// A batch without the type of its input.

@@ -34,6 +34,13 @@ use crate::{
     error::Error,
 };
 
+/// The batch of a file, as [`record_batch`] takes it; the bytes stay where they are.
+impl From<Batch<Vec<u8>>> for Batch<Bytes> {
+    fn from(batch: Batch<Vec<u8>>) -> Self {
+        batch.map_input(Bytes::from)
+    }
+}
+
 /// The distance between the buffers of a large input: Arrow counts in 31 bits inside a buffer.
 /// Buffers overlap, so that a value that begins in one ends in it.
 const STRIDE: usize = 1 << 30;

@@ -1,0 +1,44 @@
+"""Log files as Arrow columns that point into the file's bytes.
+
+>>> import opsbox
+>>> logs = opsbox.Parser("logfmt").parse(b"level=info took=3ms\\nlevel=warn took=9ms\\n")
+>>> logs
+<opsbox.Table: 2 rows, 0 unmatched lines, columns level, took>
+
+A table speaks the Arrow PyCapsule interface: ``polars.DataFrame(logs)``,
+``pyarrow.table(logs)`` and ``duckdb.sql("from logs")`` take it without a copy of the
+values.
+
+Not sure which format a log has?
+
+>>> opsbox.detect(b"2026-01-02 03:04:05 [INFO] up\\n" * 10).format
+'app'
+"""
+
+from ._opsbox import (
+    Detection,
+    DetectionError,
+    FormatError,
+    OpsboxError,
+    Parser,
+    Preset,
+    Table,
+    Unmatched,
+    __version__,
+    detect,
+    formats,
+)
+
+__all__ = [
+    "Detection",
+    "DetectionError",
+    "FormatError",
+    "OpsboxError",
+    "Parser",
+    "Preset",
+    "Table",
+    "Unmatched",
+    "__version__",
+    "detect",
+    "formats",
+]

@@ -1,0 +1,74 @@
+//! Presets and detection.
+
+use opsbox_log::Format;
+use pyo3::{prelude::*, pybacked::PyBackedBytes};
+
+use crate::error::exception;
+
+/// A named format.
+#[pyclass(module = "opsbox", frozen, get_all)]
+pub(crate) struct Preset {
+    name: &'static str,
+    summary: &'static str,
+    example: &'static str,
+    regex: Option<String>,
+}
+
+#[pymethods]
+impl Preset {
+    fn __repr__(&self) -> String {
+        format!("<opsbox.Preset {:?}: {}>", self.name, self.summary)
+    }
+}
+
+/// All presets.
+#[pyfunction]
+pub(crate) fn formats() -> PyResult<Vec<Preset>> {
+    Format::presets()
+        .iter()
+        .map(|preset| {
+            let format = preset.format().map_err(exception)?;
+            Ok(Preset {
+                name: preset.name(),
+                summary: preset.summary(),
+                example: preset.example(),
+                regex: format.regex().map(str::to_owned),
+            })
+        })
+        .collect()
+}
+
+/// What `detect` found.
+#[pyclass(module = "opsbox", frozen, get_all)]
+pub(crate) struct Detection {
+    format: String,
+    confidence: f64,
+    lines: usize,
+    candidates: Vec<(&'static str, usize)>,
+}
+
+#[pymethods]
+impl Detection {
+    fn __repr__(&self) -> String {
+        format!(
+            "<opsbox.Detection {:?}, confidence {:.3} from {} lines>",
+            self.format, self.confidence, self.lines
+        )
+    }
+}
+
+/// The preset that fits a sample: the beginning of a log, some tens of lines or more.
+///
+/// Raises DetectionError if none fits half of the lines.
+#[pyfunction]
+#[pyo3(signature = (sample, /))]
+pub(crate) fn detect(py: Python<'_>, sample: PyBackedBytes) -> PyResult<Detection> {
+    let detection = py.detach(|| Format::detect(&sample)).map_err(exception)?;
+    let candidates = detection.candidates().iter();
+    Ok(Detection {
+        format: detection.format().name().to_owned(),
+        confidence: detection.confidence(),
+        lines: detection.lines(),
+        candidates: candidates.map(|it| (it.preset(), it.matched())).collect(),
+    })
+}
