@@ -89,8 +89,7 @@ pub use model::{
     container::{Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting},
     matrix::{JointState, ProbeMatrix, ProbeState},
     pod::{
-        ConditionStatus, Deletion, Owner, Phase, PodCondition, PodConditionType, PodState,
-        QosClass, RestartPolicy,
+        ConditionStatus, Deletion, Owner, Phase, PodCondition, PodState, QosClass, RestartPolicy,
     },
     verdict::{Condition, Confidence, Evidence, Finding, Severity, Verdict},
 };

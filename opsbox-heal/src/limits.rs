@@ -38,6 +38,10 @@ pub const MAX_CONTAINERS: usize = 1_024;
 /// Most bytes kept of a message of the kubelet or the scheduler; the rest is cut at a character.
 pub const MAX_MESSAGE_BYTES: usize = 1_024;
 
+/// Most characters of such a message in the one-line summary of a finding; the evidence has all
+/// that is kept.
+pub const MAX_SUMMARY_MESSAGE_CHARS: usize = 160;
+
 /// Most skipped objects that [`PodSnapshot::skipped`](crate::PodSnapshot::skipped) lists.
 /// All of them are counted.
 pub const MAX_SKIPPED_LISTED: usize = 100;

@@ -1,5 +1,12 @@
 //! Input that cannot be read, and the message a person then gets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::data;

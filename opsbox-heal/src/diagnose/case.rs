@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::thresholds::Thresholds;
 use crate::{
+    limits::MAX_SUMMARY_MESSAGE_CHARS,
     model::{
         container::{Container, ContainerKind},
         pod::{PodCondition, PodConditionType, PodState},
@@ -29,8 +30,8 @@ impl<'a> Case<'a> {
             .filter(move |c| !ended && c.kind() != ContainerKind::Ephemeral)
     }
 
-    pub(super) fn condition(&self, kind: &PodConditionType) -> Option<&'a PodCondition> {
-        self.pod.condition(kind)
+    pub(super) fn condition(&self, kind: PodConditionType) -> Option<&'a PodCondition> {
+        self.pod.conditions.iter().find(|c| c.kind == kind)
     }
 
     pub(super) fn is_being_deleted(&self) -> bool {
@@ -79,11 +80,11 @@ pub(super) fn restarted(container: &Container) -> String {
 }
 
 pub(super) fn condition_evidence(condition: &PodCondition) -> Evidence {
-    let field: Cow<'static, str> = match condition.kind() {
+    let field: Cow<'static, str> = match condition.kind {
         PodConditionType::Ready => r#"status.conditions[?(@.type=="Ready")].status"#.into(),
-        other => format!(
+        _ => format!(
             r#"status.conditions[?(@.type=="{}")].status"#,
-            other.as_str()
+            condition.kind()
         )
         .into(),
     };
@@ -113,9 +114,13 @@ pub(super) fn with(finding: Finding, more: Option<Evidence>) -> Finding {
     }
 }
 
-/// A reason for the end of a sentence, after a colon; nothing if there is none.
+/// A message for the end of a sentence, after a colon; nothing if there is none.
 pub(super) fn because(message: Option<&str>) -> String {
-    message
-        .map(|message| format!(": {}", message.trim_end()))
-        .unwrap_or_default()
+    let Some(message) = message.map(str::trim_end) else {
+        return String::new();
+    };
+    match message.char_indices().nth(MAX_SUMMARY_MESSAGE_CHARS) {
+        Some((end, _)) => format!(": {}…", message.get(..end).unwrap_or_default()),
+        None => format!(": {message}"),
+    }
 }

@@ -15,6 +15,8 @@ pub(super) const REASONS: &[&str] = &[
     "PreCreateHookError",
     "PreStartHookError",
     "PostStartHookError",
+    "VerifyNonRootError",
+    "RunInitContainerError",
     "StartError",
     "ContainerCannotRun",
 ];

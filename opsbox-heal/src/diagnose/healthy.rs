@@ -17,7 +17,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if !serving.all(|c| c.state().is_running() && c.ready()) {
         return None;
     }
-    let ready = case.condition(&PodConditionType::Ready);
+    let ready = case.condition(PodConditionType::Ready);
     // With containers that are done beside others that run, `Ready` is false for good.
     let some_done = pod.serving_containers().any(|c| c.is_done());
     match ready {

@@ -37,7 +37,7 @@ fn container(container: &Container) -> Option<Finding> {
         "{} cannot get image {}{}",
         called(container),
         container.image(),
-        because(waiting.message())
+        because(waiting.message().and_then(cause))
     );
     let field = container.field_path("state.waiting.reason");
     let finding = Finding::new(
@@ -48,4 +48,11 @@ fn container(container: &Container) -> Option<Finding> {
     );
     let message = container.field_path("state.waiting.message");
     Some(with(finding, text_evidence(message, waiting.message())))
+}
+
+/// The end of the chain of causes, as in `Back-off pulling image "x": ErrImagePull: ...: not found`.
+/// The image is named in the summary anyway, and so is that it cannot be had.
+fn cause(message: &str) -> Option<&str> {
+    let last = message.trim_end().rsplit(": ").next()?;
+    (!last.is_empty() && !last.starts_with("Back-off pulling image ")).then_some(last)
 }

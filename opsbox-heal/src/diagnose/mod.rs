@@ -1,6 +1,6 @@
 //! The verdict on a pod: a pure function of its state and a moment.
 //!
-//! One file a condition, each a function that finds it or not. [`diagnose`] asks them in the order
+//! One file a condition, each a function that finds it or not. [`diagnose()`](crate::diagnose()) asks them in the order
 //! of [`Condition`]; the first finding that is not history is the primary one, the others are kept.
 //!
 //! | condition | found when |
@@ -63,4 +63,4 @@ mod unrecognized;
 mod unschedulable;
 
 #[cfg(doc)]
-use crate::{Condition, diagnose};
+use crate::Condition;

@@ -22,7 +22,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if pod.phase().is_terminal() {
         return None;
     }
-    let ready = case.condition(&PodConditionType::Ready)?;
+    let ready = case.condition(PodConditionType::Ready)?;
     (ready.status() == ConditionStatus::Unknown).then(|| {
         Finding::new(
             Condition::Unknown,

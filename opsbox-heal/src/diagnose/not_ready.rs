@@ -8,7 +8,7 @@ use crate::{
         pod::{ConditionStatus, Phase, PodConditionType},
         verdict::{Condition, Confidence, Evidence, Finding},
     },
-    time::{Age, Timestamp},
+    time::Age,
 };
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
@@ -38,7 +38,7 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
     ) {
         return None;
     }
-    let ready = case.condition(&PodConditionType::Ready);
+    let ready = case.condition(PodConditionType::Ready);
     let unready_since = ready
         .filter(|ready| ready.status() == ConditionStatus::False)
         .and_then(|ready| ready.since());
@@ -47,7 +47,7 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
         .or(unready_since)
         .or_else(|| case.pod.created());
     // A pod that became unready after the container had started has been ready before.
-    let was_ready = unready_since > began && unready_since.is_some();
+    let was_ready = unready_since.is_some_and(|unready| Some(unready) > began);
     let since = if was_ready { unready_since } else { began };
     let unready_for = since.map(|since| case.now.since(since)).unwrap_or_default();
     if !was_ready && unready_for < case.thresholds.startup_grace {
@@ -69,7 +69,7 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
 
 /// All containers are ready, but the pod is not: readiness gates, or a status half written.
 fn pod(case: &Case<'_>) -> Option<Finding> {
-    let ready = case.condition(&PodConditionType::Ready)?;
+    let ready = case.condition(PodConditionType::Ready)?;
     let mut serving = case.pod.serving_containers().peekable();
     serving.peek()?;
     let all_ready = serving.all(|c| c.state().is_running() && c.ready());
@@ -78,7 +78,7 @@ fn pod(case: &Case<'_>) -> Option<Finding> {
     }
     let unready_for = ready
         .since()
-        .map(|at: Timestamp| case.now.since(at))
+        .map(|at| case.now.since(at))
         .unwrap_or_default();
     let confidence = match unready_for < case.thresholds.not_ready_after {
         true => Confidence::Low,

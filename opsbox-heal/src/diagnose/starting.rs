@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn find(case: &Case<'_>) -> Finding {
-    let scheduled = case.condition(&PodConditionType::PodScheduled);
+    let scheduled = case.condition(PodConditionType::PodScheduled);
     let gated = scheduled.is_some_and(|s| s.reason() == Some("SchedulingGated"));
     if gated {
         let summary = "held on purpose by a scheduling gate";
@@ -26,7 +26,7 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
         return Finding::new(Condition::Starting, Confidence::High, summary, evidence);
     }
     let says_nothing = *case.pod.phase() == Phase::Running
-        && case.condition(&PodConditionType::Ready).is_none()
+        && case.condition(PodConditionType::Ready).is_none()
         && case.pod.serving_containers().next().is_none();
     if says_nothing {
         let summary = "running, but the status names no containers and no conditions: ask a human";
@@ -67,7 +67,7 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
 /// The latest moment at which something is known to have happened in the pod.
 fn last_progress(case: &Case<'_>) -> Option<Timestamp> {
     let scheduled = case
-        .condition(&PodConditionType::PodScheduled)
+        .condition(PodConditionType::PodScheduled)
         .and_then(|s| s.since());
     let containers = case.live_containers().flat_map(|c| {
         let now = match c.state() {

@@ -13,7 +13,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if *case.pod.phase() != Phase::Pending || case.is_being_deleted() {
         return None;
     }
-    let scheduled = case.condition(&PodConditionType::PodScheduled)?;
+    let scheduled = case.condition(PodConditionType::PodScheduled)?;
     // A pod behind a scheduling gate (reason SchedulingGated) is held on purpose.
     let refused = scheduled.status() == ConditionStatus::False
         && matches!(scheduled.reason(), Some("Unschedulable" | "SchedulerError"));

@@ -80,9 +80,9 @@ impl PodState {
         &self.conditions
     }
 
-    /// The condition of this type, if the object has it.
-    pub fn condition(&self, kind: &PodConditionType) -> Option<&PodCondition> {
-        self.conditions.iter().find(|c| c.kind == *kind)
+    /// The condition of this type, such as `Ready`, if the object has it.
+    pub fn condition(&self, kind: &str) -> Option<&PodCondition> {
+        self.conditions.iter().find(|c| c.kind() == kind)
     }
 
     /// All containers: regular ones first, then init containers and sidecars, then ephemeral ones.
@@ -217,9 +217,11 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A reason with its message, kept apart because healthy pods have neither.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What only few conditions and waits have, kept apart because healthy pods have none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Detail {
+    /// The type of a condition that is none of the well-known ones.
+    pub(crate) kind: Option<Arc<str>>,
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) message: Option<Box<str>>,
 }
@@ -255,17 +257,28 @@ impl Deletion {
 /// One of `status.conditions`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodCondition {
-    pub(crate) kind: PodConditionType,
-    pub(crate) status: ConditionStatus,
-    pub(crate) index: u16,
     pub(crate) since: Option<Timestamp>,
     pub(crate) detail: Option<Box<Detail>>,
+    pub(crate) kind: PodConditionType,
+    pub(crate) status: ConditionStatus,
 }
 
 impl PodCondition {
-    /// `type`.
-    pub fn kind(&self) -> &PodConditionType {
-        &self.kind
+    /// `type`, such as `Ready` or the name of a readiness gate.
+    pub fn kind(&self) -> &str {
+        match self.kind {
+            PodConditionType::PodScheduled => "PodScheduled",
+            PodConditionType::Initialized => "Initialized",
+            PodConditionType::ContainersReady => "ContainersReady",
+            PodConditionType::Ready => "Ready",
+            PodConditionType::PodReadyToStartContainers => "PodReadyToStartContainers",
+            PodConditionType::DisruptionTarget => "DisruptionTarget",
+            PodConditionType::Other => self
+                .detail
+                .as_ref()
+                .and_then(|d| d.kind.as_deref())
+                .unwrap_or_default(),
+        }
     }
 
     /// `status`.
@@ -289,39 +302,17 @@ impl PodCondition {
     }
 }
 
-/// The type of a pod condition.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PodConditionType {
-    /// The scheduler has found a node.
+/// The type of a pod condition, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PodConditionType {
     PodScheduled,
-    /// The init containers have ended well.
     Initialized,
-    /// All containers are ready.
     ContainersReady,
-    /// The pod may take requests.
     Ready,
-    /// Sandbox and network of the pod are set up.
     PodReadyToStartContainers,
-    /// The pod is about to be removed by a disruption.
     DisruptionTarget,
-    /// Another type, such as a readiness gate.
-    Other(Arc<str>),
-}
-
-impl PodConditionType {
-    /// The text of the API.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::PodScheduled => "PodScheduled",
-            Self::Initialized => "Initialized",
-            Self::ContainersReady => "ContainersReady",
-            Self::Ready => "Ready",
-            Self::PodReadyToStartContainers => "PodReadyToStartContainers",
-            Self::DisruptionTarget => "DisruptionTarget",
-            Self::Other(text) => text,
-        }
-    }
+    /// One that this crate need not know, such as a readiness gate; `Detail` has its name.
+    Other,
 }
 
 /// The status of a pod condition.

@@ -45,7 +45,13 @@ impl Pool {
     fn detail(&mut self, reason: &wire::Text<'_>, message: &wire::Text<'_>) -> Option<Box<Detail>> {
         let reason = self.some_text(reason);
         let message = some_message(message);
-        (reason.is_some() || message.is_some()).then(|| Box::new(Detail { reason, message }))
+        (reason.is_some() || message.is_some()).then(|| {
+            Box::new(Detail {
+                kind: None,
+                reason,
+                message,
+            })
+        })
     }
 }
 
@@ -150,28 +156,32 @@ fn deletion(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Box<Deletion
 }
 
 fn conditions(conditions: Vec<wire::Condition<'_>>, pool: &mut Pool) -> Box<[PodCondition]> {
-    (0_u16..)
-        .zip(conditions)
-        .map(|(index, c)| PodCondition {
-            kind: match c.kind.as_str() {
-                "PodScheduled" => PodConditionType::PodScheduled,
-                "Initialized" => PodConditionType::Initialized,
-                "ContainersReady" => PodConditionType::ContainersReady,
-                "Ready" => PodConditionType::Ready,
-                "PodReadyToStartContainers" => PodConditionType::PodReadyToStartContainers,
-                "DisruptionTarget" => PodConditionType::DisruptionTarget,
-                other => PodConditionType::Other(pool.text(other)),
-            },
-            status: match c.status.as_str() {
+    let compact = |condition: wire::Condition<'_>| {
+        let kind = match condition.kind.as_str() {
+            "PodScheduled" => PodConditionType::PodScheduled,
+            "Initialized" => PodConditionType::Initialized,
+            "ContainersReady" => PodConditionType::ContainersReady,
+            "Ready" => PodConditionType::Ready,
+            "PodReadyToStartContainers" => PodConditionType::PodReadyToStartContainers,
+            "DisruptionTarget" => PodConditionType::DisruptionTarget,
+            _ => PodConditionType::Other,
+        };
+        let mut detail = pool.detail(&condition.reason, &condition.message);
+        if kind == PodConditionType::Other {
+            detail.get_or_insert_default().kind = pool.some_text(&condition.kind);
+        }
+        PodCondition {
+            since: time(condition.last_transition_time.as_ref()),
+            detail,
+            kind,
+            status: match condition.status.as_str() {
                 "True" => ConditionStatus::True,
                 "False" => ConditionStatus::False,
                 _ => ConditionStatus::Unknown,
             },
-            index,
-            since: time(c.last_transition_time.as_ref()),
-            detail: pool.detail(&c.reason, &c.message),
-        })
-        .collect()
+        }
+    };
+    conditions.into_iter().map(compact).collect()
 }
 
 /// Joins specs and statuses by name: the kubelet sorts statuses, so the order is not the same.

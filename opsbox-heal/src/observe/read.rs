@@ -64,7 +64,8 @@ impl Reader {
 
     /// All that was read.
     pub(super) fn finish(self) -> Result<PodSnapshot, Error> {
-        let snapshot = self.found.into_inner().snapshot;
+        let mut snapshot = self.found.into_inner().snapshot;
+        snapshot.pods.shrink_to_fit();
         match snapshot.skipped().first() {
             Some(first) if snapshot.pods().is_empty() => Err(Error::new(
                 ErrorKind::WrongKind,

@@ -78,11 +78,11 @@ impl PodSnapshot {
     /// If the bytes are empty or not text, or for a reason of [`from_json`](Self::from_json) or
     /// [`from_yaml`](Self::from_yaml).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, Error> {
-        let (text, _) = text(bytes)?;
+        let (text, skipped_bytes) = text(bytes)?;
         if text.trim_start().starts_with(['{', '[']) {
-            Self::from_json(bytes)
+            json(text, skipped_bytes)
         } else {
-            Self::from_yaml(bytes)
+            yaml(text, skipped_bytes)
         }
     }
 
@@ -91,23 +91,11 @@ impl PodSnapshot {
     /// # Errors
     ///
     /// If the input is not JSON, ends too early, is an object that is no pod and no list, or has a
-    /// field of a type that the API does not have there. The error says where.
+    /// field of a type that the API does not have there. The error says where. A list without a
+    /// single pod among its objects is refused too; an empty list is not.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let (text, skipped_bytes) = text(bytes)?;
-        let reader = Reader::default();
-        let mut json = serde_json::Deserializer::from_str(text);
-        match reader.document(&mut json).and_then(|()| json.end()) {
-            Ok(()) => reader.finish(),
-            Err(error) => {
-                if error.is_data()
-                    && let Ok(meta) = serde_json::from_str::<TypeMeta<'_>>(text)
-                    && let Some(wrong_kind) = meta.wrong_kind()
-                {
-                    return Err(wrong_kind);
-                }
-                Err(json_error(reader, &error, text, skipped_bytes))
-            }
-        }
+        json(text, skipped_bytes)
     }
 
     /// Reads YAML, of which JSON is a part.
@@ -120,17 +108,7 @@ impl PodSnapshot {
     /// is off.
     pub fn from_yaml(bytes: &[u8]) -> Result<Self, Error> {
         let (text, skipped_bytes) = text(bytes)?;
-        #[cfg(feature = "yaml")]
-        return super::yaml::read(text, skipped_bytes);
-        #[cfg(not(feature = "yaml"))]
-        {
-            let _ = (text, skipped_bytes);
-            Err(Error::new(
-                ErrorKind::YamlDisabled,
-                "the input is not JSON, and YAML is not compiled in: save it with \
-                 `kubectl get pods -A -o json`, or enable the feature `yaml` of opsbox-heal",
-            ))
-        }
+        yaml(text, skipped_bytes)
     }
 
     /// The pods, in the order of the input.
@@ -221,6 +199,37 @@ fn text(bytes: &[u8]) -> Result<(&str, usize), Error> {
         ));
     }
     Ok((text, skipped_bytes))
+}
+
+fn json(text: &str, skipped_bytes: usize) -> Result<PodSnapshot, Error> {
+    let reader = Reader::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    match reader.document(&mut json).and_then(|()| json.end()) {
+        Ok(()) => reader.finish(),
+        Err(error) => {
+            if error.is_data()
+                && let Ok(meta) = serde_json::from_str::<TypeMeta<'_>>(text)
+                && let Some(wrong_kind) = meta.wrong_kind()
+            {
+                return Err(wrong_kind);
+            }
+            Err(json_error(reader, &error, text, skipped_bytes))
+        }
+    }
+}
+
+#[cfg(feature = "yaml")]
+fn yaml(text: &str, skipped_bytes: usize) -> Result<PodSnapshot, Error> {
+    super::yaml::read(text, skipped_bytes)
+}
+
+#[cfg(not(feature = "yaml"))]
+fn yaml(_text: &str, _skipped_bytes: usize) -> Result<PodSnapshot, Error> {
+    Err(Error::new(
+        ErrorKind::YamlDisabled,
+        "the input is not JSON, and YAML is not compiled in: save it with `kubectl get pods -A \
+         -o json`, or enable the feature `yaml` of opsbox-heal",
+    ))
 }
 
 fn json_error(

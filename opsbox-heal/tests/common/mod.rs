@@ -1,4 +1,5 @@
 //! What the tests share: pods written as the API server writes them, and a moment.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use opsbox_heal::{Condition, PodSnapshot, PodState, Timestamp, Verdict, diagnose};
