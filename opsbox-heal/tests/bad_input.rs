@@ -263,11 +263,13 @@ mod yaml {
         let end = whole[..60_000].rfind("\n- ").unwrap() + 1;
         let error = refused(&whole.as_bytes()[..end]);
         assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
-        assert!(
-            error
-                .to_string()
-                .contains("the file was cut, save it again"),
-            "{error}"
+        // In the middle of an item, after its name.
+        let end = whole.find("Node node-b which was").unwrap();
+        says(
+            &refused(&whole.as_bytes()[..end]),
+            ErrorKind::Truncated,
+            "items[9] (edge/gateway-lost): the YAML ends in the middle: the file was cut, save it \
+             again",
         );
     }
 
@@ -301,6 +303,14 @@ mod yaml {
         }
         let error = refused(bomb.as_bytes());
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    }
+
+    #[test]
+    fn an_error_in_a_stream_is_not_put_on_the_pod_before() {
+        let error = refused(b"kind: Pod\nmetadata: {name: a}\n---\nkind: Pod\nstatus: 3\n");
+        assert_eq!(error.kind(), ErrorKind::InvalidField, "{error}");
+        assert_eq!(error.name(), None);
+        assert_eq!(error.line(), Some(5));
     }
 
     #[test]

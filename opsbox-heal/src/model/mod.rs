@@ -8,7 +8,7 @@
 //!                          └─ probes: Probes      what is declared
 //! ```
 //!
-//! A [`PodState`] is plain data: no clock, no client, no reference to the input. Strings that many
+//! A [`PodState`](crate::PodState) is plain data: no clock, no client, no reference to the input. Strings that many
 //! pods have in common (namespace, node, owner, image, reasons) are shared between them. It is
 //! built by [`PodSnapshot`](crate::PodSnapshot) and judged by [`diagnose()`](crate::diagnose()).
 //!

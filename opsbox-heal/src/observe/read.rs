@@ -28,8 +28,9 @@ pub(super) struct Reader {
 struct Found {
     snapshot: PodSnapshot,
     pool: Pool,
-    /// Index in `items` of the item that is being read.
+    /// Index in `items` of the item that is being read, or of the last one.
     item: Option<usize>,
+    among_items: bool,
     document: usize,
     namespace: String,
     name: String,
@@ -54,7 +55,12 @@ impl Reader {
         number: usize,
         input: D,
     ) -> Result<(), D::Error> {
-        self.found.borrow_mut().document = number;
+        let mut found = self.found.borrow_mut();
+        found.document = number;
+        found.item = None;
+        found.name.clear();
+        found.namespace.clear();
+        drop(found);
         Object {
             reader: self,
             level: Level::DocumentOfMany,
@@ -87,12 +93,18 @@ impl Reader {
         position: Option<Position>,
     ) -> Error {
         let found = self.found.into_inner();
-        let wrong_kind = matches!(&found.fault, Some((ErrorKind::WrongKind, _)));
-        let (kind, message) = found.fault.unwrap_or((kind, message));
+        let (kind, message) = match found.fault {
+            // What is missing in a file that was cut is no fault of its own.
+            Some(fault) if kind != ErrorKind::Truncated => fault,
+            _ => (kind, message),
+        };
         let error = Error::new(kind, message);
         // Of a wrong kind the whole document is at fault, so a place in it would mislead.
-        if wrong_kind {
+        if kind == ErrorKind::WrongKind {
             return error;
+        }
+        if found.item.is_some() && !found.among_items && kind != ErrorKind::Truncated {
+            return error.with_position(position);
         }
         error
             .with_item(found.item, &found.namespace, &found.name)
@@ -105,22 +117,30 @@ impl Reader {
         error
     }
 
-    fn enter(&self, item: usize) {
+    /// Called as an item begins.
+    fn enter(&self) {
         let mut found = self.found.borrow_mut();
-        found.item = Some(item);
+        found.item = Some(found.item.map_or(0, |last| last + 1));
         found.name.clear();
         found.namespace.clear();
     }
 
-    fn leave(&self) {
+    /// Called before and after the items. The last one stays known: if the end of the file turns
+    /// out to be missing, it is where.
+    fn among_items(&self, among: bool) {
         let mut found = self.found.borrow_mut();
-        found.item = None;
-        found.name.clear();
-        found.namespace.clear();
+        found.among_items = among;
+        if among {
+            found.item = None;
+        }
     }
 
     fn name(&self, meta: &ObjectMeta<'_>) {
         let mut found = self.found.borrow_mut();
+        if found.item.is_some() && !found.among_items {
+            // The metadata of the list, which follows its items.
+            return;
+        }
         meta.name.as_str().clone_into(&mut found.name);
         meta.namespace.as_str().clone_into(&mut found.namespace);
     }
@@ -176,7 +196,10 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
         match self.level {
-            Level::Item => input.deserialize_map(self),
+            Level::Item => {
+                self.reader.enter();
+                input.deserialize_map(self)
+            }
             // A text or a number gets a message of its own, so any value is let in.
             _ => input.deserialize_any(self),
         }
@@ -306,19 +329,15 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let reader = self.reader;
-        reader.enter(0);
-        let mut next = 1;
+        reader.among_items(true);
         while items
             .next_element_seed(Object {
                 reader,
                 level: Level::Item,
             })?
             .is_some()
-        {
-            reader.enter(next);
-            next += 1;
-        }
-        reader.leave();
+        {}
+        reader.among_items(false);
         Ok(())
     }
 

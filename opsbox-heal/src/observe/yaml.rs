@@ -130,21 +130,16 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
     while let Yaml::AliasError { error: inner, .. } = error {
         error = inner;
     }
-    let position = error.location().and_then(|at| {
-        let offset = |value: usize| u64::try_from(value).ok();
-        // The parser leaves the offset out of some errors, but never line and column.
-        let in_document = match at.span().byte_offset() {
-            Some(byte) => byte,
-            None => offset(byte_of(document.text, at.line(), at.column())?)?,
-        };
-        Some(Position {
-            line: at.line().checked_add(offset(document.line)?)?,
-            column: at.column(),
-            byte_offset: in_document.checked_add(offset(document.byte + skipped_bytes)?)?,
-        })
-    });
     let reason = DefaultMessageFormatter.format_message(error);
+    let cut = || {
+        (
+            ErrorKind::Truncated,
+            "the YAML ends in the middle: the file was cut, save it again".to_owned(),
+        )
+    };
     let (kind, message) = match error {
+        _ if is_cut(document.text) => cut(),
+        Yaml::Eof { .. } => cut(),
         Yaml::Budget { .. }
         | Yaml::AliasReplayCounterOverflow { .. }
         | Yaml::AliasReplayLimitExceeded { .. }
@@ -155,10 +150,6 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
              `-o json`"
                 .to_owned(),
         ),
-        Yaml::Eof { .. } => (
-            ErrorKind::Truncated,
-            format!("{reason}: the file was cut, save it again"),
-        ),
         Yaml::Message { .. }
         | Yaml::Unexpected { .. }
         | Yaml::InvalidScalar { .. }
@@ -167,7 +158,29 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
         | Yaml::SerdeInvalidValue { .. } => (ErrorKind::InvalidField, reason.into_owned()),
         _ => (ErrorKind::Syntax, format!("not YAML: {reason}")),
     };
-    reader.error(kind, message, position)
+    reader.error(kind, message, position(error, document, skipped_bytes))
+}
+
+/// Whether this is a list without a kind. `kubectl` writes `kind` after the items, and YAML cut
+/// in the middle is often still YAML, or wrong in a way that says nothing.
+fn is_cut(text: &str) -> bool {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    has("items:") && !has("kind:")
+}
+
+fn position(error: &Yaml, document: &Document<'_>, skipped_bytes: usize) -> Option<Position> {
+    let at = error.location()?;
+    let offset = |value: usize| u64::try_from(value).ok();
+    // The parser leaves the offset out of some errors, but never line and column.
+    let in_document = match at.span().byte_offset() {
+        Some(byte) => byte,
+        None => offset(byte_of(document.text, at.line(), at.column())?)?,
+    };
+    Some(Position {
+        line: at.line().checked_add(offset(document.line)?)?,
+        column: at.column(),
+        byte_offset: in_document.checked_add(offset(document.byte + skipped_bytes)?)?,
+    })
 }
 
 /// Offset of a line and a column, both from 1 and in characters.
