@@ -58,6 +58,7 @@
 mod batch;
 mod error;
 pub mod export;
+mod file;
 mod format;
 mod frame;
 pub mod limits;

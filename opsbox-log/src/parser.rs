@@ -1,12 +1,9 @@
-use std::{
-    fs,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, io::Read, path::Path};
 
 use crate::{
     batch::{Batch, Origin},
     error::Error,
+    file,
     format::Format,
     limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
     read::Batches,
@@ -101,7 +98,7 @@ impl Parser {
     ///
     /// `Io` if the file cannot be opened, or is a folder.
     pub fn read_file(&self, path: impl AsRef<Path>) -> Result<Batches<fs::File>, Error> {
-        Ok(self.read(open(path.as_ref())?))
+        Ok(self.read(file::open(path.as_ref())?))
     }
 
     /// Reads a whole file into memory and parses it.
@@ -112,9 +109,9 @@ impl Parser {
     pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<Batch<Vec<u8>>, Error> {
         let path = path.as_ref();
         let mut input = Vec::new();
-        open(path)?
+        file::open(path)?
             .read_to_end(&mut input)
-            .map_err(|source| file_error(path, source))?;
+            .map_err(|source| file::error(path, source))?;
         Ok(self.parse(input))
     }
 
@@ -125,27 +122,5 @@ impl Parser {
 
     pub(crate) fn batch_target(&self) -> usize {
         self.batch_bytes
-    }
-}
-
-fn open(path: &Path) -> Result<fs::File, Error> {
-    let file = fs::File::open(path).map_err(|source| file_error(path, source))?;
-    let about = file.metadata().map_err(|source| file_error(path, source))?;
-    if about.is_dir() {
-        return Err(file_error(path, io::ErrorKind::IsADirectory.into()));
-    }
-    Ok(file)
-}
-
-fn file_error(path: &Path, source: io::Error) -> Error {
-    let message = match source.kind() {
-        io::ErrorKind::IsADirectory => "it is a folder; give a log file".into(),
-        io::ErrorKind::NotFound => "there is no such file".into(),
-        _ => source.to_string(),
-    };
-    Error::File {
-        path: path.to_owned(),
-        message,
-        source: Some(source),
     }
 }

@@ -1,7 +1,10 @@
 //! What a user reads when the input is bad.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::{fs, io::Read};
+use std::{
+    fs,
+    io::{Read, Write},
+};
 
 use opsbox_log::{ErrorKind, Format, Parser, Reason, limits};
 
@@ -121,6 +124,19 @@ fn files() {
     fs::File::create(&empty).unwrap();
     assert_eq!(parser.parse_file(&empty).unwrap().line_count(), 0);
     assert_eq!(parser.read_file(&empty).unwrap().count(), 0);
+
+    let log = folder.path().join("app.log");
+    fs::File::create(&log)
+        .unwrap()
+        .write_all(b"2026-01-02 03:04:05 [INFO] x\n")
+        .unwrap();
+    assert_eq!(Format::detect_file(&log).unwrap().format().name(), "app");
+    let error = Format::detect_file("/dev/null").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot read /dev/null: it is not a regular file, whose beginning can be read twice; name \
+         its format"
+    );
 }
 
 #[test]

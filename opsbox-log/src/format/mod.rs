@@ -6,9 +6,9 @@ pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
-use crate::error::Error;
+use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES};
 
 /// A column of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +118,15 @@ impl Format {
     /// `Undetected` if no preset fits half of the lines, or the sample is empty or binary.
     pub fn detect(sample: &[u8]) -> Result<Detection, Error> {
         detect::detect(sample)
+    }
+
+    /// [`detect`](Self::detect) on the beginning of a file.
+    ///
+    /// # Errors
+    ///
+    /// As `detect`, and `Io` if the file cannot be read or is not a regular one.
+    pub fn detect_file(path: impl AsRef<Path>) -> Result<Detection, Error> {
+        detect::detect(&file::sample(path.as_ref(), DETECT_SAMPLE_BYTES)?)
     }
 
     /// The preset's name, or `pattern`.
