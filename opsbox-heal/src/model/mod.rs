@@ -40,7 +40,7 @@ mod tests {
     };
 
     /// What a pod of one container and four conditions takes on a 64-bit machine, with its name
-    /// and uid on the heap; the rest is shared. Measured with the allocator's rounding: 0.45 kB.
+    /// and uid on the heap, before the allocator's rounding; the rest is shared.
     #[test]
     fn a_pod_takes_less_than_half_a_kilobyte() {
         let name_and_uid = 32 + 48;

@@ -1,0 +1,167 @@
+//! Generated data, the same in every run.
+
+use std::fmt::Write;
+
+use fastrand::Rng;
+
+const SEED: u64 = 2026;
+
+/// Lines of a combined access log, about 230 bytes each; one in a thousand is cut short.
+pub fn access_log(lines: usize) -> String {
+    let mut rng = Rng::with_seed(SEED);
+    let agents = [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+         Chrome/141.0.0.0 Safari/537.36",
+        "curl/8.14.1",
+    ];
+    let mut log = String::new();
+    for _ in 0..lines {
+        let start = log.len();
+        let (a, b, second) = (rng.u8(..), rng.u8(..), rng.u32(0..3600));
+        let path = [
+            "products",
+            "search/results",
+            "static/js/bundle",
+            "api/v1/items",
+        ];
+        let path = rng.choice(path).unwrap_or_default();
+        let status = rng.choice([200, 200, 200, 304, 404, 500]).unwrap_or(200);
+        let (id, size) = (rng.u32(..), rng.u32(0..100_000));
+        let agent = rng.choice(agents).unwrap_or_default();
+        let line = format_args!(
+            "198.51.{a}.{b} - - [02/Nov/2026:09:{:02}:{:02} +0000] \"GET /{path}/{id}?ref=home \
+             HTTP/1.1\" {status} {size} \"https://shop.example.com/{path}/\" \"{agent}\"",
+            second / 60,
+            second % 60
+        );
+        log.write_fmt(line).unwrap_or_default();
+        if rng.u32(0..1000) == 0 {
+            log.truncate(start + 120);
+        }
+        log.push('\n');
+    }
+    log
+}
+
+/// NDJSON lines with seven wanted keys, two of them nested, and some padding, about 300 bytes each;
+/// in three of ten the keys are shuffled.
+pub fn ndjson(lines: usize) -> String {
+    let mut rng = Rng::with_seed(SEED);
+    let mut log = String::new();
+    for _ in 0..lines {
+        let mut pairs = vec![
+            format!(
+                "\"ts\":\"2026-11-02T09:{:02}:{:02}.{:03}Z\"",
+                rng.u8(0..60),
+                rng.u8(0..60),
+                rng.u16(0..1000)
+            ),
+            format!(
+                "\"level\":\"{}\"",
+                rng.choice(["info", "warn", "error"]).unwrap_or_default()
+            ),
+            "\"logger\":\"com.example.shop.checkout\"".to_owned(),
+            format!(
+                "\"msg\":\"order {} was taken over by worker {}\"",
+                rng.u32(..),
+                rng.u8(..)
+            ),
+            format!(
+                "\"http\":{{\"status\":{},\"ms\":{}.{}}}",
+                rng.u16(200..599),
+                rng.u8(..),
+                rng.u8(0..99)
+            ),
+            format!("\"trace\":\"{:032x}\"", rng.u128(..)),
+            format!(
+                "\"host\":\"web-{}.example.com\",\"pid\":{}",
+                rng.u8(..),
+                rng.u16(..)
+            ),
+        ];
+        if rng.u8(0..10) < 3 {
+            rng.shuffle(&mut pairs);
+        }
+        log.push('{');
+        log.push_str(&pairs.join(","));
+        log.push_str("}\n");
+    }
+    log
+}
+
+/// A list of pods as `kubectl get pods -A -o json` writes it, but without indentation; about one in
+/// ten is sick. Each pod has two containers with probes, conditions and managed fields.
+pub fn pod_list(pods: usize) -> String {
+    let mut rng = Rng::with_seed(SEED);
+    let items: Vec<_> = (0..pods)
+        .map(|index| pod(index, &mut rng).to_string())
+        .collect();
+    format!(
+        "{{\"apiVersion\":\"v1\",\"items\":[{}],\"kind\":\"List\",\"metadata\":{{\"resourceVersion\":\"\"}}}}",
+        items.join(",")
+    )
+}
+
+fn pod(index: usize, rng: &mut Rng) -> serde_json::Value {
+    use serde_json::json;
+
+    let app = format!("app-{}", index % 200);
+    let time = format!("2026-10-{:02}T10:{:02}:00Z", rng.u8(1..28), rng.u8(0..60));
+    let sick = rng.u8(0..10) == 0;
+    let state = match sick {
+        true => {
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}})
+        }
+        false => json!({"running": {"startedAt": time}}),
+    };
+    let last = match sick {
+        true => {
+            json!({"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": time, "startedAt": time}})
+        }
+        false => json!({}),
+    };
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+        "periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3, "successThreshold": 1});
+    let container = |name: &str| {
+        json!({"name": name, "image": format!("registry.example.com/{app}/{name}:1.4.2"),
+            "imagePullPolicy": "IfNotPresent", "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+            "readinessProbe": probe, "livenessProbe": probe, "startupProbe": probe,
+            "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}],
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"})
+    };
+    let status = |name: &str, state: &serde_json::Value, last: &serde_json::Value, ready: bool| {
+        json!({"name": name, "ready": ready, "started": ready, "restartCount": if ready { 0 } else { 14 },
+            "image": format!("registry.example.com/{app}/{name}:1.4.2"),
+            "imageID": format!("registry.example.com/{app}/{name}@sha256:{:064x}", 7),
+            "containerID": format!("containerd://{:064x}", 9), "state": state, "lastState": last})
+    };
+    let condition = |kind: &str, ok: bool| {
+        json!({"type": kind, "status": if ok { "True" } else { "False" },
+            "lastProbeTime": null, "lastTransitionTime": time})
+    };
+    let running = json!({"running": {"startedAt": time}});
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": format!("{app}-7d9f5c6b8d-{index:05}"), "namespace": format!("team-{}", index % 20),
+            "uid": format!("{:08x}-0000-4000-8000-{:012x}", index, index), "resourceVersion": index.to_string(),
+            "creationTimestamp": time, "labels": {"app.kubernetes.io/name": app, "pod-template-hash": "7d9f5c6b8d"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{app}-7d9f5c6b8d"),
+                "uid": format!("{:08x}-0000-4000-8000-000000000001", index % 200), "controller": true, "blockOwnerDeletion": true}],
+            "managedFields": [{"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": time,
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:conditions": {"k:{\"type\":\"Ready\"}": {".": {},
+                "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}}}, "f:containerStatuses": {},
+                "f:hostIP": {}, "f:phase": {}, "f:podIP": {}, "f:startTime": {}}}}]
+        },
+        "spec": {"containers": [container("app"), container("proxy")], "nodeName": format!("node-{}", index % 300),
+            "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+            "schedulerName": "default-scheduler", "serviceAccountName": "default", "priority": 0,
+            "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]},
+        "status": {"phase": "Running", "qosClass": "Burstable", "hostIP": "10.0.0.1", "podIP": "10.1.0.1", "startTime": time,
+            "conditions": [condition("Initialized", true), condition("Ready", !sick),
+                condition("ContainersReady", !sick), condition("PodScheduled", true)],
+            "containerStatuses": [status("app", &state, &last, !sick), status("proxy", &running, &json!({}), true)]}
+    })
+}
