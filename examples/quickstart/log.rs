@@ -34,8 +34,7 @@ pub(crate) fn show(path: &Path, format: Option<&str>) -> Result<(), Box<dyn Erro
             if fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == 0) {
                 return Err(format!("{} is empty: no line to show", show::short(path)).into());
             }
-            let detection = Format::detect_file(path)
-                .map_err(|error| format!("{}: {error}", show::short(path)))?;
+            let detection = Format::detect_file(path)?;
             let how = format!(
                 "detected, confidence {:.2} from {}",
                 detection.confidence(),

@@ -137,8 +137,17 @@ fn many_equal_names_take_no_quadratic_time() {
     ));
 }
 
+/// As many cases as asked for here, or by `PROPTEST_CASES` if that is more.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_shuffled_chain_is_put_back(length in 2_usize..7, keys in any::<[u64; 7]>()) {

@@ -137,8 +137,17 @@ fn exercise(bytes: &[u8]) {
     }
 }
 
+/// As many cases as asked for here, or by `PROPTEST_CASES` if that is more.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_096))]
+    #![proptest_config(cases(4_096))]
 
     #[test]
     fn damaged_der_never_panics(
@@ -210,7 +219,7 @@ fn broken(pem: &str, way: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn good_and_broken_sections_are_counted_at_their_places(

@@ -197,8 +197,17 @@ fn with_unknown_fields(value: &mut Value) {
     }
 }
 
+/// As many cases as asked for here, or by `PROPTEST_CASES` if that is more.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {

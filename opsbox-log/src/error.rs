@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// What went wrong, on which object, and what to do about it.
 ///
@@ -54,9 +57,11 @@ pub enum Error {
     },
 
     /// No preset fits the sample.
-    #[error("format not recognised: {message}")]
+    #[error("format{} not recognised: {message}", of(path.as_deref()))]
     #[non_exhaustive]
     Undetected {
+        /// The file, if the sample was a file's.
+        path: Option<PathBuf>,
         /// What was seen, and what to do.
         message: String,
     },
@@ -107,6 +112,10 @@ pub enum ErrorKind {
     Io,
     /// The Arrow export failed.
     Arrow,
+}
+
+fn of(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!(" of {}", path.display()))
 }
 
 impl Error {

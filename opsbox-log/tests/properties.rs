@@ -92,8 +92,17 @@ impl std::io::Read for Dribble<'_> {
     }
 }
 
+/// As many cases as asked for here, or by `PROPTEST_CASES` if that is more.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn every_line_is_accounted_for(input in lines(), preset in 0usize..8) {
@@ -238,7 +247,7 @@ mod json {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #![proptest_config(cases(1000))]
 
         #[test]
         fn agrees_with_serde_json(

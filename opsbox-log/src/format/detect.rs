@@ -1,5 +1,7 @@
 //! Which preset fits a sample.
 
+use std::path::Path;
+
 use super::{Engine, Format, preset};
 use crate::{
     batch::Record,
@@ -70,9 +72,13 @@ impl Detection {
     }
 }
 
-pub(super) fn detect(sample: &[u8]) -> Result<Detection, Error> {
+/// `path` is where the sample is from, for the error.
+pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Error> {
     let sample = sample.get(..DETECT_SAMPLE_BYTES).unwrap_or(sample);
-    let undetected = |message: String| Error::Undetected { message };
+    let undetected = |message: String| Error::Undetected {
+        path: path.map(Path::to_owned),
+        message,
+    };
     let sample = whole_lines(sample);
     let filled = Lines::new(sample, 0)
         .filter(|line| !line.is_empty())

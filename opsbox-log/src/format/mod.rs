@@ -117,7 +117,7 @@ impl Format {
     ///
     /// `Undetected` if no preset fits half of the lines, or the sample is empty or binary.
     pub fn detect(sample: &[u8]) -> Result<Detection, Error> {
-        detect::detect(sample)
+        detect::detect(sample, None)
     }
 
     /// [`detect`](Self::detect) on the beginning of a file.
@@ -126,7 +126,9 @@ impl Format {
     ///
     /// As `detect`, and `Io` if the file cannot be read or is not a regular one.
     pub fn detect_file(path: impl AsRef<Path>) -> Result<Detection, Error> {
-        detect::detect(&file::sample(path.as_ref(), DETECT_SAMPLE_BYTES)?)
+        let path = path.as_ref();
+        let sample = file::sample(path, DETECT_SAMPLE_BYTES)?;
+        detect::detect(&sample, Some(path))
     }
 
     /// The preset's name, or `pattern`.
