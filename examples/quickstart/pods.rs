@@ -29,8 +29,6 @@ pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
         let matrix = ProbeMatrix::of_pod(pod, now.into(), &Thresholds::default());
         let probes = [matrix.startup(), matrix.readiness(), matrix.liveness()];
         let probes: Vec<_> = probes.iter().map(ToString::to_string).collect();
-        let evidence = verdict.primary().evidence().next();
-        let evidence = evidence.map_or_else(String::new, ToString::to_string);
         [
             Cell::new(verdict.condition()),
             Cell::new(show::cut(
@@ -39,11 +37,11 @@ pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
             )),
             Cell::new(pod.phase()),
             Cell::new(probes.join("/")),
-            Cell::new(show::cut(&show::printable(&evidence), 76)),
+            Cell::new(show::cut(&show::printable(verdict.summary()), 90)),
         ]
     });
     show::table(
-        ["verdict", "pod", "phase", "startup/ready/live", "evidence"],
+        ["verdict", "pod", "phase", "startup/ready/live", "why"],
         rows.collect(),
     );
     if let Some(more @ 1..) = report.total().checked_sub(SHOWN) {
