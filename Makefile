@@ -4,10 +4,10 @@
 test: ## every check and every test, as CI runs them
 	bash .ci/test
 
-quick: ## the checks of a minute, while working
+quick: ## formatting, lints and the tests of Rust, while working
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-	cargo test --workspace --all-features --locked
+	cargo clippy --workspace --all-targets --features "$$(bash .ci/features all)" --locked -- -D warnings
+	cargo test --workspace --features "$$(bash .ci/features all)" --locked
 
 bench: ## our figures against the physical limits
 	cargo bench --locked

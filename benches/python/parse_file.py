@@ -20,7 +20,7 @@ import opsbox
 import polars as pl
 
 PATTERN = (
-    rb'(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>[^"]+?) '
+    rb'(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>\S+) '
     rb'\[(?P<time_local>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) '
     rb'(?P<body_bytes_sent>\d+|-) "(?P<http_referer>(?:[^"\\]|\\.)*)" '
     rb'"(?P<http_user_agent>(?:[^"\\]|\\.)*)"'

@@ -9,7 +9,7 @@ use std::{
 use comfy_table::{Cell, CellAlignment};
 use opsbox_cert::{CertFacts, ChainOrder, Scan, ValidityState, observe::prometheus};
 
-use crate::show;
+use crate::show::{self, say};
 
 pub(crate) fn show(paths: &[PathBuf], now: SystemTime) -> Result<(), Box<dyn Error>> {
     let report = show::while_waiting(|| Scan::new().paths(paths).run());
@@ -23,7 +23,7 @@ pub(crate) fn show(paths: &[PathBuf], now: SystemTime) -> Result<(), Box<dyn Err
         .map(|(source, facts)| row(source, facts, now))
         .collect();
     match rows.is_empty() {
-        true => println!("  no certificate found"),
+        true => say!("  no certificate found"),
         false => show::table(
             ["days left", "state", "names", "issuer", "key", "file"],
             rows,
@@ -34,19 +34,19 @@ pub(crate) fn show(paths: &[PathBuf], now: SystemTime) -> Result<(), Box<dyn Err
         let place = show::short(bundle.source());
         match bundle.chain_order() {
             ChainOrder::Misordered { order } => {
-                println!("\n  {place}: the chain is in the wrong order; it should be {order:?}");
+                say!("\n  {place}: the chain is in the wrong order; it should be {order:?}");
             }
             ChainOrder::Unrelated { index } => {
-                println!("\n  {place}: certificate {index} has no part in the chain of the first");
+                say!("\n  {place}: certificate {index} has no part in the chain of the first");
             }
             _ => {}
         }
     }
     if !report.problems().is_empty() {
-        println!("\n  problems:");
+        say!("\n  problems:");
     }
     for problem in report.problems() {
-        println!("    {}", show::printable(&problem.to_string()));
+        say!("    {}", show::printable(&problem.to_string()));
     }
 
     let metrics = prometheus::encode(report.certificates(), now);
@@ -54,11 +54,11 @@ pub(crate) fn show(paths: &[PathBuf], now: SystemTime) -> Result<(), Box<dyn Err
         .lines()
         .find(|line| line.starts_with("tls_certificate_remaining_days{"));
     if let Some(sample) = sample {
-        println!(
+        say!(
             "\n  as Prometheus metrics, one of {}:",
             show::count(rows_of(&metrics), "sample")
         );
-        println!("    {}", show::cut(sample, 150));
+        say!("    {}", show::cut(sample, 150));
     }
     match report.is_empty() && !report.problems().is_empty() {
         true => Err("nothing could be read".into()),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, error::Error, fs, path::Path};
 use comfy_table::{Cell, CellAlignment};
 use opsbox_log::{Batch, Format, Parser, Record};
 
-use crate::show::{self, Progress};
+use crate::show::{self, Progress, say};
 
 /// Unmatched lines that are shown.
 const SHOWN_UNMATCHED: usize = 3;
@@ -55,7 +55,7 @@ pub(crate) fn show(path: &Path, format: Option<&str>) -> Result<(), Box<dyn Erro
     drop(progress);
 
     show::heading("LOG", show::short(path));
-    println!("  format     {} ({how})", parser.format().name());
+    say!("  format     {} ({how})", parser.format().name());
     summary.print();
     Ok(())
 }
@@ -108,7 +108,7 @@ impl Errors {
         let share = |count: usize| 100.0 * count as f64 / self.records.max(1) as f64;
         match self {
             Self { records: 0, .. } => {
-                println!("  errors     unknown: the format has no status and no level");
+                say!("  errors     unknown: the format has no status and no level");
             }
             Self { level: 1.., .. }
             | Self {
@@ -116,12 +116,12 @@ impl Errors {
                 server: 0,
                 ..
             } => {
-                println!(
+                say!(
                     "  errors     {:.2} % of the records",
                     share(self.level + self.server)
                 );
             }
-            _ => println!(
+            _ => say!(
                 "  errors     {:.2} % client (4xx), {:.2} % server (5xx)",
                 share(self.client),
                 share(self.server)
@@ -166,17 +166,17 @@ impl Summary {
             unmatched,
             ..
         } = self;
-        println!("  lines      {lines} = {matched} matched + {unmatched} unmatched");
+        say!("  lines      {lines} = {matched} matched + {unmatched} unmatched");
         self.errors.print();
         for (name, counter) in &self.columns {
-            println!();
+            say!("");
             counter.print(name, self.matched);
         }
         if !self.shown.is_empty() {
-            println!("\n  unmatched, the first {}:", self.shown.len());
+            say!("\n  unmatched, the first {}:", self.shown.len());
         }
         for line in &self.shown {
-            println!("    {}", show::cut(line, 160));
+            say!("    {}", show::cut(line, 160));
         }
     }
 }

@@ -6,7 +6,6 @@
 //! ```
 
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 mod certs;
 mod log;
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
     let args = match Args::parse(std::env::args_os().skip(1)) {
         Ok(Some(args)) => args,
         Ok(None) => {
-            println!("{HELP}");
+            show::say!("{HELP}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
     let mut failed = false;
     let mut section = |name: &str, outcome: Result<(), Box<dyn Error>>| {
         if let Err(error) = outcome {
-            eprintln!("{name}: {error}");
+            eprintln!("{name}: {}", show::printable(&error.to_string()));
             failed = true;
         }
     };

@@ -5,7 +5,7 @@ use std::{error::Error, path::Path, time::SystemTime};
 use comfy_table::Cell;
 use opsbox_heal::{PodSnapshot, ProbeMatrix, Report, Thresholds};
 
-use crate::show;
+use crate::show::{self, say};
 
 /// Pods that are shown.
 const SHOWN: usize = 30;
@@ -14,15 +14,15 @@ pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
     let snapshot = show::while_waiting(|| PodSnapshot::from_path(path))?;
     let report = Report::new(snapshot.pods(), now.into());
     show::heading("PODS", show::short(path));
-    println!("  {report}");
+    say!("  {report}");
     if snapshot.skipped_count() > 0 {
-        println!(
+        say!(
             "  left out: {}",
             show::count(snapshot.skipped_count(), "item that is no pod")
         );
     }
 
-    println!();
+    say!("");
     let rows = report.entries().iter().take(SHOWN).map(|entry| {
         let pod = entry.pod();
         let verdict = entry.verdict();
@@ -45,7 +45,7 @@ pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
         rows.collect(),
     );
     if let Some(more @ 1..) = report.total().checked_sub(SHOWN) {
-        println!("  and {}", show::count(more, "more pod"));
+        say!("  and {}", show::count(more, "more pod"));
     }
     Ok(())
 }

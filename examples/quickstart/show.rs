@@ -1,21 +1,37 @@
 //! How things are shown: headings, tables, and a progress bar for what takes long.
 
 use std::{
+    fmt,
+    io::{self, Write},
     panic::resume_unwind,
     path::Path,
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
 use comfy_table::{Cell, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// `println!` that ends the program when nobody reads on, as in `quickstart | head`.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::show::line(format_args!($($text)*))
+    };
+}
+pub(crate) use say;
+
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    if writeln!(io::stdout().lock(), "{text}").is_err() {
+        process::exit(0);
+    }
+}
+
 /// What takes longer shows how far it is.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// A heading with the file it is about.
-pub(crate) fn heading(what: &str, about: impl std::fmt::Display) {
-    println!("\n{what}  {about}\n");
+pub(crate) fn heading(what: &str, about: impl fmt::Display) {
+    say!("\n{what}  {about}\n");
 }
 
 /// A path relative to here, where that is shorter.
@@ -24,9 +40,14 @@ pub(crate) fn short(path: &Path) -> String {
     printable(&path.strip_prefix(here).unwrap_or(path).to_string_lossy())
 }
 
-/// Text without control characters, which could forge a line of the terminal.
+/// Text without control characters and direction marks, which could forge what the terminal shows.
 pub(crate) fn printable(text: &str) -> String {
-    let replace = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let forges = |c: char| {
+        let hides = matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        hides || c.is_control()
+    };
+    let replace = |c: char| if forges(c) { '\u{fffd}' } else { c };
     text.chars().map(replace).collect()
 }
 
@@ -54,7 +75,7 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[Cell; N]>) {
         table.add_row(row);
     }
     for line in table.to_string().lines() {
-        println!("  {}", line.trim_end());
+        say!("  {}", line.trim_end());
     }
 }
 

@@ -5,22 +5,24 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 /// Runs the quickstart, which cargo builds together with this test, in the root of the repository.
 fn quickstart(args: &[&str]) -> Output {
+    command(args).output().unwrap()
+}
+
+fn command(args: &[&str]) -> Command {
     let profile = env::current_exe().unwrap();
     let profile = profile.ancestors().nth(2).unwrap();
     let program = profile
         .join("examples")
         .join(format!("quickstart{}", env::consts::EXE_SUFFIX));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    Command::new(program)
-        .args(args)
-        .current_dir(root)
-        .output()
-        .unwrap()
+    let mut command = Command::new(program);
+    command.args(args).current_dir(root);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -202,6 +204,21 @@ fn bad_pod_lists() {
     }
     let message = fails(&["--pods", &folder.path()]);
     assert!(message.contains("it is a directory"), "{message}");
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_failure() {
+    let mut run = command(&[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(run.stdout.take());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(0), String::new())
+    );
 }
 
 #[test]

@@ -90,6 +90,25 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The columns of a batch would take much more memory than its input: many keys that are in few
+    /// lines.
+    #[cfg(feature = "arrow")]
+    #[error(
+        "{columns} columns of {rows} rows, most of them empty, would take {bytes} bytes for an input \
+         of {input_bytes}; parse fewer lines at once, or read the values record by record"
+    )]
+    #[non_exhaustive]
+    TooSparse {
+        /// Rows of the batch.
+        rows: usize,
+        /// Columns of the batch.
+        columns: usize,
+        /// What their arrays would take.
+        bytes: usize,
+        /// The input of the batch.
+        input_bytes: usize,
+    },
+
     /// A batch could not be turned into Arrow arrays.
     #[cfg(feature = "arrow")]
     #[error("cannot build the Arrow batch: {0}")]
@@ -112,6 +131,8 @@ pub enum ErrorKind {
     Io,
     /// The Arrow export failed.
     Arrow,
+    /// The Arrow export would take too much memory.
+    TooSparse,
 }
 
 fn of(path: Option<&Path>) -> String {
@@ -129,15 +150,16 @@ impl Error {
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => ErrorKind::Arrow,
+            #[cfg(feature = "arrow")]
+            Self::TooSparse { .. } => ErrorKind::TooSparse,
         }
     }
 
-    /// Whether the same call may succeed later: an interrupted or timed out read. A wrong name or
-    /// pattern stays wrong.
+    /// Whether the same call may succeed later: opening a file that was interrupted or timed out. A
+    /// wrong name or pattern stays wrong, and a [reader](crate::Batches) that failed is at its end.
     pub fn is_retryable(&self) -> bool {
         let source = match self {
             Self::File { source, .. } => source.as_ref(),
-            Self::Read { source, .. } => Some(source),
             _ => None,
         };
         source.is_some_and(|error| {

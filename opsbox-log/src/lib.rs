@@ -64,6 +64,7 @@ mod frame;
 pub mod limits;
 mod parser;
 mod read;
+mod text;
 mod tokenize;
 mod unmatched;
 

@@ -49,10 +49,19 @@ pub const MAX_PATTERN_FIELDS: usize = 256;
 /// Most columns that the formats with keys in the line (`ndjson`, `logfmt`) discover in one batch:
 /// 1,024.
 ///
-/// A line that would add one more is unmatched with [`Reason::TooManyFields`].
+/// A line that would add one more is unmatched with [`Reason::TooManyFields`]. So lines with a
+/// thousand keys of a stranger's making can keep later keys of the same batch out; the lines are
+/// reported, and none is lost.
 ///
 /// [`Reason::TooManyFields`]: crate::Reason::TooManyFields
 pub const MAX_DISCOVERED_FIELDS: usize = 1024;
+
+/// Bytes that the arrays of an Arrow batch may take for each byte of its input: 64. A view of 16
+/// bytes for each of 1,024 columns, most of them empty, would take thousands.
+pub const MAX_ARROW_BYTES_PER_INPUT_BYTE: usize = 64;
+
+/// Bytes that the arrays of an Arrow batch may take whatever its input: 64 MiB.
+pub const ARROW_BYTES_ALLOWANCE: usize = 64 << 20;
 
 /// Longest name, in bytes, of a discovered column: 1 KiB, dots of the path included.
 pub const MAX_FIELD_NAME_BYTES: usize = 1 << 10;

@@ -74,7 +74,8 @@ impl Parser {
     }
 
     /// Parses from a reader in bounded memory, a [batch](Self::batch_bytes) at a time. Lines are
-    /// never cut: the batches hold what one batch of the whole would.
+    /// never cut: the batches hold what one batch of the whole would. A batch comes when it is full or
+    /// the reader ends: for a live pipe, set [`batch_bytes`](Self::batch_bytes) low.
     ///
     /// ```
     /// use opsbox_log::{Format, Parser};

@@ -1,4 +1,6 @@
-use std::{borrow::Cow, fmt};
+use std::fmt;
+
+use crate::text::Escaped;
 
 /// Why a line is unmatched.
 ///
@@ -22,11 +24,12 @@ pub enum Reason {
         /// The limit in force, in bytes.
         limit: usize,
     },
-    /// The line is not one valid JSON document (RFC 8259).
+    /// The line is not one JSON document (RFC 8259), or has what simd-json refuses besides: a number
+    /// beyond the range of a 64-bit float, or half a surrogate pair.
     #[non_exhaustive]
     InvalidJson {
-        /// Where the parser stopped.
-        offset: usize,
+        /// Where the parser stopped, if it says so.
+        offset: Option<usize>,
     },
     /// The line is valid JSON, but not an object.
     NotAnObject,
@@ -61,7 +64,12 @@ impl fmt::Display for Reason {
             Self::NoMatch { offset } => write!(f, "does not fit the pattern from byte {offset} on"),
             Self::EndsEarly => f.write_str("ends before the pattern does"),
             Self::TooLong { limit } => write!(f, "longer than the limit of {limit} bytes"),
-            Self::InvalidJson { offset } => write!(f, "not valid JSON at byte {offset}"),
+            Self::InvalidJson { offset: None } => f.write_str("not valid JSON"),
+            Self::InvalidJson {
+                offset: Some(offset),
+            } => {
+                write!(f, "not valid JSON at byte {offset}")
+            }
             Self::NotAnObject => f.write_str("valid JSON, but not an object"),
             Self::InvalidLogfmt { offset, problem } => {
                 write!(f, "not logfmt at byte {offset}: {problem}")
@@ -144,7 +152,7 @@ impl fmt::Display for Unmatched<'_> {
             return Ok(());
         }
         let shown = self.raw.get(..SHOWN_BYTES).unwrap_or(self.raw);
-        let text = printable(shown);
+        let text = Escaped(shown);
         let rest = if shown.len() < self.raw.len() {
             "…"
         } else {
@@ -152,20 +160,4 @@ impl fmt::Display for Unmatched<'_> {
         };
         write!(f, ": {text}{rest}")
     }
-}
-
-/// Text for a terminal: control characters, which could forge other output, are escaped.
-fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if !text.contains(char::is_control) {
-        return text;
-    }
-    let escaped = text.chars().fold(String::new(), |mut out, c| {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-        out
-    });
-    Cow::Owned(escaped)
 }

@@ -119,6 +119,12 @@ fn combined_oddities_of_real_traffic() {
     let some = |text: &str| Some(text.to_owned());
     // A user name with spaces and brackets cannot move the other columns.
     assert_eq!(line("a [b] c", "GET / HTTP/2.0", "x").0, "a [b] c");
+    // As Apache writes a quote in a name, and no name.
+    assert_eq!(line(r#"a\"b"#, "GET / HTTP/2.0", "x").0, r#"a\"b"#);
+    assert_eq!(line("\"\"", "GET / HTTP/2.0", "x").0, "\"\"");
+    let forged = r#"x [01/Jan/2020:00:00:00 +0000] \"GET /forged HTTP/1.1\" 200 1 \"-\" \"-\""#;
+    assert_eq!(line(forged, "GET / HTTP/2.0", "x").0, forged);
+    assert_eq!(line(forged, "GET / HTTP/2.0", "x").2, some("/"));
     // HTTP/0.9 has no protocol; an unescaped space stays inside the URI.
     assert_eq!(
         (line("-", "GET /x", "x").2, line("-", "GET /x", "x").3),
@@ -306,6 +312,12 @@ fn logfmt() {
             ("esc", "a\"b\\\né😀"),
         ],
     );
+    // As Go's %q writes what cannot be shown.
+    fits(
+        "logfmt",
+        r#"a="\a\v\x1b[0m\'\U0001F600""#,
+        &[("a", "\u{7}\u{b}\u{1b}[0m'😀")],
+    );
     // Of two equal keys the last wins.
     fits("logfmt", "a=1 b=2 a=3", &[("a", "3"), ("b", "2")]);
     for (line, reason) in [
@@ -317,6 +329,8 @@ fn logfmt() {
         ("a\"b=1", "byte 1: a quote inside a key"),
         (r#"a="\q""#, "byte 3: an unknown escape"),
         (r#"a="b\ud800x""#, "byte 4: an unknown escape"),
+        (r#"a="\xg0""#, "byte 3: an unknown escape"),
+        (r#"a="\Uffffffff""#, "byte 3: an unknown escape"),
         (r#"a="\u12""#, "byte 3: an unknown escape"),
     ] {
         refuses("logfmt", line, &format!("not logfmt at {reason}"));
@@ -357,11 +371,12 @@ fn ndjson() {
     ] {
         let batch = Parser::new(Format::preset("ndjson").unwrap()).parse(line);
         let reason = batch.unmatched().next().expect(line).reason();
-        assert!(
-            reason.to_string().starts_with("not valid JSON at byte "),
-            "{line}"
-        );
+        assert!(reason.to_string().starts_with("not valid JSON"), "{line}");
     }
+    refuses("ndjson", "{\"a\":tru}", "not valid JSON at byte 5");
+    // Beyond what simd-json takes.
+    refuses("ndjson", "{\"a\":1e400}", "not valid JSON at byte 5");
+    refuses("ndjson", r#"{"a":"\ud800"}"#, "not valid JSON");
 }
 
 #[cfg(feature = "json")]

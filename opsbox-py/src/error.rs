@@ -38,15 +38,22 @@ pub(crate) fn exception(error: Error) -> PyErr {
     }
 }
 
-/// An OSError with its number, from which Python picks the subclass (FileNotFoundError, ...).
+/// An OSError with its number, from which Python picks the subclass (FileNotFoundError, ...), and the
+/// file's name.
 fn os_error(error: Error) -> PyErr {
-    let message = error.to_string();
-    let Error::File { path, source, .. } = error else {
-        return PyOSError::new_err(message);
+    let Error::File {
+        path,
+        message,
+        source,
+        ..
+    } = error
+    else {
+        return PyOSError::new_err(error.to_string());
     };
+    let path = path.to_string_lossy().into_owned();
     match source.as_ref().and_then(errno) {
         Some(number) => PyOSError::new_err((number, message, path)),
-        None => PyOSError::new_err(message),
+        None => PyOSError::new_err(format!("{message}: {path}")),
     }
 }
 

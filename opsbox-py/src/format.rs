@@ -1,9 +1,9 @@
 //! Presets and detection.
 
 use opsbox_log::Format;
-use pyo3::{prelude::*, pybacked::PyBackedBytes};
+use pyo3::prelude::*;
 
-use crate::error::exception;
+use crate::{error::exception, parser::input};
 
 /// A named format.
 #[pyclass(module = "opsbox", frozen, get_all)]
@@ -62,7 +62,8 @@ impl Detection {
 /// Raises DetectionError if none fits half of the lines.
 #[pyfunction]
 #[pyo3(signature = (sample, /))]
-pub(crate) fn detect(py: Python<'_>, sample: PyBackedBytes) -> PyResult<Detection> {
+pub(crate) fn detect(py: Python<'_>, sample: &Bound<'_, PyAny>) -> PyResult<Detection> {
+    let sample = input(sample)?;
     let detection = py.detach(|| Format::detect(&sample)).map_err(exception)?;
     let candidates = detection.candidates().iter();
     Ok(Detection {

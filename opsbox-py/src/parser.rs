@@ -92,7 +92,7 @@ impl Parser {
 
 /// The bytes of a buffer: `bytes` are kept alive and not copied; any other buffer is copied, since
 /// its owner could change it below the table.
-fn input(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+pub(crate) fn input(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if buffer.is_instance_of::<PyBytes>() {
         return Ok(Bytes::from_owner(buffer.extract::<PyBackedBytes>()?));
     }

@@ -12,7 +12,7 @@ import pytest
 # The combined format as Apache httpd and nginx document it, written for Python's re, with the
 # columns of the preset "combined" but without the parts of the request line.
 COMBINED = re.compile(
-    rb'(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>[^"]+?) '
+    rb'(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>""|(?:[^"\\]|\\.)+?) '
     rb"\[(?P<time_local>\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?P<body_bytes_sent>\d+|-) '
     rb'"(?P<http_referer>(?:[^"\\]|\\.)*)" "(?P<http_user_agent>(?:[^"\\]|\\.)*)"'
@@ -60,7 +60,7 @@ def access_log(lines: int, seed: int) -> bytes:
         "PROPFIND /dav HTTP/1.0",
         "get /lower HTTP/1.1",
     ]
-    users = ["-", "ada", "a b", "x [y] z"]
+    users = ["-", "ada", "a b", "x [y] z", '""', r"a\"b", r"\" [x] \"GET / HTTP/1.1\" 200"]
     out = []
     for _ in range(lines):
         line = (

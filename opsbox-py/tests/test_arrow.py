@@ -10,6 +10,7 @@ import duckdb
 import opsbox
 import polars as pl
 import pyarrow as pa
+import pytest
 
 LOG = (
     b"2026-01-02 03:04:05 [INFO] a message that is longer than twelve bytes\n"
@@ -68,6 +69,13 @@ def test_no_rows_and_no_columns() -> None:
     assert pa.table(parse(b"")).num_rows == 0
     nothing = opsbox.Parser("ndjson").parse(b"{}\n{}\n")
     assert (len(nothing), nothing.column_names) == (2, [])
+
+
+def test_a_table_of_empty_columns_is_refused_before_it_takes_the_memory() -> None:
+    wide = b"{" + b",".join(b'"k%d":%d' % (n, n) for n in range(1024)) + b"}\n"
+    table = opsbox.Parser("ndjson").parse(wide + b"{}\n" * 30_000)
+    with pytest.raises(opsbox.OpsboxError, match="1024 columns of 30001 rows, most of them empty"):
+        table.__arrow_c_stream__()
 
 
 def test_data_buffers_are_the_input() -> None:

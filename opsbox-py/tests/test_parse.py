@@ -78,6 +78,7 @@ def test_discovered_columns() -> None:
 def test_detect() -> None:
     detection = opsbox.detect(b"ts=1 level=info\nts=2 level=warn\n")
     assert detection.format == "logfmt"
+    assert opsbox.detect(memoryview(b"ts=1 level=info\n")).format == "logfmt"
     assert detection.candidates == [("logfmt", 2)]
     assert detection.confidence == pytest.approx(2 / 3)
     with pytest.raises(opsbox.DetectionError, match="no line with text"):
@@ -102,6 +103,7 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         opsbox.Parser("app").parse_file(tmp_path / "missing.log")
     assert Path(missing.value.filename) == tmp_path / "missing.log"
+    assert str(missing.value).startswith("[Errno 2] there is no such file: '")
     with pytest.raises(IsADirectoryError, match="it is a folder; give a log file"):
         opsbox.Parser("app").parse_file(tmp_path)
     with pytest.raises(TypeError):

@@ -45,6 +45,23 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Where the value is, if there is one.
+    fn span(self, line: &LineMark) -> Option<Span> {
+        if self.len == u32::MAX {
+            return None;
+        }
+        let in_arena = self.len & IN_ARENA != 0;
+        let base = if in_arena { line.arena } else { line.start };
+        let start = base + self.start as usize;
+        let range = start..start + (self.len & !IN_ARENA) as usize;
+        Some(match in_arena {
+            true => Span::Arena(range),
+            false => Span::Input(range),
+        })
+    }
+}
+
 /// A matched line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineMark {
@@ -227,21 +244,32 @@ impl Rows {
     /// Where a value is; `None` if it is absent.
     pub(crate) fn span(&self, row: usize, field: usize) -> Option<Span> {
         let line = self.lines.get(row)?;
-        let Cell { start, len } = self.cell(row, field)?;
-        if len == u32::MAX {
-            return None;
-        }
-        let (base, in_arena) = match len & IN_ARENA {
-            0 => (line.start, false),
-            _ => (line.arena, true),
+        self.cell(row, field)?.span(line)
+    }
+
+    /// Where the values of a row are; `out` has a place for each field.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn spans(&self, row: usize, out: &mut [Option<Span>]) {
+        out.fill(None);
+        let (Some(line), Some(range)) = (self.lines.get(row), self.row_cells(row)) else {
+            return;
         };
-        let start = base + start as usize;
-        let range = start..start + (len & !IN_ARENA) as usize;
-        Some(if in_arena {
-            Span::Arena(range)
-        } else {
-            Span::Input(range)
-        })
+        let cells = self.cells.get(range.clone()).unwrap_or_default();
+        let spans = cells.iter().map(|cell| cell.span(line));
+        match &self.columns {
+            Columns::Fixed(_) => out
+                .iter_mut()
+                .zip(spans)
+                .for_each(|(out, span)| *out = span),
+            Columns::Discovered(columns) => {
+                let ids = columns.ids.get(range).unwrap_or_default();
+                for (&id, span) in ids.iter().zip(spans) {
+                    if let Some(out) = out.get_mut(usize::from(id)) {
+                        *out = span;
+                    }
+                }
+            }
+        }
     }
 
     /// The bytes of a value.
@@ -258,29 +286,29 @@ impl Rows {
     }
 
     fn cell(&self, row: usize, field: usize) -> Option<Cell> {
+        let range = self.row_cells(row)?;
+        let at = match &self.columns {
+            Columns::Fixed(_) => field,
+            Columns::Discovered(columns) => {
+                let id = u16::try_from(field).ok()?;
+                // The last of two equal keys wins, as in JSON parsers.
+                let ids = columns.ids.get(range.clone())?;
+                ids.iter().rposition(|&it| it == id)?
+            }
+        };
+        self.cells.get(range)?.get(at).copied()
+    }
+
+    /// Which cells are a row's.
+    fn row_cells(&self, row: usize) -> Option<Range<usize>> {
         match &self.columns {
             Columns::Fixed(fields) => {
                 let first = row * fields.len();
-                self.cells
-                    .get(first..first + fields.len())?
-                    .get(field)
-                    .copied()
+                Some(first..first + fields.len())
             }
             Columns::Discovered(columns) => {
-                let first = *columns.starts.get(row)?;
-                let end = columns
-                    .starts
-                    .get(row + 1)
-                    .copied()
-                    .unwrap_or(self.cells.len());
-                let id = u16::try_from(field).ok()?;
-                // The last of two equal keys wins, as in JSON parsers.
-                let at = columns
-                    .ids
-                    .get(first..end)?
-                    .iter()
-                    .rposition(|&it| it == id)?;
-                self.cells.get(first + at).copied()
+                let next = columns.starts.get(row + 1).copied();
+                Some(*columns.starts.get(row)?..next.unwrap_or(self.cells.len()))
             }
         }
     }

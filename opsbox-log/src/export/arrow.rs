@@ -32,6 +32,7 @@ use bytes::Bytes;
 use crate::{
     batch::{Batch, Span},
     error::Error,
+    limits::{ARROW_BYTES_ALLOWANCE, MAX_ARROW_BYTES_PER_INPUT_BYTE},
 };
 
 /// The batch of a file, as [`record_batch`] takes it; the bytes stay where they are.
@@ -52,37 +53,77 @@ const BUFFER_BYTES: usize = 2 * STRIDE - 1;
 ///
 /// # Errors
 ///
-/// `Arrow`, if the arrays cannot be built. No input is known that leads to it.
+/// `TooSparse` if the arrays would take more than the
+/// [limit](crate::limits::MAX_ARROW_BYTES_PER_INPUT_BYTE), which needs a batch with hundreds of
+/// discovered columns that are mostly empty. `Arrow` if the arrays cannot be built; no input is known
+/// that leads to it.
 pub fn record_batch(batch: &Batch<Bytes>) -> Result<RecordBatch, Error> {
+    check_size(batch)?;
     let input = Windows::new(Buffer::from(batch.owner().clone()));
     let arena = Windows::new(Buffer::from_vec(batch.arena().to_vec()));
-    let mut fields = Vec::with_capacity(batch.fields().len());
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(batch.fields().len());
-    for column in batch.columns() {
-        let mut builder = StringViewBuilder::with_capacity(batch.len());
-        let input_block = input.append_to(&mut builder);
-        let arena_block = arena.append_to(&mut builder);
-        for row in 0..batch.len() {
-            let Some(value) = column.get(row) else {
-                builder.append_null();
-                continue;
+    // All columns have the same buffers: the input's, then the arena's.
+    let arena_block = u32::try_from(input.0.len()).unwrap_or(u32::MAX);
+    let mut builders: Vec<_> = batch
+        .fields()
+        .iter()
+        .map(|_| {
+            let mut builder = StringViewBuilder::with_capacity(batch.len());
+            for window in input.0.iter().chain(&arena.0) {
+                builder.append_block(window.clone());
+            }
+            builder
+        })
+        .collect();
+
+    let mut spans = vec![None; builders.len()];
+    for record in batch.records() {
+        record.spans(&mut spans);
+        for (builder, span) in builders.iter_mut().zip(&mut spans) {
+            let (block, range, bytes) = match span.take() {
+                Some(Span::Input(range)) => (0, range, batch.input()),
+                Some(Span::Arena(range)) => (arena_block, range, batch.arena()),
+                None => {
+                    builder.append_null();
+                    continue;
+                }
             };
-            let place = match column.span(row) {
-                Some(Span::Input(range)) => (input_block, range),
-                Some(Span::Arena(range)) => (arena_block, range),
-                None => (input_block, 0..0),
-            };
-            let (block, offset, len) = view(place);
+            let (block, offset, len) = view(block, &range);
             if builder.try_append_view(block, offset, len).is_err() {
+                let value = bytes.get(range).unwrap_or_default();
                 builder.append_value(String::from_utf8_lossy(value));
             }
         }
-        fields.push(Field::new(column.field().name(), DataType::Utf8View, true));
-        arrays.push(Arc::new(builder.finish()));
     }
+
+    let fields = batch.fields().iter();
+    let fields = fields.map(|field| Field::new(field.name(), DataType::Utf8View, true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let arrays = builders
+        .iter_mut()
+        .map(|builder| Arc::new(builder.finish()) as ArrayRef)
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-    let schema = Arc::new(Schema::new(fields));
     Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+fn check_size(batch: &Batch<Bytes>) -> Result<(), Error> {
+    let (rows, columns) = (batch.len(), batch.fields().len());
+    let input_bytes = batch.input().len();
+    let bytes = rows
+        .saturating_mul(columns)
+        .saturating_mul(size_of::<u128>());
+    let allowed = input_bytes
+        .saturating_mul(MAX_ARROW_BYTES_PER_INPUT_BYTE)
+        .saturating_add(ARROW_BYTES_ALLOWANCE);
+    match bytes <= allowed {
+        true => Ok(()),
+        false => Err(Error::TooSparse {
+            rows,
+            columns,
+            bytes,
+            input_bytes,
+        }),
+    }
 }
 
 /// A buffer as Arrow can count in it.
@@ -97,25 +138,14 @@ impl Windows {
         });
         Self(windows.collect())
     }
-
-    /// Adds the windows as data buffers, and returns the index of the first.
-    fn append_to(&self, builder: &mut StringViewBuilder) -> u32 {
-        let mut blocks = self
-            .0
-            .iter()
-            .map(|window| builder.append_block(window.clone()));
-        let first = blocks.next().unwrap_or_default();
-        blocks.for_each(drop);
-        first
-    }
 }
 
 /// Block, offset and length of a range of windows whose first is `block`. What Arrow cannot address
 /// comes out as an address that it refuses.
-fn view((block, range): (u32, Range<usize>)) -> (u32, u32, u32) {
+fn view(block: u32, range: &Range<usize>) -> (u32, u32, u32) {
     let int = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     (
-        block + int(range.start / STRIDE),
+        block.saturating_add(int(range.start / STRIDE)),
         int(range.start % STRIDE),
         int(range.len()),
     )
@@ -141,7 +171,7 @@ mod tests {
                 if start >= end {
                     continue;
                 }
-                let (block, offset, bytes) = view((0, start..end));
+                let (block, offset, bytes) = view(0, &(start..end));
                 let (window, size) = windows[block as usize];
                 assert_eq!(window + offset as usize, start);
                 assert!(offset as usize + bytes as usize <= size, "{len} {start}");

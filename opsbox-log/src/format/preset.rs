@@ -147,8 +147,8 @@ pub(super) static ALL: [Preset; 7] = [
          are named as nginx's variables, `ident` is Apache's %l",
         r#"192.0.2.7 - ada [17/May/2026:10:05:03 +0000] "GET /a?b=1 HTTP/1.1" 200 2326 "-" "curl/8.5""#,
         concat!(
-            // Both servers escape a quote in a user name, so the name ends before the first one.
-            r#"(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>[^"]+?) "#,
+            // In a name, nginx writes a quote as \x22 and Apache as \"; Apache's empty name is "".
+            r#"(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>""|(?:[^"\\]|\\.)+?) "#,
             r"\[(?P<time_local>\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] ",
             // A request that is no request line (an empty one, a TLS hello) has no parts.
             r#""(?P<request>(?P<request_method>[A-Z][A-Z-]*) (?P<request_uri>(?:[^"\\]|\\.)+?)"#,

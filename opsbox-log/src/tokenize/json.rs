@@ -40,7 +40,7 @@ pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Rows) -> Resul
     let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
     let outcome = fill_tape(&mut scratch.line, &mut scratch.buffers, &mut tape)
         .map_err(|error| Reason::InvalidJson {
-            offset: error.index().min(line.len()),
+            offset: place(line, &error),
         })
         .and_then(|()| {
             Walk {
@@ -56,6 +56,17 @@ pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Rows) -> Resul
     outcome
 }
 
+/// Where a line stops being JSON. Of faults inside strings simd-json gives no place, which shows as
+/// the place 0 of a line that does begin as JSON does.
+fn place(line: &[u8], error: &simd_json::Error) -> Option<usize> {
+    let begins = line.trim_ascii_start().starts_with(b"{");
+    match (error.index(), std::str::from_utf8(line)) {
+        (_, Err(utf8)) => Some(utf8.valid_up_to()),
+        (0, Ok(_)) if begins => None,
+        (at, Ok(_)) => Some(at.min(line.len())),
+    }
+}
+
 /// Goes through the tape and the structural offsets in step: each node of the tape has one offset
 /// (its first byte), and between them stand those of `:`, `,` and the closing brackets.
 struct Walk<'w> {
@@ -68,7 +79,7 @@ struct Walk<'w> {
 
 /// The tape and the offsets went out of step. Not reachable as long as simd-json keeps what its
 /// documentation says of them; a refused line is better than a wrong value.
-const OUT_OF_STEP: Reason = Reason::InvalidJson { offset: 0 };
+const OUT_OF_STEP: Reason = Reason::InvalidJson { offset: None };
 
 impl<'w> Walk<'w> {
     fn document(&mut self) -> Result<(), Reason> {
@@ -94,7 +105,7 @@ impl<'w> Walk<'w> {
             let Node::String(key) = self.node()? else {
                 return Err(OUT_OF_STEP);
             };
-            if parent > 0 {
+            if depth > 0 {
                 self.path.push('.');
             }
             self.path.push_str(key);

@@ -3,7 +3,7 @@
 //! There is no standard; this reads what kr/logfmt and go-logfmt write, and what real programs do:
 //! - a key is bytes above space, without `=` and `"`;
 //! - a value is bare (bytes above space; `=` and `"` inside are taken as they are) or quoted with
-//!   the escapes of a JSON string;
+//!   the escapes of a JSON or a Go string;
 //! - a key without `=` has the empty value, but a line needs one `=` at least;
 //! - of two equal keys the last wins.
 
@@ -86,7 +86,7 @@ fn value(line: &[u8], start: usize, rows: &mut Rows) -> Result<(Cell, usize), Re
     }
 }
 
-/// Appends `raw` without its escapes; fails with the offset of an escape that no JSON string has.
+/// Appends `raw` without its escapes; fails with the offset of an escape that neither JSON nor Go has.
 fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     let mut at = 0;
     while let Some(backslash) = memchr::memchr(b'\\', raw.get(at..).unwrap_or_default()) {
@@ -96,10 +96,18 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
             Some(b'n') => b'\n',
             Some(b't') => b'\t',
             Some(b'r') => b'\r',
+            Some(b'a') => 0x07,
             Some(b'b') => 0x08,
+            Some(b'v') => 0x0b,
             Some(b'f') => 0x0c,
-            Some(&byte @ (b'"' | b'\\' | b'/')) => byte,
-            Some(b'u') => {
+            Some(&byte @ (b'"' | b'\\' | b'/' | b'\'')) => byte,
+            Some(b'x') => {
+                let byte = hex(raw, backslash + 2, 2).and_then(|byte| u8::try_from(byte).ok());
+                out.push(byte.ok_or(backslash)?);
+                at = backslash + 4;
+                continue;
+            }
+            Some(b'u' | b'U') => {
                 let (char, end) = unicode(raw, backslash).ok_or(backslash)?;
                 out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 at = end;
@@ -114,13 +122,15 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     Ok(())
 }
 
-/// The character of the `\uXXXX` at `at`, or of a surrogate pair of them, and where it ends.
+/// The character of the `\uXXXX` or `\UXXXXXXXX` at `at`, or of a surrogate pair of the former, and
+/// where it ends.
 fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
+    if raw.get(at + 1) == Some(&b'U') {
+        return Some((char::from_u32(hex(raw, at + 2, 8)?)?, at + 10));
+    }
     let unit = |at: usize| {
-        let digits = raw.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, &digit| {
-            Some(unit * 16 + char::from(digit).to_digit(16)?)
-        })
+        raw.get(at..)?.strip_prefix(b"\\u")?;
+        hex(raw, at + 2, 4)
     };
     let first = unit(at)?;
     if let Some(char) = char::from_u32(first) {
@@ -131,6 +141,14 @@ fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
     };
     let char = char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?;
     Some((char, at + 12))
+}
+
+fn hex(raw: &[u8], at: usize, digits: usize) -> Option<u32> {
+    let digits = raw.get(at..at + digits)?.iter();
+    digits.copied().try_fold(0_u32, |value, digit| {
+        let digit = char::from(digit).to_digit(16)?;
+        value.checked_mul(16)?.checked_add(digit)
+    })
 }
 
 fn skip(line: &[u8], from: usize, while_it: impl Fn(u8) -> bool) -> usize {

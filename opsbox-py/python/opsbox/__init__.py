@@ -6,8 +6,8 @@
 <opsbox.Table: 2 rows, 0 unmatched lines, columns level, took>
 
 A table speaks the Arrow PyCapsule interface: ``polars.DataFrame(logs)``,
-``pyarrow.table(logs)`` and ``duckdb.sql("from logs")`` take it without a copy of the
-values.
+``pyarrow.table(logs)`` and ``duckdb.sql("from logs")`` take it. The columns point
+into the input: what a consumer copies after that is its own affair.
 
 Not sure which format a log has?
 

@@ -150,7 +150,7 @@ class Unmatched:
     def text(self) -> str:
         """All of it for people: what ``str()`` gives."""
 
-def detect(sample: bytes, /) -> Detection:
+def detect(sample: Buffer, /) -> Detection:
     """The preset that fits a sample: the beginning of a log, some tens of lines or more.
 
     Raises :class:`DetectionError` if none fits half of the lines.
