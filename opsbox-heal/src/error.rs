@@ -14,6 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::text::Escaped;
+
 /// The kind of an [`Error`], for a program to decide on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -119,12 +121,12 @@ impl Error {
         self.0.item_index
     }
 
-    /// Namespace of the object, if it had been read by then.
+    /// Namespace of the object, if it had been read by then; the raw text, which `Display` escapes.
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
     }
 
-    /// Name of the object, if it had been read by then.
+    /// Name of the object, if it had been read by then; the raw text, which `Display` escapes.
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
@@ -158,11 +160,13 @@ impl Error {
     }
 }
 
+/// One line; unprintable characters of the input are escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         if let Some(path) = &inner.path {
-            write!(f, "cannot read pods from {}: ", path.display())?;
+            let path = path.display().to_string();
+            write!(f, "cannot read pods from {}: ", Escaped(&path))?;
         }
         if let Some(index) = inner.item_index {
             write!(f, "items[{index}]")?;
@@ -170,8 +174,10 @@ impl fmt::Display for Error {
         if let Some(name) = &inner.name {
             let space = if inner.item_index.is_some() { " " } else { "" };
             match &inner.namespace {
-                Some(namespace) => write!(f, "{space}({namespace}/{name})")?,
-                None => write!(f, "{space}({name})")?,
+                Some(namespace) => {
+                    write!(f, "{space}({}/{})", Escaped(namespace), Escaped(name))?;
+                }
+                None => write!(f, "{space}({})", Escaped(name))?,
             }
         }
         if inner.item_index.is_some() || inner.name.is_some() {
@@ -184,7 +190,7 @@ impl fmt::Display for Error {
                 p.line, p.column, p.byte_offset
             )?;
         }
-        f.write_str(&inner.message)
+        Escaped(&inner.message).fmt(f)
     }
 }
 

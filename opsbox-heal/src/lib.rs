@@ -55,6 +55,8 @@
 //! # Guarantees
 //!
 //! * Total: no input panics, and every pod gets a verdict with at least one piece of evidence.
+//! * Whatever is displayed has its control characters and direction marks escaped, and is one line
+//!   unless `{:#}` asks for more. Accessors such as [`PodState::name`] return the raw text.
 //! * Pure: a verdict depends on the pod, the moment and the [`Thresholds`], and on nothing else.
 //! * What is newer than this crate is [`Condition::Unrecognized`] and left to a human.
 //! * No tree of the document is built; a pod of one container takes less than half a kilobyte.
@@ -73,6 +75,7 @@
 
 mod error;
 pub mod limits;
+mod text;
 mod time;
 
 pub mod diagnose;

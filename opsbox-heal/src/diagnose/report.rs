@@ -51,6 +51,7 @@ impl<'a> Diagnosis<'a> {
     }
 }
 
+/// The pod and its verdict: `{}` is one line, `{:#}` adds the evidence.
 impl fmt::Display for Diagnosis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.pod)?;

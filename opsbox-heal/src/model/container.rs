@@ -6,6 +6,8 @@ use super::pod::{Detail, RestartPolicy};
 use crate::time::Timestamp;
 
 /// A container: what its spec declares joined with what its status reports.
+///
+/// Its texts are those of the input as they are; see [`PodState`](crate::PodState).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
     pub(crate) name: Arc<str>,

@@ -3,9 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use super::container::{Container, ContainerKind};
-use crate::time::Timestamp;
+use crate::{text::Escaped, time::Timestamp};
 
 /// A pod as the API server last saw it, reduced to what a diagnosis needs.
+///
+/// Its texts are those of the input as they are, terminal escapes and newlines included: before
+/// printing one, escape it, or use a `Display` of this crate, which does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodState {
     pub(crate) namespace: Arc<str>,
@@ -113,13 +116,13 @@ impl PodState {
     }
 }
 
-/// `namespace/name`, as logs and people write it.
+/// `namespace/name`, as logs and people write it; unprintable characters are escaped.
 impl fmt::Display for PodState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.namespace.is_empty() {
-            write!(f, "{}/", self.namespace)?;
+            write!(f, "{}/", Escaped(&self.namespace))?;
         }
-        f.write_str(&self.name)
+        Escaped(&self.name).fmt(f)
     }
 }
 
@@ -142,7 +145,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The text of the API.
+    /// The text of the API, as it is.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "Pending",
@@ -173,9 +176,13 @@ impl From<&str> for Phase {
     }
 }
 
+/// The text of the API; unprintable characters are escaped.
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        match self {
+            Self::Other(text) => f.pad(&Escaped(text).to_string()),
+            known => f.pad(known.as_str()),
+        }
     }
 }
 
@@ -210,10 +217,10 @@ impl Owner {
     }
 }
 
-/// `kind/name`, as `kubectl` takes it.
+/// `kind/name`, as `kubectl` takes it; unprintable characters are escaped.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
+        write!(f, "{}/{}", Escaped(&self.kind), Escaped(&self.name))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::time::Timestamp;
+use crate::{
+    text::{Escaped, escaped},
+    time::Timestamp,
+};
 
 /// What a pod suffers from, or that it does not.
 ///
@@ -190,7 +193,8 @@ impl Evidence {
         &self.field
     }
 
-    /// Its value as text; `<absent>` if the field is missing.
+    /// Its value as text; `<absent>` if the field is missing. It is the text of the input as it is,
+    /// which `Display` escapes.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -201,9 +205,10 @@ impl Evidence {
     }
 }
 
+/// One line; unprintable characters are escaped.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.field, self.value)?;
+        write!(f, "{} = {}", Escaped(&self.field), Escaped(&self.value))?;
         match self.since {
             Some(since) => write!(f, " (since {since})"),
             None => Ok(()),
@@ -230,7 +235,8 @@ impl Finding {
         summary: impl Into<Cow<'static, str>>,
         first: Evidence,
     ) -> Self {
-        let summary = summary.into();
+        // Names and messages of the input are in it, and it is promised to be one line.
+        let summary = escaped(summary.into());
         Self {
             condition,
             confidence,
@@ -266,7 +272,7 @@ impl Finding {
         self.history
     }
 
-    /// One line for a person.
+    /// One line for a person; unprintable characters of the input are escaped.
     pub fn summary(&self) -> &str {
         &self.summary
     }
@@ -326,7 +332,7 @@ impl Verdict {
         self.primary.confidence
     }
 
-    /// One line for a person.
+    /// One line for a person; unprintable characters of the input are escaped.
     pub fn summary(&self) -> &str {
         &self.primary.summary
     }
