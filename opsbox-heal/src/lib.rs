@@ -28,7 +28,7 @@
 //!     }]
 //! }"#)?;
 //! let now: Timestamp = "2026-03-01T12:00:00Z".parse()?; // or SystemTime::now().into()
-//! let report = Report::new(snapshot.pods(), now);
+//! let report = Report::of_snapshot(&snapshot, now);
 //! for sick in report.sick() {
 //!     println!("{} on {:?}: {:#}", sick.pod(), sick.pod().node(), sick.verdict());
 //! }
@@ -55,6 +55,8 @@
 //! # Guarantees
 //!
 //! * Total: no input panics, and every pod gets a verdict with at least one piece of evidence.
+//! * An item that cannot be read is one of the [`problems`](PodSnapshot::problems); the others are
+//!   judged all the same.
 //! * Whatever is displayed has its control characters and direction marks escaped, and is one line
 //!   unless `{:#}` asks for more. Accessors such as [`PodState::name`] return the raw text.
 //! * Pure: a verdict depends on the pod, the moment and the [`Thresholds`], and on nothing else.
@@ -96,5 +98,8 @@ pub use model::{
     },
     verdict::{Condition, Confidence, Evidence, Finding, Severity, Verdict},
 };
-pub use observe::snapshot::{PodSnapshot, Skipped};
+pub use observe::{
+    problem::Problem,
+    snapshot::{PodSnapshot, Skipped},
+};
 pub use time::Timestamp;

@@ -42,6 +42,10 @@ pub const MAX_MESSAGE_BYTES: usize = 1_024;
 /// that is kept.
 pub const MAX_SUMMARY_MESSAGE_CHARS: usize = 160;
 
+/// Most unreadable items that [`PodSnapshot::problems`](crate::PodSnapshot::problems) lists.
+/// All of them are counted.
+pub const MAX_PROBLEMS_LISTED: usize = 100;
+
 /// Most skipped objects that [`PodSnapshot::skipped`](crate::PodSnapshot::skipped) lists.
 /// All of them are counted.
 pub const MAX_SKIPPED_LISTED: usize = 100;

@@ -173,19 +173,18 @@ fn cut_in_the_middle() {
 #[test]
 fn a_field_of_another_type() {
     let json = br#"{"kind": "PodList", "items": [
-        {"metadata": {"name": "a", "namespace": "shop"}},
         {"metadata": {"name": "b", "namespace": "shop"},
          "status": {"containerStatuses": [{"name": "app", "restartCount": "many"}]}}]}"#;
     let error = refused(json);
     says(
         &error,
         ErrorKind::InvalidField,
-        "items[1] (shop/b): line 4 column 80 (byte 225): invalid type: string \"many\", expected \
+        "items[0] (shop/b): line 3 column 80 (byte 167): invalid type: string \"many\", expected \
          i64",
     );
     assert_eq!(
         (error.line(), error.column(), error.byte_offset()),
-        (Some(4), Some(80), Some(225))
+        (Some(3), Some(80), Some(167))
     );
     let json = br#"{"kind": "Pod", "metadata": {"name": "a", "creationTimestamp": "noon"}}"#;
     says(
@@ -307,15 +306,21 @@ mod yaml {
 
     #[test]
     fn an_error_in_a_stream_is_not_put_on_the_pod_before() {
-        let error = refused(b"kind: Pod\nmetadata: {name: a}\n---\nkind: Pod\nstatus: 3\n");
-        assert_eq!(error.kind(), ErrorKind::InvalidField, "{error}");
-        assert_eq!(error.name(), None);
-        assert_eq!(error.line(), Some(5));
+        let stream = b"kind: Pod\nmetadata: {name: a}\n---\nkind: Pod\nstatus: 3\n";
+        let snapshot = PodSnapshot::from_slice(stream).unwrap();
+        assert_eq!(snapshot.pods().len(), 1);
+        let problem = &snapshot.problems()[0];
+        assert_eq!((problem.index(), problem.name()), (1, None));
+        assert_eq!((problem.line(), problem.column()), (Some(5), Some(9)));
+        assert_eq!(
+            problem.to_string(),
+            "document 1: line 5 column 9: expected mapping start"
+        );
     }
 
     #[test]
     fn errors_in_a_stream_name_the_line_of_the_whole() {
-        let yaml = "kind: Pod\nmetadata:\n  name: a\n---\nkind: Pod\nmetadata:\n  name: b\n  \
+        let yaml = "kind: Service\nmetadata:\n  name: a\n---\nkind: Pod\nmetadata:\n  name: b\n  \
                     creationTimestamp: noon\n";
         let error = refused(yaml.as_bytes());
         assert_eq!(error.kind(), ErrorKind::InvalidField, "{error}");

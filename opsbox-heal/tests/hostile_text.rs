@@ -189,5 +189,10 @@ proptest! {
         is_one_line(&refused(&item(json!({"metadata": {"name": text, "creationTimestamp": text}}))));
         is_one_line(&refused(&item(json!({"spec": {"containers": text}}))));
         is_one_line(&refused(&item(json!({"kind": format!("x{kind}")}))));
+        let odd = json!({"metadata": {"name": text, "namespace": kind}, "status": {"phase": [text],
+            "containerStatuses": [{"restartCount": text}]}, "spec": {"containers": text}});
+        let list = json!({"kind": "List", "items": [{"metadata": {"name": "a"}}, odd]});
+        let snapshot = PodSnapshot::from_json(&serde_json::to_vec(&list).unwrap()).unwrap();
+        is_one_line(&snapshot.problems()[0].to_string());
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         pod::PodState,
         verdict::{Condition, Verdict},
     },
+    observe::{problem::Problem, snapshot::PodSnapshot},
     time::Timestamp,
 };
 
@@ -21,7 +22,7 @@ use crate::{
 ///     {"kind": "Pod", "metadata": {"name": "b"}, "status": {"phase": "Failed"}}
 /// ]}"#)?;
 /// let now: Timestamp = "2026-03-01T12:00:00Z".parse()?;
-/// let report = Report::new(snapshot.pods(), now);
+/// let report = Report::of_snapshot(&snapshot, now);
 /// assert_eq!(report.count(Condition::Completed), 1);
 /// assert_eq!(report.sick().next().unwrap().pod().name(), "b");
 /// assert_eq!(report.to_string(), "2 pods: 1 Failed, 1 Completed");
@@ -30,6 +31,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     entries: Vec<Diagnosis<'a>>,
+    problems: &'a [Problem],
+    problem_count: usize,
 }
 
 /// A pod with its verdict.
@@ -60,7 +63,8 @@ impl fmt::Display for Diagnosis<'_> {
 }
 
 impl<'a> Report<'a> {
-    /// Judges every pod, with the default [`Thresholds`].
+    /// Judges every pod, with the default [`Thresholds`]. Of a snapshot, use
+    /// [`of_snapshot`](Self::of_snapshot), which does not lose what could not be read.
     pub fn new(pods: &'a [PodState], now: Timestamp) -> Self {
         Self::with_thresholds(pods, now, &Thresholds::default())
     }
@@ -75,7 +79,30 @@ impl<'a> Report<'a> {
             })
             .collect();
         entries.sort_by(|a, b| key(a).cmp(&key(b)));
-        Self { entries }
+        Self {
+            entries,
+            problems: &[],
+            problem_count: 0,
+        }
+    }
+
+    /// Judges every pod of a snapshot, and keeps in sight what could not be read and so not be
+    /// judged: see [`problems`](Self::problems).
+    pub fn of_snapshot(snapshot: &'a PodSnapshot, now: Timestamp) -> Self {
+        Self::of_snapshot_with(snapshot, now, &Thresholds::default())
+    }
+
+    /// As [`of_snapshot`](Self::of_snapshot), with thresholds of one's own.
+    pub fn of_snapshot_with(
+        snapshot: &'a PodSnapshot,
+        now: Timestamp,
+        thresholds: &Thresholds,
+    ) -> Self {
+        Self {
+            problems: snapshot.problems(),
+            problem_count: snapshot.problem_count(),
+            ..Self::with_thresholds(snapshot.pods(), now, thresholds)
+        }
     }
 
     /// Every pod: the worst severity first, then by condition, namespace and name.
@@ -88,6 +115,18 @@ impl<'a> Report<'a> {
         self.entries
             .iter()
             .take_while(|entry| entry.verdict.is_sick())
+    }
+
+    /// The items without a verdict because they could not be read, as
+    /// [`PodSnapshot::problems`] lists them. Empty unless the report is
+    /// [of a snapshot](Self::of_snapshot).
+    pub fn problems(&self) -> &'a [Problem] {
+        self.problems
+    }
+
+    /// How many items have no verdict because they could not be read.
+    pub fn problem_count(&self) -> usize {
+        self.problem_count
     }
 
     /// How many pods there are.
@@ -124,7 +163,7 @@ fn key<'e>(entry: &'e Diagnosis<'_>) -> impl Ord + use<'e> {
     )
 }
 
-/// One line: how many pods, and of which condition.
+/// One line: how many pods, of which condition, and how many items could not be read.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pods = if self.total() == 1 { "pod" } else { "pods" };
@@ -133,6 +172,10 @@ impl fmt::Display for Report<'_> {
             let separator = if index == 0 { ": " } else { ", " };
             write!(f, "{separator}{count} {condition}")?;
         }
-        Ok(())
+        match self.problem_count {
+            0 => Ok(()),
+            1 => f.write_str("; 1 item could not be read"),
+            count => write!(f, "; {count} items could not be read"),
+        }
     }
 }

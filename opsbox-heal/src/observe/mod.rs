@@ -9,6 +9,10 @@
 //! of the whole document, and fields that no verdict needs (managed fields, volumes, environment)
 //! are skipped without being kept.
 //!
+//! If an item does not fit, the document is read a second time, item by item (`careful.rs`): the
+//! items that do not fit are listed as problems, the others are read. So a good list costs one
+//! pass, and a list with bad items two.
+//!
 //! ```
 //! use opsbox_heal::PodSnapshot;
 //!
@@ -22,7 +26,13 @@
 //! # Ok::<(), opsbox_heal::Error>(())
 //! ```
 
+mod careful;
 mod compact;
+#[cfg(feature = "yaml")]
+mod fit;
+mod json;
+mod node;
+pub(crate) mod problem;
 mod read;
 pub(crate) mod snapshot;
 mod wire;

@@ -1,27 +1,47 @@
 //! Walks a `PodList`, a `List` or a `Pod`, in JSON or YAML alike, one item at a time.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
+    careful,
     compact::{self, Pool},
+    node::Head,
+    problem::Problem,
     snapshot::{PodSnapshot, Skipped},
     wire::{ObjectMeta, PodSpec, PodStatus, Text},
 };
 use crate::{
     error::{Error, ErrorKind, Position},
-    limits::MAX_SKIPPED_LISTED,
+    limits::{MAX_PROBLEMS_LISTED, MAX_SKIPPED_LISTED},
     model::pod::PodState,
 };
 
 /// What ends in every message about an object of the wrong kind.
 const WHAT_TO_DO: &str = "save one with `kubectl get pods -A -o json`";
 
+/// How the items of a list are read.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Pass<'t> {
+    /// Straight into their types. The first that does not fit ends the walk.
+    #[default]
+    Fast,
+    /// One at a time, in JSON. Of the input `skipped_bytes` come before `text`.
+    Json { text: &'t str, skipped_bytes: usize },
+    /// One at a time, in a document of YAML.
+    #[cfg(feature = "yaml")]
+    Yaml(&'t super::yaml::Document<'t>),
+}
+
 /// What has been read so far, and where the reader is.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'t> {
     found: RefCell<Found>,
+    pass: Cell<Pass<'t>>,
 }
 
 #[derive(Default)]
@@ -38,7 +58,14 @@ struct Found {
     fault: Option<(ErrorKind, String)>,
 }
 
-impl Reader {
+impl<'t> Reader<'t> {
+    /// A reader for a second pass.
+    pub(super) fn careful(pass: Pass<'t>) -> Self {
+        let reader = Self::default();
+        reader.pass.set(pass);
+        reader
+    }
+
     /// Reads the only document of the input.
     pub(super) fn document<'de, D: Deserializer<'de>>(&self, input: D) -> Result<(), D::Error> {
         Object {
@@ -58,8 +85,10 @@ impl Reader {
         let mut found = self.found.borrow_mut();
         found.document = number;
         found.item = None;
+        found.among_items = false;
         found.name.clear();
         found.namespace.clear();
+        found.fault = None;
         drop(found);
         Object {
             reader: self,
@@ -68,10 +97,42 @@ impl Reader {
         .deserialize(input)
     }
 
+    /// Where to go back to if a document is to be read again.
+    #[cfg(feature = "yaml")]
+    pub(super) fn mark(&self) -> Mark {
+        let snapshot = &self.found.borrow().snapshot;
+        Mark {
+            pods: snapshot.pods.len(),
+            skipped: snapshot.skipped.len(),
+            skipped_count: snapshot.skipped_count,
+        }
+    }
+
+    /// Forgets the items that were read since.
+    #[cfg(feature = "yaml")]
+    pub(super) fn rewind(&self, to: Mark) {
+        let snapshot = &mut self.found.borrow_mut().snapshot;
+        snapshot.pods.truncate(to.pods);
+        snapshot.skipped.truncate(to.skipped);
+        snapshot.skipped_count = to.skipped_count;
+    }
+
+    #[cfg(feature = "yaml")]
+    pub(super) fn set_pass(&self, pass: Pass<'t>) {
+        self.pass.set(pass);
+    }
+
     /// All that was read.
     pub(super) fn finish(self) -> Result<PodSnapshot, Error> {
         let mut snapshot = self.found.into_inner().snapshot;
         snapshot.pods.shrink_to_fit();
+        // Without a pod beside it a problem would be easy to miss, so it is an error.
+        if let (true, Some(first)) = (snapshot.pods().is_empty(), snapshot.problems().first()) {
+            let item = (!first.of_document).then_some(first.index);
+            return Err(Error::new(ErrorKind::InvalidField, &*first.reason)
+                .with_item(item, &first.namespace, &first.name)
+                .with_position(first.position));
+        }
         match snapshot.skipped().first() {
             Some(first) if snapshot.pods().is_empty() => Err(Error::new(
                 ErrorKind::WrongKind,
@@ -87,13 +148,13 @@ impl Reader {
 
     /// Puts the place in the list, and the reason if this module found it, to a parser's error.
     pub(super) fn error(
-        self,
+        &self,
         kind: ErrorKind,
         message: String,
         position: Option<Position>,
     ) -> Error {
-        let found = self.found.into_inner();
-        let (kind, message) = match found.fault {
+        let mut found = self.found.borrow_mut();
+        let (kind, message) = match found.fault.take() {
             // What is missing in a file that was cut is no fault of its own.
             Some(fault) if kind != ErrorKind::Truncated => fault,
             _ => (kind, message),
@@ -117,12 +178,54 @@ impl Reader {
         error
     }
 
+    /// Whether the walk is, or was ended, in an item of a list.
+    pub(super) fn is_in_item(&self) -> bool {
+        let found = self.found.borrow();
+        found.among_items && found.item.is_some()
+    }
+
+    /// Lists the item as a problem if it may be a pod, otherwise as skipped.
+    ///
+    /// What is asked for is made only for as many as are listed.
+    pub(super) fn misfit(
+        &self,
+        reason: impl FnOnce() -> String,
+        head: impl FnOnce() -> Head,
+        position: impl FnOnce() -> Option<Position>,
+    ) {
+        let fault = self.found.borrow_mut().fault.take();
+        let head = head();
+        if !matches!(head.kind.as_str(), "" | "Pod") {
+            return self.skip(&head.kind, &head.namespace, &head.name);
+        }
+        let mut found = self.found.borrow_mut();
+        let (item, document) = (found.item, found.document);
+        let snapshot = &mut found.snapshot;
+        snapshot.problem_count += 1;
+        if snapshot.problems.len() < MAX_PROBLEMS_LISTED {
+            snapshot.problems.push(Problem {
+                index: item.unwrap_or(document),
+                of_document: item.is_none(),
+                namespace: head.namespace.into(),
+                name: head.name.into(),
+                reason: fault.map_or_else(reason, |(_, message)| message).into(),
+                position: position(),
+            });
+        }
+    }
+
     /// Called as an item begins.
-    fn enter(&self) {
+    pub(super) fn enter(&self) {
         let mut found = self.found.borrow_mut();
         found.item = Some(found.item.map_or(0, |last| last + 1));
         found.name.clear();
         found.namespace.clear();
+    }
+
+    /// Called if after the last item was none, although `enter` had been called.
+    pub(super) fn leave_last(&self) {
+        let mut found = self.found.borrow_mut();
+        found.item = found.item.and_then(|last| last.checked_sub(1));
     }
 
     /// Called before and after the items. The last one stays known: if the end of the file turns
@@ -157,7 +260,7 @@ impl Reader {
         Ok(())
     }
 
-    fn skip(&self, kind: &str, meta: &ObjectMeta<'_>) {
+    fn skip(&self, kind: &str, namespace: &str, name: &str) {
         let mut found = self.found.borrow_mut();
         let index = found.item.unwrap_or(found.document);
         let snapshot = &mut found.snapshot;
@@ -166,16 +269,26 @@ impl Reader {
             snapshot.skipped.push(Skipped {
                 index,
                 kind: kind.into(),
-                namespace: meta.namespace.as_str().into(),
-                name: meta.name.as_str().into(),
+                namespace: namespace.into(),
+                name: name.into(),
             });
         }
     }
 }
 
+/// How much had been read at some moment. The fast pass finds no problems, so there is no count of
+/// them.
+#[cfg(feature = "yaml")]
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pods: usize,
+    skipped: usize,
+    skipped_count: usize,
+}
+
 /// Where an object stands, which decides what it may be.
 #[derive(Clone, Copy, PartialEq)]
-enum Level {
+pub(super) enum Level {
     Document,
     #[cfg_attr(
         not(feature = "yaml"),
@@ -186,27 +299,24 @@ enum Level {
 }
 
 /// A document or one of its items.
-struct Object<'r> {
-    reader: &'r Reader,
-    level: Level,
+pub(super) struct Object<'r, 't> {
+    pub(super) reader: &'r Reader<'t>,
+    pub(super) level: Level,
 }
 
-impl<'de> DeserializeSeed<'de> for Object<'_> {
+impl<'de> DeserializeSeed<'de> for Object<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
         match self.level {
-            Level::Item => {
-                self.reader.enter();
-                input.deserialize_map(self)
-            }
+            Level::Item => input.deserialize_map(self),
             // A text or a number gets a message of its own, so any value is let in.
             _ => input.deserialize_any(self),
         }
     }
 }
 
-impl Object<'_> {
+impl Object<'_, '_> {
     fn not_an_object<E: de::Error>(&self, what: &str) -> E {
         self.reader.fail(
             ErrorKind::WrongKind,
@@ -215,7 +325,7 @@ impl Object<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_> {
+impl<'de> Visitor<'de> for Object<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,7 +378,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             ("", _) => Err(self.not_an_object("an object that has no kind")),
             (other, Level::Document) => Err(self.not_an_object(&format!("a {other}"))),
             (other, Level::Item | Level::DocumentOfMany) => {
-                reader.skip(other, &meta);
+                reader.skip(other, meta.namespace.as_str(), meta.name.as_str());
                 Ok(())
             }
         }
@@ -308,11 +418,11 @@ impl<'de> Visitor<'de> for Object<'_> {
 }
 
 /// The items of a list; `null` is what Go writes for none.
-struct Items<'r> {
-    reader: &'r Reader,
+struct Items<'r, 't> {
+    reader: &'r Reader<'t>,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_> {
+impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -320,7 +430,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Items<'_> {
+impl<'de> Visitor<'de> for Items<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -330,13 +440,10 @@ impl<'de> Visitor<'de> for Items<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let reader = self.reader;
         reader.among_items(true);
-        while items
-            .next_element_seed(Object {
-                reader,
-                level: Level::Item,
-            })?
-            .is_some()
-        {}
+        match reader.pass.get() {
+            Pass::Fast => while items.next_element_seed(Item { reader })?.is_some() {},
+            careful => careful::items(reader, careful, items)?,
+        }
         reader.among_items(false);
         Ok(())
     }
@@ -351,6 +458,24 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<(), D::Error> {
         some.deserialize_seq(self)
+    }
+}
+
+/// An item that is read straight into its type.
+struct Item<'r, 't> {
+    reader: &'r Reader<'t>,
+}
+
+impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        self.reader.enter();
+        let item = Object {
+            reader: self.reader,
+            level: Level::Item,
+        };
+        item.deserialize(input)
     }
 }
 

@@ -6,9 +6,9 @@ use std::{
     path::Path,
 };
 
-use super::read::{Reader, TypeMeta};
+use super::problem::Problem;
 use crate::{
-    error::{Error, ErrorKind, Position},
+    error::{Error, ErrorKind},
     limits::MAX_INPUT_BYTES,
     model::pod::PodState,
 };
@@ -18,12 +18,27 @@ use crate::{
 /// Read are, in JSON or YAML: a `PodList`, as the API server answers; a `List`, as
 /// `kubectl get pods -A -o json` writes; a single `Pod`; and a YAML stream of such documents. The
 /// order of keys does not matter, and unknown fields are skipped. Objects of other kinds in a
-/// `List` or a stream are counted and listed by [`skipped`](Self::skipped).
+/// `List` or a stream are counted and listed by [`skipped`](Self::skipped), items that cannot be
+/// read by [`problems`](Self::problems): every item is one of the three.
+///
+/// ```
+/// use opsbox_heal::PodSnapshot;
+///
+/// let snapshot = PodSnapshot::from_json(br#"{"kind": "List", "items": [
+///     {"kind": "Pod", "metadata": {"name": "good"}, "status": {"phase": "Failed"}},
+///     {"kind": "Pod", "metadata": {"name": "odd", "creationTimestamp": "2026-13-01T00:00:00Z"}}
+/// ]}"#)?;
+/// assert_eq!(snapshot.pods()[0].name(), "good");
+/// assert_eq!(snapshot.problems()[0].name(), Some("odd"));
+/// # Ok::<(), opsbox_heal::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSnapshot {
     pub(super) pods: Vec<PodState>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) skipped_count: usize,
+    pub(super) problems: Vec<Problem>,
+    pub(super) problem_count: usize,
 }
 
 /// An object in the input that is not a pod.
@@ -80,7 +95,7 @@ impl PodSnapshot {
     pub fn from_slice(bytes: &[u8]) -> Result<Self, Error> {
         let (text, skipped_bytes) = text(bytes)?;
         if text.trim_start().starts_with(['{', '[']) {
-            json(text, skipped_bytes)
+            super::json::read(text, skipped_bytes)
         } else {
             yaml(text, skipped_bytes)
         }
@@ -90,12 +105,14 @@ impl PodSnapshot {
     ///
     /// # Errors
     ///
-    /// If the input is not JSON, ends too early, is an object that is no pod and no list, or has a
-    /// field of a type that the API does not have there. The error says where. A list without a
-    /// single pod among its objects is refused too; an empty list is not.
+    /// If the input is not JSON, ends too early, or is an object that is no pod and no list. The
+    /// error says where. A list without a single pod among its objects is refused too, with what is
+    /// wrong with its first item if that cannot be read; an empty list is not. An item with a field
+    /// of a type or value that the API does not have there is one of the
+    /// [`problems`](Self::problems) if another item is a pod.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let (text, skipped_bytes) = text(bytes)?;
-        json(text, skipped_bytes)
+        super::json::read(text, skipped_bytes)
     }
 
     /// Reads YAML, of which JSON is a part.
@@ -130,6 +147,23 @@ impl PodSnapshot {
     /// How many objects are not pods.
     pub fn skipped_count(&self) -> usize {
         self.skipped_count
+    }
+
+    /// The first [`MAX_PROBLEMS_LISTED`](crate::limits::MAX_PROBLEMS_LISTED) items that could not
+    /// be read. There is no verdict on them, so show them to a human, as
+    /// [`Report::of_snapshot`](crate::Report::of_snapshot) does.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// How many items could not be read.
+    pub fn problem_count(&self) -> usize {
+        self.problem_count
+    }
+
+    /// How many items there were: pods, skipped objects and problems.
+    pub fn item_count(&self) -> usize {
+        self.pods.len() + self.skipped_count + self.problem_count
     }
 }
 
@@ -201,23 +235,6 @@ fn text(bytes: &[u8]) -> Result<(&str, usize), Error> {
     Ok((text, skipped_bytes))
 }
 
-fn json(text: &str, skipped_bytes: usize) -> Result<PodSnapshot, Error> {
-    let reader = Reader::default();
-    let mut json = serde_json::Deserializer::from_str(text);
-    match reader.document(&mut json).and_then(|()| json.end()) {
-        Ok(()) => reader.finish(),
-        Err(error) => {
-            if error.is_data()
-                && let Ok(meta) = serde_json::from_str::<TypeMeta<'_>>(text)
-                && let Some(wrong_kind) = meta.wrong_kind()
-            {
-                return Err(wrong_kind);
-            }
-            Err(json_error(reader, &error, text, skipped_bytes))
-        }
-    }
-}
-
 #[cfg(feature = "yaml")]
 fn yaml(text: &str, skipped_bytes: usize) -> Result<PodSnapshot, Error> {
     super::yaml::read(text, skipped_bytes)
@@ -230,51 +247,4 @@ fn yaml(_text: &str, _skipped_bytes: usize) -> Result<PodSnapshot, Error> {
         "the input is not JSON, and YAML is not compiled in: save it with `kubectl get pods -A \
          -o json`, or enable the feature `yaml` of opsbox-heal",
     ))
-}
-
-fn json_error(
-    reader: Reader,
-    error: &serde_json::Error,
-    text: &str,
-    skipped_bytes: usize,
-) -> Error {
-    // The library ends its message with the place, which this crate shows in its own way.
-    let shown = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let reason = shown.strip_suffix(&place).unwrap_or(&shown);
-    let (kind, message) = match error.classify() {
-        serde_json::error::Category::Eof => (
-            ErrorKind::Truncated,
-            "the JSON ends in the middle: the file was cut, save it again".to_owned(),
-        ),
-        serde_json::error::Category::Data => (ErrorKind::InvalidField, reason.to_owned()),
-        _ => (ErrorKind::Syntax, format!("not JSON: {reason}")),
-    };
-    let position = Position::of_line(text, error.line(), error.column(), skipped_bytes);
-    reader.error(kind, message, position)
-}
-
-impl Position {
-    /// The place that `serde_json` names: a line from 1, and a column in bytes.
-    fn of_line(text: &str, line: usize, column: usize, skipped_bytes: usize) -> Option<Self> {
-        let number = |value: usize| u64::try_from(value).ok();
-        let before = line.checked_sub(1)?;
-        let start = match before {
-            0 => 0,
-            _ => {
-                text.bytes()
-                    .enumerate()
-                    .filter(|(_, b)| *b == b'\n')
-                    .nth(before - 1)?
-                    .0
-                    + 1
-            }
-        };
-        let column = column.max(1);
-        Some(Self {
-            line: number(line)?,
-            column: number(column)?,
-            byte_offset: number((start + column - 1).min(text.len()) + skipped_bytes)?,
-        })
-    }
 }

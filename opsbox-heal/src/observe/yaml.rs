@@ -1,9 +1,13 @@
 //! The YAML side of reading: documents, budgets and errors.
 
-use serde_saphyr::{DefaultMessageFormatter, Error as Yaml, MessageFormatter, Options};
+use serde_saphyr::{
+    DefaultMessageFormatter, Error as Yaml, Location, MessageFormatter, Options,
+    options::DuplicateKeyPolicy,
+};
 
 use super::{
-    read::{Reader, TypeMeta},
+    node::Head,
+    read::{Pass, Reader, TypeMeta},
     snapshot::PodSnapshot,
 };
 use crate::{
@@ -25,34 +29,84 @@ pub(super) fn read(text: &str, skipped_bytes: usize) -> Result<PodSnapshot, Erro
             ),
         ));
     }
-    let reader = Reader::default();
-    let documents = documents(text)?;
+    let documents = documents(text, skipped_bytes)?;
     let many = documents.len() > 1;
-    for (number, document) in documents.into_iter().enumerate() {
-        let read = serde_saphyr::with_deserializer_from_str_with_options(
-            document.text,
-            options(document.text.len()),
-            |yaml| match many {
-                true => reader.document_of_many(number, yaml),
-                false => reader.document(yaml),
-            },
-        );
-        if let Err(error) = read {
-            return Err(describe(reader, &error, &document, skipped_bytes));
-        }
+    let reader = Reader::default();
+    for (number, document) in documents.iter().enumerate() {
+        let number = many.then_some(number);
+        read_document(&reader, number, document)?;
     }
     reader.finish()
 }
 
+fn read_document<'t>(
+    reader: &Reader<'t>,
+    number: Option<usize>,
+    document: &'t Document<'t>,
+) -> Result<(), Error> {
+    let before = reader.mark();
+    let Err(error) = pass(reader, number, document) else {
+        return Ok(());
+    };
+    let (kind, message) = classify(&error, document);
+    if matches!(kind, ErrorKind::InvalidField | ErrorKind::Syntax) {
+        if reader.is_in_item() {
+            let first = reader.error(kind, message, document.position_of(&error));
+            reader.rewind(before);
+            reader.set_pass(Pass::Yaml(document));
+            let second = pass(reader, number, document);
+            reader.set_pass(Pass::Fast);
+            return match second {
+                Ok(()) => Ok(()),
+                // The document itself is broken: the first pass knows the name of the item, too.
+                Err(_) if kind == ErrorKind::Syntax => Err(first),
+                Err(error) => {
+                    let (kind, message) = classify(&error, document);
+                    Err(reader.error(kind, message, document.position_of(&error)))
+                }
+            };
+        }
+        if kind == ErrorKind::InvalidField && number.is_some() {
+            let head =
+                serde_saphyr::from_str_with_options::<Head>(document.text, document.options());
+            if let Ok(head) = head
+                && !matches!(head.kind.as_str(), "" | "List" | "PodList")
+            {
+                reader.rewind(before);
+                reader.misfit(|| message, || head, || document.position_of(&error));
+                return Ok(());
+            }
+        }
+    }
+    if let Ok(meta) =
+        serde_saphyr::from_str_with_options::<TypeMeta<'_>>(document.text, document.options())
+        && let Some(wrong_kind) = meta.wrong_kind()
+    {
+        return Err(wrong_kind);
+    }
+    Err(reader.error(kind, message, document.position_of(&error)))
+}
+
+fn pass(reader: &Reader<'_>, number: Option<usize>, document: &Document<'_>) -> Result<(), Yaml> {
+    serde_saphyr::with_deserializer_from_str_with_options(
+        document.text,
+        document.options(),
+        |yaml| match number {
+            Some(number) => reader.document_of_many(number, yaml),
+            None => reader.document(yaml),
+        },
+    )
+}
+
 /// One document of a stream and where it begins.
-struct Document<'t> {
+pub(super) struct Document<'t> {
     text: &'t str,
     byte: usize,
     line: usize,
 }
 
 /// Splits at the lines that begin with `---`, which no YAML content may contain at column 0.
-fn documents(text: &str) -> Result<Vec<Document<'_>>, Error> {
+fn documents(text: &str, skipped_bytes: usize) -> Result<Vec<Document<'_>>, Error> {
     let mut documents = Vec::new();
     let mut start = (0, 0);
     let mut byte = 0;
@@ -61,7 +115,7 @@ fn documents(text: &str) -> Result<Vec<Document<'_>>, Error> {
         if document.lines().any(has_content) {
             documents.push(Document {
                 text: document,
-                byte: from.0,
+                byte: from.0 + skipped_bytes,
                 line: from.1,
             });
         }
@@ -94,42 +148,47 @@ fn has_content(line: &str) -> bool {
     !(line.is_empty() || line.starts_with(['#', '%']) || line == "...")
 }
 
-/// What is in the text itself is bounded by the size of the input; what aliases make of it is
-/// bounded here.
-fn options(bytes: usize) -> Options {
-    // No construct of YAML makes more than four parser events of one byte.
-    let most = bytes
-        .saturating_mul(4)
-        .saturating_add(64 + 4 * MAX_YAML_ALIAS_NODES);
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_depth: MAX_DEPTH,
-            max_events: most,
-            max_nodes: most,
-            max_total_scalar_bytes: most,
-            max_aliases: MAX_YAML_ALIASES,
-            max_anchors: MAX_YAML_ALIASES,
-            max_recorded_anchor_events: MAX_YAML_ALIAS_NODES,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: MAX_YAML_ALIAS_NODES,
-        },
-        with_snippet: false,
+impl Document<'_> {
+    /// What is in the text itself is bounded by the size of the input; what aliases make of it is
+    /// bounded here.
+    fn options(&self) -> Options {
+        // No construct of YAML makes more than four parser events of one byte.
+        let most = self
+            .text
+            .len()
+            .saturating_mul(4)
+            .saturating_add(64 + 4 * MAX_YAML_ALIAS_NODES);
+        serde_saphyr::options! {
+            budget: serde_saphyr::budget! {
+                max_depth: MAX_DEPTH,
+                max_events: most,
+                max_nodes: most,
+                max_total_scalar_bytes: most,
+                max_aliases: MAX_YAML_ALIASES,
+                max_anchors: MAX_YAML_ALIASES,
+                max_recorded_anchor_events: MAX_YAML_ALIAS_NODES,
+            },
+            alias_limits: serde_saphyr::alias_limits! {
+                max_total_replayed_events: MAX_YAML_ALIAS_NODES,
+            },
+            // A double is for the types to refuse, so that it costs only the item that has it.
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
+            with_snippet: false,
+        }
     }
 }
 
-fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes: usize) -> Error {
-    if let Ok(meta) = serde_saphyr::from_str_with_options::<TypeMeta<'_>>(
-        document.text,
-        options(document.text.len()),
-    ) && let Some(wrong_kind) = meta.wrong_kind()
-    {
-        return wrong_kind;
-    }
+/// The error itself, without what the library wraps around it.
+fn inner(error: &Yaml) -> &Yaml {
     let mut error = error.without_snippet();
     while let Yaml::AliasError { error: inner, .. } = error {
         error = inner;
     }
+    error
+}
+
+fn classify(error: &Yaml, document: &Document<'_>) -> (ErrorKind, String) {
+    let error = inner(error);
     let reason = DefaultMessageFormatter.format_message(error);
     let cut = || {
         (
@@ -137,7 +196,7 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
             "the YAML ends in the middle: the file was cut, save it again".to_owned(),
         )
     };
-    let (kind, message) = match error {
+    match error {
         _ if is_cut(document.text) => cut(),
         Yaml::Eof { .. } => cut(),
         Yaml::Budget { .. }
@@ -153,12 +212,12 @@ fn describe(reader: Reader, error: &Yaml, document: &Document<'_>, skipped_bytes
         Yaml::Message { .. }
         | Yaml::Unexpected { .. }
         | Yaml::InvalidScalar { .. }
+        | Yaml::NullIntoString { .. }
         | Yaml::DuplicateMappingKey { .. }
         | Yaml::SerdeInvalidType { .. }
         | Yaml::SerdeInvalidValue { .. } => (ErrorKind::InvalidField, reason.into_owned()),
         _ => (ErrorKind::Syntax, format!("not YAML: {reason}")),
-    };
-    reader.error(kind, message, position(error, document, skipped_bytes))
+    }
 }
 
 /// Whether this is a list without a kind. `kubectl` writes `kind` after the items, and YAML cut
@@ -168,19 +227,25 @@ fn is_cut(text: &str) -> bool {
     has("items:") && !has("kind:")
 }
 
-fn position(error: &Yaml, document: &Document<'_>, skipped_bytes: usize) -> Option<Position> {
-    let at = error.location()?;
-    let offset = |value: usize| u64::try_from(value).ok();
-    // The parser leaves the offset out of some errors, but never line and column.
-    let in_document = match at.span().byte_offset() {
-        Some(byte) => byte,
-        None => offset(byte_of(document.text, at.line(), at.column())?)?,
-    };
-    Some(Position {
-        line: at.line().checked_add(offset(document.line)?)?,
-        column: at.column(),
-        byte_offset: in_document.checked_add(offset(document.byte + skipped_bytes)?)?,
-    })
+impl Document<'_> {
+    fn position_of(&self, error: &Yaml) -> Option<Position> {
+        self.position(inner(error).location()?)
+    }
+
+    /// The place in the whole input of a place in the document.
+    pub(super) fn position(&self, at: Location) -> Option<Position> {
+        let offset = |value: usize| u64::try_from(value).ok();
+        // The parser leaves the offset out of some errors, but never line and column.
+        let in_document = match at.span().byte_offset() {
+            Some(byte) => byte,
+            None => offset(byte_of(self.text, at.line(), at.column())?)?,
+        };
+        Some(Position {
+            line: at.line().checked_add(offset(self.line)?)?,
+            column: at.column(),
+            byte_offset: in_document.checked_add(offset(self.byte)?)?,
+        })
+    }
 }
 
 /// Offset of a line and a column, both from 1 and in characters.
