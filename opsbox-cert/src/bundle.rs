@@ -185,7 +185,9 @@ pub(crate) fn parse_pem(input: &[u8]) -> Result<Parsed> {
             parsed.problems.push(Error::from(reason).with_place(place));
             break;
         }
-        let label = section.label_text();
+        let label = section
+            .label_text()
+            .map(|label| format!("a section `{label}`"));
         let result = match (section.kind(), section.armour) {
             // A key or a CRL is passed over, whole or not: its bytes are never looked at.
             (Label::PrivateKey { encrypted }, _) => {
@@ -193,8 +195,18 @@ pub(crate) fn parse_pem(input: &[u8]) -> Result<Parsed> {
                 encrypted_key = encrypted;
                 continue;
             }
-            (Label::Other, Ok(_) | Err(Reason::NoEndLine { .. } | Reason::EndMismatch { .. })) => {
-                other.get_or_insert(label);
+            (
+                Label::Other,
+                Ok(_)
+                | Err(Reason::NoEndLine { .. } | Reason::EndMismatch { .. } | Reason::BadEndLine),
+            ) => {
+                let what = label.unwrap_or_else(|| "a section of an unusual label".into());
+                other.get_or_insert(what);
+                continue;
+            }
+            // Parameters or a CRL on one line; what cannot be a label may be a damaged certificate.
+            (Label::Other, Err(Reason::LineBreaks)) if label.is_some() => {
+                other = other.or(label);
                 continue;
             }
             (Label::Unsupported(reason), _) => Err(reason),
@@ -216,10 +228,8 @@ pub(crate) fn parse_pem(input: &[u8]) -> Result<Parsed> {
         Reason::PrivateKey {
             encrypted: encrypted_key,
         }
-    } else if let Some(label) = other {
-        Reason::OtherContent {
-            what: format!("a section `{label}`"),
-        }
+    } else if let Some(what) = other {
+        Reason::OtherContent { what }
     } else {
         why_no_section(input)
     }))

@@ -240,11 +240,19 @@ pub(crate) enum Reason {
     )]
     NoEndLine { label: String },
     #[error(
-        "the section starts as {begin:?} but ends as {end:?}; a part of the file is lost, copy it again"
+        "the section starts as {begin} but ends as {end}; a part of the file is lost, copy it again"
     )]
     EndMismatch { begin: String, end: String },
-    #[error("the BEGIN line does not end in exactly five dashes; correct the line")]
+    #[error(
+        "the BEGIN line is not `-----BEGIN LABEL-----` with exactly five dashes at its end; correct the line"
+    )]
     BadBeginLine,
+    #[error("the END line does not end in exactly five dashes; correct the line")]
+    BadEndLine,
+    #[error(
+        "the line breaks are missing: other text stands on the line of a BEGIN or END marker; copy the file again with its line breaks, or put each marker on a line of its own"
+    )]
+    LineBreaks,
     #[error(
         "the text between BEGIN and END is no base64 ({detail}); copy the certificate again as plain text"
     )]
@@ -310,6 +318,8 @@ impl Reason {
             Self::NoEndLine { .. } | Self::TruncatedDer { .. } => ErrorKind::Truncated,
             Self::EndMismatch { .. }
             | Self::BadBeginLine
+            | Self::BadEndLine
+            | Self::LineBreaks
             | Self::Base64 { .. }
             | Self::EmptySection
             | Self::Indented { .. }

@@ -23,6 +23,10 @@ pub const SNIFF_BYTES: u64 = 64 * 1024;
 /// Most PEM sections that are read from one input: 65,536. The rest is one problem.
 pub const MAX_PEM_SECTIONS: usize = 65_536;
 
+/// Longest label of a PEM section that is shown in a message, in bytes: 40. The longest one in use has
+/// 30; a longer one is more likely a line of a body that may be secret.
+pub const MAX_PEM_LABEL_BYTES: usize = 40;
+
 /// Deepest sub folder a scan enters, the given folder being 0: 16. An explicit stack is used, so
 /// the limit is there against surprises such as a scan of `/`, not to protect the call stack.
 pub const MAX_DEPTH: usize = 16;

@@ -10,8 +10,10 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod label;
+
+pub(crate) use self::label::Label;
 use crate::error::{Place, Reason};
-use crate::text::Escaped;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -19,47 +21,22 @@ const DASHES: &[u8] = b"-----";
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One section: its place, its label, and its text from the BEGIN to the END line if it is whole.
-#[derive(Debug)]
+///
+/// It is not `Debug`, as the text may be a private key.
 pub(crate) struct Section<'a> {
     pub(crate) place: Place,
     pub(crate) label: &'a [u8],
     pub(crate) armour: Result<&'a [u8], Reason>,
 }
 
-/// What a label promises.
-#[derive(Debug)]
-pub(crate) enum Label {
-    Certificate,
-    PrivateKey { encrypted: bool },
-    Unsupported(Reason),
-    Other,
-}
-
 impl Section<'_> {
     pub(crate) fn kind(&self) -> Label {
-        match self.label {
-            b"CERTIFICATE" => Label::Certificate,
-            b"ENCRYPTED PRIVATE KEY" => Label::PrivateKey { encrypted: true },
-            label if label.ends_with(b"PRIVATE KEY") => Label::PrivateKey { encrypted: false },
-            b"X509 CERTIFICATE" | b"X.509 CERTIFICATE" => Label::Unsupported(Reason::Unsupported {
-                what: "the label `X509 CERTIFICATE` is an old form that TLS servers refuse",
-                advice: "write `CERTIFICATE` in the BEGIN and END lines",
-            }),
-            b"TRUSTED CERTIFICATE" => Label::Unsupported(Reason::Unsupported {
-                what: "a `TRUSTED CERTIFICATE` is OpenSSL's own form with trust settings",
-                advice: "convert it with `openssl x509 -in FILE -out cert.pem`",
-            }),
-            b"PKCS7" | b"CMS" | b"PKCS #7 SIGNED DATA" => Label::Unsupported(Reason::Unsupported {
-                what: "it is a PKCS#7 bundle",
-                advice: "convert it with `openssl pkcs7 -in FILE -print_certs -out certs.pem`",
-            }),
-            _ => Label::Other,
-        }
+        Label::of(self.label)
     }
 
-    /// The label, safe to print and of bounded length.
-    pub(crate) fn label_text(&self) -> String {
-        printable(self.label)
+    /// The label, if it is safe to print.
+    pub(crate) fn label_text(&self) -> Option<&str> {
+        label::shown(self.label)
     }
 }
 
@@ -68,42 +45,60 @@ pub(crate) fn sections(input: &[u8]) -> Sections<'_> {
     Sections {
         lines: Lines::new(input),
         index: 0,
+        rest: None,
     }
 }
 
 pub(crate) struct Sections<'a> {
     lines: Lines<'a>,
     index: usize,
+    /// The end of a line in which more sections may begin, where line breaks are missing.
+    rest: Option<Line<'a>>,
 }
 
 impl<'a> Iterator for Sections<'a> {
     type Item = Section<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let begin = self.lines.find(|line| line.bytes.starts_with(BEGIN))?;
+        let (begin, glued) = match self.rest.take().and_then(Line::skip_to_begin) {
+            Some(begin) => (begin, true),
+            None => self.begin_line()?,
+        };
         let place = Place {
             index: self.index,
             line: begin.number,
             offset: begin.offset,
         };
         self.index += 1;
-        let Some(label) = begin_label(begin.bytes) else {
-            return Some(Section {
-                place,
-                label: begin.bytes.strip_prefix(BEGIN).unwrap_or_default(),
-                armour: Err(Reason::BadBeginLine),
-            });
+        let (label, fault) = label::read(begin.bytes);
+        let armour = match fault {
+            None if !glued => self.armour(begin.offset, label),
+            fault => {
+                self.rest = begin.after(BEGIN.len() + label.len());
+                Err(fault.unwrap_or(Reason::LineBreaks))
+            }
         };
         Some(Section {
             place,
             label,
-            armour: self.armour(begin.offset, label),
+            armour,
         })
     }
 }
 
 impl<'a> Sections<'a> {
+    /// The next BEGIN that starts a line, or that is glued to the END that starts a line.
+    fn begin_line(&mut self) -> Option<(Line<'a>, bool)> {
+        self.lines.find_map(|line| {
+            let glued = line.bytes.starts_with(END);
+            let is_marker = glued || line.bytes.starts_with(BEGIN);
+            let begin = line.skip_to_begin().filter(|_| is_marker)?;
+            Some((begin, glued))
+        })
+    }
+
     fn armour(&mut self, start: usize, label: &[u8]) -> Result<&'a [u8], Reason> {
+        let mut glued_end = false;
         loop {
             let before = self.lines.clone();
             let Some(line) = self.lines.next() else { break };
@@ -112,6 +107,7 @@ impl<'a> Sections<'a> {
                 self.lines = before;
                 break;
             }
+            self.rest = line.skip_to_begin();
             if let Some(rest) = line.bytes.strip_prefix(END) {
                 let closes = rest
                     .strip_prefix(label)
@@ -120,15 +116,30 @@ impl<'a> Sections<'a> {
                     let end = line.offset + line.bytes.len();
                     return Ok(self.lines.input.get(start..end).unwrap_or_default());
                 }
-                return Err(Reason::EndMismatch {
-                    begin: printable(label),
-                    end: printable(rest.split(|&b| b == b'-').next().unwrap_or_default()),
-                });
+                return Err(end_fault(label, rest));
             }
+            if self.rest.is_some() {
+                return Err(Reason::LineBreaks);
+            }
+            glued_end |= find(line.bytes, END).is_some();
+        }
+        if glued_end {
+            return Err(Reason::LineBreaks);
         }
         Err(Reason::NoEndLine {
-            label: printable(label),
+            label: label::shown(label).unwrap_or("...").to_owned(),
         })
+    }
+}
+
+fn end_fault(begin: &[u8], end: &[u8]) -> Reason {
+    let end = end.split_at(find(end, b"--").unwrap_or(end.len())).0;
+    if begin == end {
+        return Reason::BadEndLine;
+    }
+    Reason::EndMismatch {
+        begin: label::quoted(begin),
+        end: label::quoted(end),
     }
 }
 
@@ -148,32 +159,8 @@ pub(crate) fn decode(armour: &[u8], place: Place) -> Result<impl AsRef<[u8]> + u
 /// The line of the first BEGIN marker that does not start its line, as in an indented YAML block.
 pub(crate) fn misplaced_begin(input: &[u8]) -> Option<usize> {
     Lines::new(input)
-        .find(|line| {
-            line.bytes
-                .windows(BEGIN.len())
-                .any(|window| window == BEGIN)
-        })
+        .find(|line| find(line.bytes, BEGIN).is_some())
         .map(|line| line.number)
-}
-
-/// The label of a BEGIN line, which ends in five dashes; blanks among them are let pass, as rustls does.
-fn begin_label(line: &[u8]) -> Option<&[u8]> {
-    let (mut dashes, mut end) = (0, line.len());
-    for (position, byte) in line.iter().enumerate().rev() {
-        match byte {
-            b'-' => (dashes, end) = (dashes + 1, position),
-            b' ' => {}
-            _ => break,
-        }
-    }
-    line.get(BEGIN.len()..end)
-        .filter(|_| dashes == DASHES.len())
-}
-
-fn printable(label: &[u8]) -> String {
-    const LONGEST: usize = 64;
-    let text = String::from_utf8_lossy(label.get(..LONGEST).unwrap_or(label));
-    Escaped(&text).to_string()
 }
 
 fn base64_fault(armour: &[u8], place: Place) -> String {
@@ -201,6 +188,33 @@ struct Line<'a> {
     bytes: &'a [u8],
     number: usize,
     offset: usize,
+}
+
+impl<'a> Line<'a> {
+    /// The line without its first `count` bytes.
+    fn after(self, count: usize) -> Option<Self> {
+        Some(Self {
+            bytes: self.bytes.get(count..)?,
+            offset: self.offset + count,
+            ..self
+        })
+    }
+
+    /// The line from the first BEGIN marker in it.
+    fn skip_to_begin(self) -> Option<Self> {
+        self.after(find(self.bytes, BEGIN)?)
+    }
+}
+
+/// Where `dashed`, which starts with a dash, is first found.
+fn find(bytes: &[u8], dashed: &[u8]) -> Option<usize> {
+    // No line of base64 has a dash, and looking for one byte is many times faster.
+    if !bytes.contains(&b'-') {
+        return None;
+    }
+    bytes
+        .windows(dashed.len())
+        .position(|window| window == dashed)
 }
 
 /// Lines ended by LF, CRLF or a lone CR, with number and offset; a byte order mark is passed over.
@@ -256,7 +270,13 @@ mod tests {
                     line,
                     offset,
                 } = s.place;
-                (index, line, offset, s.label_text(), s.armour.is_ok())
+                (
+                    index,
+                    line,
+                    offset,
+                    s.label_text().unwrap_or("?").to_owned(),
+                    s.armour.is_ok(),
+                )
             })
             .collect()
     }
@@ -291,16 +311,9 @@ mod tests {
         let text = b"-----BEGIN A-----\nxx\n-----END B-----\n-----BEGIN B-----\n-----END B-----";
         let found: Vec<_> = sections(text).map(|s| s.armour).collect();
         assert!(
-            matches!(&found[0], Err(Reason::EndMismatch { begin, end }) if begin == "A" && end == "B")
+            matches!(&found[0], Err(Reason::EndMismatch { begin, end }) if begin == "\"A\"" && end == "\"B\"")
         );
         assert!(found[1].is_ok());
-    }
-
-    #[test]
-    fn dashes_are_counted_and_trailing_blanks_are_not() {
-        assert_eq!(begin_label(b"-----BEGIN A-----  "), Some(&b"A"[..]));
-        assert_eq!(begin_label(b"-----BEGIN A----"), None);
-        assert_eq!(begin_label(b"-----BEGIN A------"), None);
     }
 
     #[test]
@@ -318,9 +331,54 @@ mod tests {
     }
 
     #[test]
-    fn labels_cannot_carry_terminal_escapes() {
-        let text = b"-----BEGIN \x1b[31m-----\n-----END \x1b[31m-----\n";
-        assert_eq!(summary(text)[0].3, "\\u{1b}[31m");
+    fn every_section_of_a_line_without_breaks_is_found() {
+        let text = b"x\n-----BEGIN A-----eHg=-----END A----------BEGIN B-----eHg=-----END B-----";
+        let found = summary(text);
+        let expected = [
+            (0, 2, 2, "A".to_owned(), false),
+            (1, 2, 38, "B".to_owned(), false),
+        ];
+        assert_eq!(found, expected);
+        assert!(sections(text).all(|s| matches!(s.armour, Err(Reason::LineBreaks))));
+    }
+
+    #[test]
+    fn a_section_that_begins_behind_another_is_not_lost() {
+        for (text, whole) in [
+            (
+                &b"-----BEGIN A-----\n-----END A----------BEGIN B-----\n-----END B-----"[..],
+                true,
+            ),
+            (
+                b"-----BEGIN A-----\n-----END X----------BEGIN B-----\n-----END B-----",
+                false,
+            ),
+            (
+                b"-----BEGIN A-----\neHg=-----END A----------BEGIN B-----\n-----END B-----",
+                false,
+            ),
+            (
+                b"-----BEGIN A-----eHg=\n-----END A----------BEGIN B-----\n-----END B-----",
+                false,
+            ),
+        ] {
+            let found: Vec<_> = summary(text).into_iter().map(|s| (s.1, s.3, s.4)).collect();
+            let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+            let expected = [(1, "A".to_owned(), whole), (lines, "B".to_owned(), false)];
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn an_end_line_is_shown_only_if_it_is_one() {
+        let reason = |end: &str| {
+            let text = format!("-----BEGIN A-----\n-----END {end}\n");
+            let armour = sections(text.as_bytes()).next().unwrap().armour;
+            armour.unwrap_err().to_string()
+        };
+        assert!(reason("A----").starts_with("the END line does not end in exactly five dashes"));
+        assert!(reason("B-----").starts_with("the section starts as \"A\" but ends as \"B\""));
+        assert!(reason("MC4CAQAwBQ").contains("but ends as something that is no label"));
     }
 
     #[test]
