@@ -29,8 +29,15 @@ pub const MAX_YAML_DOCUMENTS: usize = 100_000;
 /// Most YAML aliases (`*name`) in one document. `kubectl` writes none.
 pub const MAX_YAML_ALIASES: usize = 1_000;
 
-/// Most nodes that all aliases of one document may expand to: what refuses an alias bomb.
+/// Most nodes that all aliases of a YAML stream may expand to: what refuses an alias bomb.
+///
+/// The documents of a stream share it evenly, and each may use
+/// [one more](YAML_BYTES_PER_ALIAS_NODE) per few bytes of its own, but none more than this. So the
+/// work that aliases make is linear in the size of the input, however it is cut into documents.
 pub const MAX_YAML_ALIAS_NODES: usize = 100_000;
+
+/// For so many bytes of a YAML document its aliases may expand to one node more.
+pub const YAML_BYTES_PER_ALIAS_NODE: usize = 4;
 
 /// Most containers of one kind (regular, init, ephemeral) in one pod.
 pub const MAX_CONTAINERS: usize = 1_024;

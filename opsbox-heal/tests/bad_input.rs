@@ -304,6 +304,44 @@ mod yaml {
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
     }
 
+    /// A pod whose unused field expands to `9 ^ levels` texts.
+    fn alias_pod(levels: usize) -> String {
+        let mut pod =
+            String::from("kind: Pod\nmetadata: {name: a}\na0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..levels {
+            let row = [format!("*a{}", level - 1).as_str(); 9].join(", ");
+            pod.push_str(&format!("a{level}: &a{level} [{row}]\n"));
+        }
+        pod
+    }
+
+    #[test]
+    fn small_alias_bombs_do_not_add_up_over_a_stream() {
+        // One expands to 30,000 nodes and may.
+        let one = alias_pod(4);
+        assert_eq!(
+            PodSnapshot::from_yaml(one.as_bytes()).unwrap().pods().len(),
+            1
+        );
+        // A thousand of them would be 30 million.
+        let error = refused([one.as_str(); 1_000].join("---\n").as_bytes());
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    }
+
+    #[test]
+    fn honest_aliases_in_every_document_are_read() {
+        let one = "kind: Pod\nmetadata: {name: &name a, labels: {app: *name}}\nspec:\n  containers:\n  \
+                   - name: *name\n    livenessProbe: &probe {exec: {command: [a, b]}}\n    \
+                   readinessProbe: *probe\n";
+        let stream = vec![one; 2_000].join("---\n");
+        let snapshot = PodSnapshot::from_yaml(stream.as_bytes()).unwrap();
+        assert_eq!(
+            (snapshot.pods().len(), snapshot.problem_count()),
+            (2_000, 0)
+        );
+        assert!(snapshot.pods()[1_999].containers()[0].probes().readiness());
+    }
+
     #[test]
     fn an_error_in_a_stream_is_not_put_on_the_pod_before() {
         let stream = b"kind: Pod\nmetadata: {name: a}\n---\nkind: Pod\nstatus: 3\n";

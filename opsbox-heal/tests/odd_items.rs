@@ -59,8 +59,10 @@ fn list(items: &[Value]) -> Vec<u8> {
     serde_json::to_vec(&json!({"apiVersion": "v1", "items": items, "kind": "List"})).unwrap()
 }
 
+type Read = fn(&[u8]) -> Result<PodSnapshot, opsbox_heal::Error>;
+
 /// The readers of JSON; JSON is YAML, too.
-fn readers() -> Vec<fn(&[u8]) -> Result<PodSnapshot, opsbox_heal::Error>> {
+fn readers() -> Vec<Read> {
     match cfg!(feature = "yaml") {
         true => vec![PodSnapshot::from_json, PodSnapshot::from_yaml],
         false => vec![PodSnapshot::from_json],

@@ -1,8 +1,9 @@
 //! The JSON side of reading: passes and errors.
 
 use super::{
-    read::{Pass, Reader, TypeMeta},
+    read::{Pass, Reader},
     snapshot::PodSnapshot,
+    type_meta::TypeMeta,
 };
 use crate::error::{Error, ErrorKind, Position};
 

@@ -35,6 +35,7 @@ mod node;
 pub(crate) mod problem;
 mod read;
 pub(crate) mod snapshot;
+mod type_meta;
 mod wire;
 #[cfg(feature = "yaml")]
 mod yaml;

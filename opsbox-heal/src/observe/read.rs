@@ -13,6 +13,7 @@ use super::{
     node::Head,
     problem::Problem,
     snapshot::{PodSnapshot, Skipped},
+    type_meta::WHAT_TO_DO,
     wire::{ObjectMeta, PodSpec, PodStatus, Text},
 };
 use crate::{
@@ -20,9 +21,6 @@ use crate::{
     limits::{MAX_PROBLEMS_LISTED, MAX_SKIPPED_LISTED},
     model::pod::PodState,
 };
-
-/// What ends in every message about an object of the wrong kind.
-const WHAT_TO_DO: &str = "save one with `kubectl get pods -A -o json`";
 
 /// How the items of a list are read.
 #[derive(Clone, Copy, Default)]
@@ -476,34 +474,5 @@ impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
             level: Level::Item,
         };
         item.deserialize(input)
-    }
-}
-
-/// What a document says it is, for the message if it could not be read as pods.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct TypeMeta<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    message: Text<'a>,
-}
-
-impl TypeMeta<'_> {
-    /// The error to report instead of a misfit deep inside an object that is no pod at all.
-    pub(super) fn wrong_kind(&self) -> Option<Error> {
-        let kind = self.kind.as_str();
-        if matches!(kind, "" | "Pod" | "PodList" | "List") {
-            return None;
-        }
-        let mut message = format!("expected a PodList, a List or a Pod but found a {kind}");
-        if kind == "Status" && !self.message.as_str().is_empty() {
-            // The API server's answer to a request that it refused.
-            message = format!("{message} saying {:?}", self.message.as_str());
-        }
-        Some(Error::new(
-            ErrorKind::WrongKind,
-            format!("{message}: {WHAT_TO_DO}"),
-        ))
     }
 }

@@ -121,8 +121,11 @@ impl PodSnapshot {
     ///
     /// As [`from_json`](Self::from_json). Also if the stream is larger than
     /// [`MAX_YAML_BYTES`](crate::limits::MAX_YAML_BYTES), or its aliases expand to more than
-    /// [`MAX_YAML_ALIAS_NODES`](crate::limits::MAX_YAML_ALIAS_NODES), or if the feature `yaml`
-    /// is off.
+    /// [`MAX_YAML_ALIAS_NODES`](crate::limits::MAX_YAML_ALIAS_NODES) allows, or if the feature
+    /// `yaml` is off.
+    ///
+    /// A [`Problem`] in a list has the line where the item begins, and in its reason the path of
+    /// the field.
     pub fn from_yaml(bytes: &[u8]) -> Result<Self, Error> {
         let (text, skipped_bytes) = text(bytes)?;
         yaml(text, skipped_bytes)

@@ -7,13 +7,15 @@ use serde_saphyr::{
 
 use super::{
     node::Head,
-    read::{Pass, Reader, TypeMeta},
+    read::{Pass, Reader},
     snapshot::PodSnapshot,
+    type_meta::TypeMeta,
 };
 use crate::{
     error::{Error, ErrorKind, Position},
     limits::{
         MAX_DEPTH, MAX_YAML_ALIAS_NODES, MAX_YAML_ALIASES, MAX_YAML_BYTES, MAX_YAML_DOCUMENTS,
+        YAML_BYTES_PER_ALIAS_NODE,
     },
 };
 
@@ -103,6 +105,8 @@ pub(super) struct Document<'t> {
     text: &'t str,
     byte: usize,
     line: usize,
+    /// What its aliases may expand to.
+    alias_nodes: usize,
 }
 
 /// Splits at the lines that begin with `---`, which no YAML content may contain at column 0.
@@ -117,6 +121,7 @@ fn documents(text: &str, skipped_bytes: usize) -> Result<Vec<Document<'_>>, Erro
                 text: document,
                 byte: from.0 + skipped_bytes,
                 line: from.1,
+                alias_nodes: 0,
             });
         }
         documents.len() <= MAX_YAML_DOCUMENTS
@@ -134,6 +139,11 @@ fn documents(text: &str, skipped_bytes: usize) -> Result<Vec<Document<'_>>, Erro
     }
     few_enough = few_enough && close(start, text.len());
     if few_enough {
+        let share = MAX_YAML_ALIAS_NODES / documents.len().max(1);
+        for document in &mut documents {
+            let own = document.text.len() / YAML_BYTES_PER_ALIAS_NODE;
+            document.alias_nodes = MAX_YAML_ALIAS_NODES.min(share + own);
+        }
         Ok(documents)
     } else {
         Err(Error::new(
@@ -157,7 +167,7 @@ impl Document<'_> {
             .text
             .len()
             .saturating_mul(4)
-            .saturating_add(64 + 4 * MAX_YAML_ALIAS_NODES);
+            .saturating_add(64 + 4 * self.alias_nodes);
         serde_saphyr::options! {
             budget: serde_saphyr::budget! {
                 max_depth: MAX_DEPTH,
@@ -166,10 +176,10 @@ impl Document<'_> {
                 max_total_scalar_bytes: most,
                 max_aliases: MAX_YAML_ALIASES,
                 max_anchors: MAX_YAML_ALIASES,
-                max_recorded_anchor_events: MAX_YAML_ALIAS_NODES,
+                max_recorded_anchor_events: self.alias_nodes,
             },
             alias_limits: serde_saphyr::alias_limits! {
-                max_total_replayed_events: MAX_YAML_ALIAS_NODES,
+                max_total_replayed_events: self.alias_nodes,
             },
             // A double is for the types to refuse, so that it costs only the item that has it.
             duplicate_keys: DuplicateKeyPolicy::PassThrough,
