@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Empty,
     /// A folder was given where a file is needed.
     Directory,
-    /// A pipe, socket or device, which is never opened.
+    /// A pipe, socket or device, which is never read.
     NotAFile,
     /// A limit of [`limits`](crate::limits) or of the scan was reached.
     Limit,
@@ -114,7 +114,7 @@ impl Error {
     /// is short because its writer is in the middle of writing it.
     pub fn is_retryable(&self) -> bool {
         match &self.0.reason {
-            Reason::Io(error) => matches!(
+            Reason::Io(error) | Reason::PartialFolder(error) => matches!(
                 error.kind(),
                 io::ErrorKind::Interrupted
                     | io::ErrorKind::TimedOut
@@ -214,12 +214,17 @@ pub(crate) enum Reason {
     #[error("{}", io_advice(.0))]
     Io(#[source] Arc<io::Error>),
     #[error(
+        "the folder could not be listed whole ({}), so files in it may be missing here; scan it again, see the cause reported by the operating system",
+        .0.kind()
+    )]
+    PartialFolder(#[source] Arc<io::Error>),
+    #[error(
         "the file is empty (0 bytes); write the certificate again, an interrupted copy leaves an empty file"
     )]
     Empty,
     #[error("it is a directory and not a file; give a file in it, or scan the whole directory")]
     Directory,
-    #[error("it is a {what} and not a regular file; it is never opened, give a regular file")]
+    #[error("it is a {what} and not a regular file; it is never read, give a regular file")]
     NotAFile { what: &'static str },
     #[error(
         "the file is larger than the limit of {limit} bytes; split it, or raise `max_file_bytes` if it is right"
@@ -307,7 +312,7 @@ impl Reason {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io(_) => ErrorKind::Io,
+            Self::Io(_) | Self::PartialFolder(_) => ErrorKind::Io,
             Self::Empty => ErrorKind::Empty,
             Self::Directory => ErrorKind::Directory,
             Self::NotAFile { .. } => ErrorKind::NotAFile,

@@ -67,6 +67,7 @@ mod chain;
 mod der;
 mod error;
 mod facts;
+mod file;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;

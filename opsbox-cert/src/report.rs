@@ -75,7 +75,10 @@ pub struct Counts {
     pub failed: usize,
     /// Entries in [`ScanReport::skipped`].
     pub skipped: usize,
-    /// Files that have nothing to do with certificates, and links that only repeat others.
+    /// Entries that are nothing to look at: files that have neither the extension of a certificate nor
+    /// a PEM certificate or key in their first [`SNIFF_BYTES`](crate::limits::SNIFF_BYTES); links by
+    /// subject hash to an entry of the same folder, and links to nothing that are not named as a
+    /// certificate; and names that start with `..`, the generations of a Kubernetes secret.
     pub ignored: usize,
     /// Folders that were entered.
     pub folders: usize,
@@ -108,7 +111,7 @@ pub enum SkipReason {
     Container,
     /// PEM of another kind: a request, a CRL, parameters.
     OtherContent,
-    /// A pipe, socket or device; it was not opened.
+    /// A pipe, socket or device; it was not read.
     NotAFile,
     /// A folder that was entered before by another path or link.
     AlreadyScanned,

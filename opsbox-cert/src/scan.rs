@@ -1,36 +1,20 @@
 //! Files and folders in, a report out.
 //!
 //! A scan never fails as a whole: what cannot be read is a problem in the report, and the rest is
-//! read. It opens regular files only, reads no more of them than the limit, follows links, enters each
+//! read. It reads regular files only and no more of them than the limit, follows links, enters each
 //! folder once, and leaves entries that start with `..` alone, which is where Kubernetes keeps the
 //! generations of a mounted secret.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::fs::{self, File, FileType};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{self, Bundle};
 use crate::error::{Error, ErrorKind, Reason, Result};
-use crate::limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, SNIFF_BYTES};
+use crate::file::{self, Marker};
+use crate::limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES};
 use crate::report::{ScanReport, SkipReason, Skipped};
-
-/// Extensions of files that are read whole, in lower case. Others only if a PEM marker is found.
-const CERTIFICATE_EXTENSIONS: [&str; 12] = [
-    "pem",
-    "crt",
-    "cer",
-    "cert",
-    "der",
-    "chain",
-    "bundle",
-    "ca-bundle",
-    "p7b",
-    "p7c",
-    "p12",
-    "pfx",
-];
 
 /// Reads all certificates of one file.
 ///
@@ -41,7 +25,7 @@ const CERTIFICATE_EXTENSIONS: [&str; 12] = [
 /// others are in [`Bundle::problems`].
 pub fn read_file(path: impl AsRef<Path>) -> Result<Bundle> {
     let path = path.as_ref();
-    let bytes = read_regular(path, MAX_FILE_BYTES).map_err(|error| error.with_path(path))?;
+    let bytes = file::read_regular(path, MAX_FILE_BYTES).map_err(|error| error.with_path(path))?;
     Bundle::parse(path, &bytes)
 }
 
@@ -162,7 +146,7 @@ impl Walk<'_> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.folder(path),
             Ok(metadata) if metadata.is_file() => self.file(path, true),
-            Ok(metadata) => self.fail(path, not_a_file(metadata.file_type())),
+            Ok(metadata) => self.fail(path, file::not_a_file(metadata.file_type())),
             Err(error) => self.fail(path, Reason::io(error)),
         }
     }
@@ -204,14 +188,14 @@ impl Walk<'_> {
             self.skip(path, SkipReason::AlreadyScanned, detail.into());
             return Ok(Vec::new());
         }
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(Reason::io)? {
-            if names.len() > self.scan.max_files {
-                break;
-            }
-            names.push(entry.map_err(Reason::io)?.path());
+        let entries = fs::read_dir(path).map_err(Reason::io)?;
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        let (names, fault) = listed(entries, self.scan.max_files);
+        if let Some(fault) = fault {
+            let reason = Reason::PartialFolder(fault.into());
+            let error = Error::from(reason).with_path(path);
+            self.report.problems.push(error);
         }
-        names.sort_unstable();
         self.report.counts.files -= 1;
         self.report.counts.folders += 1;
         Ok(names)
@@ -225,7 +209,8 @@ impl Walk<'_> {
         }
         let own = fs::symlink_metadata(path)?.file_type();
         let kind = if own.is_symlink() {
-            if is_openssl_hash_link(name) {
+            let is_hash = file::is_openssl_hash_name(path);
+            if is_hash && file::repeats_a_neighbour(path) {
                 return Ok(Kind::Ignored);
             }
             if !self.scan.follow_links {
@@ -236,7 +221,8 @@ impl Walk<'_> {
                 Ok(metadata) => metadata.file_type(),
                 // Editors keep locks as links to nothing; one named as a certificate is a problem.
                 Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && !has_certificate_name(path) =>
+                    if error.kind() == io::ErrorKind::NotFound
+                        && !(is_hash || file::has_certificate_name(path)) =>
                 {
                     return Ok(Kind::Ignored);
                 }
@@ -250,18 +236,18 @@ impl Walk<'_> {
         } else if kind.is_file() {
             Kind::File
         } else {
-            Kind::Skipped(SkipReason::NotAFile, not_a_file(kind).to_string())
+            Kind::Skipped(SkipReason::NotAFile, file::not_a_file(kind).to_string())
         })
     }
 
     fn file(&mut self, path: &Path, given: bool) {
         if !given {
-            if extension_is(path, &["key"]) {
+            if file::extension_is(path, &["key"]) {
                 let detail = "it is named as a private key and was not opened".into();
                 return self.skip(path, SkipReason::PrivateKey, detail);
             }
-            if !has_certificate_name(path) {
-                match sniff(path) {
+            if !file::has_certificate_name(path) {
+                match file::sniff(path) {
                     Ok(Marker::Certificate) => {}
                     Ok(Marker::PrivateKey) => {
                         let detail = "it holds a private key and no certificate".into();
@@ -272,7 +258,7 @@ impl Walk<'_> {
                 }
             }
         }
-        let (bundle, problems) = match read_regular(path, self.scan.max_file_bytes) {
+        let (bundle, problems) = match file::read_regular(path, self.scan.max_file_bytes) {
             Ok(bytes) => bundle::parse_all(path, &bytes),
             Err(error) => (None, vec![error.with_path(path)]),
         };
@@ -336,6 +322,25 @@ enum Kind {
     Skipped(SkipReason, String),
 }
 
+/// The paths that can be listed, sorted, and the first fault among them.
+fn listed(
+    entries: impl Iterator<Item = io::Result<PathBuf>>,
+    limit: usize,
+) -> (Vec<PathBuf>, Option<io::Error>) {
+    let (mut paths, mut fault) = (Vec::new(), None);
+    // One more than the limit, so that the scan notices; a fault that is repeated counts too.
+    for entry in entries.take(limit.saturating_add(1)) {
+        match entry {
+            Ok(path) => paths.push(path),
+            Err(error) => {
+                fault.get_or_insert(error);
+            }
+        }
+    }
+    paths.sort_unstable();
+    (paths, fault)
+}
+
 /// In a folder, a whole file of another kind is not a problem.
 fn skip_reason(problem: &Error) -> Option<SkipReason> {
     match problem.kind() {
@@ -346,104 +351,27 @@ fn skip_reason(problem: &Error) -> Option<SkipReason> {
     }
 }
 
-/// Reads a regular file of at most `limit` bytes.
-fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?
-        // One byte more tells a file at the limit from one above it; metadata may lie or be old.
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(Reason::io)?;
-    if bytes.len() as u64 > limit {
-        return Err(Reason::FileTooLarge { limit }.into());
-    }
-    Ok(bytes)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Opens only what is a regular file: opening a pipe waits for a writer, a device may act.
-fn open_regular(path: &Path) -> Result<File> {
-    let kind = fs::metadata(path).map_err(Reason::io)?.file_type();
-    if kind.is_dir() {
-        return Err(Reason::Directory.into());
-    }
-    if !kind.is_file() {
-        return Err(not_a_file(kind).into());
-    }
-    Ok(File::open(path).map_err(Reason::io)?)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marker {
-    Certificate,
-    PrivateKey,
-    None,
-}
-
-/// Looks for a PEM marker at the start of a line in the first bytes of a file.
-fn sniff(path: &Path) -> Result<Marker> {
-    let mut head = Vec::new();
-    open_regular(path)?
-        .take(SNIFF_BYTES)
-        .read_to_end(&mut head)
-        .map_err(Reason::io)?;
-    let mut found = Marker::None;
-    for line in head.split(|&byte| byte == b'\n' || byte == b'\r') {
-        let Some(label) = line.strip_prefix(b"-----BEGIN ") else {
-            continue;
+    #[test]
+    fn an_entry_that_cannot_be_listed_does_not_hide_the_others() {
+        let entries = || {
+            let broken = || Err(io::Error::other("broken"));
+            [Ok("b".into()), broken(), Ok("a".into()), broken()].into_iter()
         };
-        if label.starts_with(b"CERTIFICATE-----") {
-            return Ok(Marker::Certificate);
-        }
-        if label.trim_ascii_end().ends_with(b"PRIVATE KEY-----") {
-            found = Marker::PrivateKey;
-        }
+        let (paths, fault) = listed(entries(), 10);
+        assert_eq!(paths, ["a", "b"].map(PathBuf::from));
+        let message = Error::from(Reason::PartialFolder(fault.unwrap().into()))
+            .with_path(Path::new("certs"))
+            .to_string();
+        assert!(
+            message.starts_with("cannot read certs: the folder"),
+            "{message}"
+        );
+        assert_eq!(listed(entries(), 0).0, [PathBuf::from("b")]);
+        let endless = std::iter::repeat_with(|| Err(io::Error::other("broken")));
+        assert!(listed(endless, 10).0.is_empty());
     }
-    Ok(found)
-}
-
-fn not_a_file(kind: FileType) -> Reason {
-    Reason::NotAFile {
-        what: special_file(kind),
-    }
-}
-
-#[cfg(unix)]
-fn special_file(kind: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt as _;
-    if kind.is_fifo() {
-        "named pipe"
-    } else if kind.is_socket() {
-        "socket"
-    } else {
-        "device"
-    }
-}
-
-#[cfg(not(unix))]
-fn special_file(_: FileType) -> &'static str {
-    "special file"
-}
-
-fn has_certificate_name(path: &Path) -> bool {
-    extension_is(path, &CERTIFICATE_EXTENSIONS)
-}
-
-fn extension_is(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|own| {
-        extensions
-            .iter()
-            .any(|known| own.eq_ignore_ascii_case(known))
-    })
-}
-
-/// `4042bcee.0`: the links by subject hash that `openssl rehash` puts beside the certificates.
-fn is_openssl_hash_link(name: &OsStr) -> bool {
-    let Some((hash, number)) = name.to_str().and_then(|name| name.split_once('.')) else {
-        return false;
-    };
-    hash.len() == 8
-        && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && !number.is_empty()
-        && number.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -121,12 +121,13 @@ fn content_decides_where_the_name_does_not() {
     let combined = format!("{}{}", fresh.key.serialize_pem(), fresh.pem);
     write(dir.path(), "haproxy.combined", &combined);
     write(dir.path(), "noextension", &fresh.pem);
+    write(dir.path(), "mark", format!("\u{feff}{}", fresh.pem));
     write(dir.path(), "UPPER.PEM", &fresh.pem);
     write(dir.path(), "unknown.bin", &fresh.der);
     let report = Scan::new().path(dir.path()).run();
     assert_eq!(
         sources(&report, dir.path()),
-        ["UPPER.PEM", "haproxy.combined", "noextension"].map(PathBuf::from)
+        ["UPPER.PEM", "haproxy.combined", "mark", "noextension"].map(PathBuf::from)
     );
     assert_eq!(report.bundles()[1].private_keys(), 1);
     assert_eq!(
@@ -300,7 +301,7 @@ mod unix {
         symlink("real", dir.path().join("again")).unwrap();
         symlink("real/a.pem", dir.path().join("link.pem")).unwrap();
         symlink("circle", dir.path().join("circle")).unwrap();
-        symlink("real/a.pem", dir.path().join("4042bcee.0")).unwrap();
+        symlink("link.pem", dir.path().join("4042bcee.0")).unwrap();
         symlink("nowhere", dir.path().join("gone.crt")).unwrap();
         symlink("user@host:123", dir.path().join(".#lock")).unwrap();
         let report = Scan::new().path(dir.path()).run();
@@ -334,7 +335,58 @@ mod unix {
     }
 
     #[test]
-    fn special_files_are_never_opened() {
+    fn a_hash_link_is_ignored_only_if_it_repeats_an_entry_of_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = write(dir.path(), "real/leaf.pem", fixture("leaf.pem"));
+        let links = dir.path().join("links");
+        write(&links, "own.pem", fixture("root.pem"));
+        write(&links, "..old/hidden.pem", fixture("p256.pem"));
+        write(&links, "..hidden.pem", fixture("p384.pem"));
+        for (name, target) in [
+            ("00000000.0", "own.pem".into()),
+            ("00000000.1", "./own.pem".into()),
+            ("00000000.2", links.join("own.pem")),
+            ("00000000.3", "../links/own.pem".into()),
+            ("11111111.0", "../real/leaf.pem".into()),
+            ("11111111.1", real),
+            ("11111111.2", "11111111.0".into()),
+            ("22222222.0", "..old/hidden.pem".into()),
+            ("22222222.1", "..hidden.pem".into()),
+            ("33333333.0", "gone.pem".into()),
+            ("33333333.1", "33333333.2".into()),
+            ("33333333.2", "33333333.1".into()),
+        ] {
+            symlink::<PathBuf, _>(target, links.join(name)).unwrap();
+        }
+        let report = Scan::new().path(&links).run();
+        let read = [
+            "11111111.0",
+            "11111111.1",
+            "22222222.0",
+            "22222222.1",
+            "own.pem",
+        ];
+        assert_eq!(sources(&report, &links), read.map(PathBuf::from));
+        let failed: Vec<_> = report
+            .problems()
+            .iter()
+            .map(|p| p.path().unwrap())
+            .collect();
+        let names = ["33333333.0", "33333333.1", "33333333.2"];
+        assert_eq!(failed, names.map(|name| links.join(name)));
+        assert_eq!(
+            report.counts().ignored,
+            5 + 2,
+            "the repeating links, and what starts with `..`"
+        );
+        assert_adds_up(&report);
+        // A folder that is given as `.` or by another path changes nothing.
+        let other = Scan::new().path(dir.path().join("real/../links/.")).run();
+        assert_eq!(other.counts(), report.counts());
+    }
+
+    #[test]
+    fn special_files_are_never_read() {
         let dir = tempfile::tempdir().unwrap();
         let _listener = UnixListener::bind(dir.path().join("a.pem")).unwrap();
         symlink("/dev/zero", dir.path().join("zero.pem")).unwrap();

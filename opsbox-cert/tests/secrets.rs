@@ -123,7 +123,7 @@ fn a_key_on_one_line_is_a_key() {
     let dir = tempfile::tempdir().unwrap();
     for label in KEY_LABELS {
         let Pair { key, secret, .. } = pair(label);
-        let text = key.replace('\n', "").replace('\r', "");
+        let text = key.replace(['\n', '\r'], "");
         assert_hidden(&secret, &all_shown(&text));
         let error = Bundle::parse("given", text.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PrivateKey, "{error}");
