@@ -34,10 +34,11 @@ pub const MAX_DEPTH: usize = 16;
 /// Most folder entries that a scan looks at: one million.
 pub const MAX_FILES: usize = 1_000_000;
 
-/// Longest value of the `san` label in bytes: 2,048. It is the longest label value that Mimir and
-/// Cortex accept by default, and a refused series is an alert that never fires. A longer list is cut
-/// between two names and ends in `+N more`.
-pub const MAX_SAN_LABEL_BYTES: usize = 2_048;
+/// Longest value of a Prometheus label in bytes: 2,048. It is the longest one that Mimir and Cortex
+/// accept by default, and a refused series is an alert that never fires. A longer text is cut between
+/// two characters and ends in `...+N bytes`; a longer `san` is cut between two names and ends in
+/// `,+N more`.
+pub const MAX_LABEL_BYTES: usize = 2_048;
 
 /// Most certificates of one subject that are tried as the issuer of another: 16. Real cross-signing
 /// has two or three; without a limit a bundle of equal names would cost quadratic time.

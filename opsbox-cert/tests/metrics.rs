@@ -97,11 +97,73 @@ fn a_long_list_of_names_stays_below_the_limit() {
     let text = encode([("m.pem".as_ref(), &many)], now());
     let series = parse(&text);
     let san = &series[0].1["san"];
-    assert!(san.len() <= limits::MAX_SAN_LABEL_BYTES);
+    assert!(san.len() <= limits::MAX_LABEL_BYTES);
     let (names, more) = san.rsplit_once(",+").unwrap();
     let more: usize = more.strip_suffix(" more").unwrap().parse().unwrap();
     assert_eq!(names.split(',').count() + more, 120);
     assert!(names.ends_with(".some-longer-name.example.org"));
+}
+
+/// A self-signed certificate, so that its issuer is as long as its subject.
+fn named(common_name: &str, san: &str, year: i32) -> CertFacts {
+    let mut params = rcgen::CertificateParams::default();
+    let name = &mut params.distinguished_name;
+    *name = rcgen::DistinguishedName::new();
+    name.push(rcgen::DnType::CommonName, common_name);
+    params.subject_alt_names = vec![
+        rcgen::SanType::DnsName(san.try_into().unwrap()),
+        rcgen::SanType::DnsName("second.example.com".try_into().unwrap()),
+    ];
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    CertFacts::from_der(params.self_signed(&key).unwrap().der()).unwrap()
+}
+
+#[test]
+fn every_label_stays_below_the_limit_and_tells_that_it_was_cut() {
+    let facts = named(&"ü\n".repeat(3_000), &"a.".repeat(2_000), 2030);
+    let source = "folder/".repeat(1_000);
+    let series = parse(&encode([(Path::new(&source), &facts)], now()));
+    assert_eq!(series.len(), 2);
+    for (_, labels, _) in &series {
+        for (label, value) in labels {
+            assert!(value.len() <= limits::MAX_LABEL_BYTES, "{label}: {value}");
+            assert!(
+                value.len() > limits::MAX_LABEL_BYTES - 80,
+                "{label}: {value}"
+            );
+            let marked = value.strip_suffix(",second.example.com").unwrap_or(value);
+            let (kept, more) = marked.rsplit_once("...+").unwrap();
+            let more: usize = more.strip_suffix(" bytes").unwrap().parse().unwrap();
+            let whole = match label.as_str() {
+                "common_name" => facts.common_name().unwrap().replace('\n', "\\u{a}"),
+                "issuer" => facts.issuer().to_owned(),
+                "san" => facts.subject_alt_names()[0].to_string(),
+                _ => source.clone(),
+            };
+            assert!(whole.starts_with(kept), "{label}");
+            assert_eq!(whole.len(), kept.len() + more, "{label}");
+        }
+    }
+}
+
+#[test]
+fn labels_that_are_equal_once_cut_become_one_series_with_the_earliest_expiry() {
+    let long = "a".repeat(limits::MAX_LABEL_BYTES);
+    let of = |end: &str, year| named(&format!("{long}{end}"), "a.example.com", year);
+    let (late, early) = (of("x", 2028), of("y", 2027));
+    let path = Path::new("a.pem");
+    for pair in [
+        [(path, &late), (path, &early)],
+        [(path, &early), (path, &late)],
+    ] {
+        let text = encode(pair, now());
+        assert_eq!(text.matches("tls_certificate_remaining_days{").count(), 1);
+        assert!(text.contains("} 1798761600\n"), "{text}");
+    }
+    let longer = of("xyz", 2028);
+    let text = encode([(path, &longer), (path, &early)], now());
+    assert_eq!(text.matches("tls_certificate_remaining_days{").count(), 2);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //!
 //! `issuer` is the whole distinguished name, `san` all alternative names joined by commas, `source`
 //! the path. A label that the certificate has nothing for is empty, which Prometheus treats as absent.
+//! No label is longer than [`MAX_LABEL_BYTES`](crate::limits::MAX_LABEL_BYTES): a longer one ends in
+//! `...+N bytes`, a list of names in `,+N more`.
 //! Certificates with equal labels, a renewed one beside the old one in a bundle for instance, become
 //! one series with the earliest expiry, since Prometheus refuses duplicates.
 //!
@@ -38,7 +40,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::facts::CertFacts;
-use crate::limits::MAX_SAN_LABEL_BYTES;
+use crate::limits::MAX_LABEL_BYTES;
 use crate::text::Escaped;
 
 /// Encodes the certificates, each with the file it came from, as Prometheus text.
@@ -130,11 +132,11 @@ struct Labels {
 
 impl Labels {
     fn new(source: &Path, facts: &CertFacts) -> Self {
-        let printable = |text: &str| Escaped(text).to_string();
+        let printable = |text: &str| cut(Escaped(text).to_string(), MAX_LABEL_BYTES);
         Self {
             source: printable(&source.to_string_lossy()),
             common_name: facts.common_name().map_or_else(String::new, printable),
-            issuer: facts.issuer().to_owned(),
+            issuer: cut(facts.issuer().to_owned(), MAX_LABEL_BYTES),
             san: san(facts),
         }
     }
@@ -155,18 +157,34 @@ impl EncodeLabelSet for Labels {
     }
 }
 
+/// Room for what tells that a label was cut: `...+18446744073709551615 bytes` at most.
+const RESERVED: usize = 32;
+
+/// Cuts a text that is longer than `limit` and tells by how much, so that it cannot pass for whole and
+/// texts of unequal length stay apart.
+fn cut(mut text: String, limit: usize) -> String {
+    let length = text.len();
+    if length > limit {
+        let end = text.floor_char_boundary(limit.saturating_sub(RESERVED));
+        text.truncate(end);
+        text.push_str(&format!("...+{} bytes", length - end));
+    }
+    text
+}
+
 /// All names joined by commas, cut between two names at the limit.
 fn san(facts: &CertFacts) -> String {
-    // Room for ",+4294967295 more".
-    const RESERVED: usize = 24;
     let names = facts.subject_alt_names();
     let mut out = String::new();
     for (position, name) in names.iter().enumerate() {
-        let name = name.to_string();
+        let mut name = name.to_string();
         let comma = usize::from(position > 0);
         let last = position + 1 == names.len();
         let reserved = if last { 0 } else { RESERVED };
-        if out.len() + comma + name.len() + reserved > MAX_SAN_LABEL_BYTES {
+        if position == 0 {
+            name = cut(name, MAX_LABEL_BYTES - reserved);
+        }
+        if out.len() + comma + name.len() + reserved > MAX_LABEL_BYTES {
             out.push_str(&format!(",+{} more", names.len() - position));
             break;
         }
@@ -174,4 +192,17 @@ fn san(facts: &CertFacts) -> String {
         out.push_str(&name);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_visibly_and_between_characters() {
+        assert_eq!(cut("a".repeat(40), 40), "a".repeat(40));
+        assert_eq!(cut("a".repeat(41), 40), "aaaaaaaa...+33 bytes");
+        assert_eq!(cut("aü€𝄞".repeat(5), 40), "aü€...+44 bytes");
+        assert_eq!(cut("aaa".into(), 2), "...+3 bytes");
+    }
 }
