@@ -10,6 +10,7 @@
 mod common;
 
 use opsbox_cert::{Bundle, CertFacts, ErrorKind, Scan, SkipReason};
+use proptest::prelude::*;
 
 use common::{fresh, write};
 
@@ -113,6 +114,10 @@ fn a_pair_without_line_breaks_shows_nothing_and_is_explained() {
                     "{message}"
                 );
                 assert!(message.contains("; copy the file again"), "{message}");
+                let dir = tempfile::tempdir().unwrap();
+                write(dir.path(), "noextension", &text);
+                let report = Scan::new().path(dir.path()).run();
+                assert_eq!(report.problems().len(), 1, "{report:?}");
             }
         }
     }
@@ -201,4 +206,36 @@ fn a_certificate_glued_to_the_end_before_it_is_a_problem() {
         (bundle.certificates().len(), bundle.problems().len()),
         (1, 1)
     );
+}
+
+proptest! {
+    /// Line breaks lost, replaced or put in, and the text cut at both ends.
+    #[test]
+    fn no_damage_to_the_line_breaks_shows_a_key(
+        label in prop::sample::select(KEY_LABELS.to_vec()),
+        key_first in any::<bool>(),
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), prop::sample::select(vec!["", " ", "\r", "\n", "\t", "\\n", "-", "--", "-----"])),
+            0..12,
+        ),
+        cut in (0_usize..40, 0_usize..40),
+    ) {
+        let Pair { certificate, key, secret } = pair(label);
+        let text = if key_first { key + &certificate } else { certificate + &key };
+        let mut lines: Vec<(&str, &str)> = text.lines().map(|line| (line, "\n")).collect();
+        for (at, ending) in edits {
+            let at = at.index(lines.len());
+            lines[at].1 = ending;
+        }
+        let text: String = lines.iter().flat_map(|(line, ending)| [*line, *ending]).collect();
+        let text = &text[cut.0..text.len() - cut.1];
+        let shown = match Bundle::parse("given", text.as_bytes()) {
+            Ok(bundle) => {
+                let problems: Vec<String> = bundle.problems().iter().map(|p| p.to_string()).collect();
+                format!("{bundle:?} {problems:?}")
+            }
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert_hidden(&secret, &shown);
+    }
 }

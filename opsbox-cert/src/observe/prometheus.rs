@@ -7,7 +7,7 @@
 //!
 //! `issuer` is the whole distinguished name, `san` all alternative names joined by commas, `source`
 //! the path. A label that the certificate has nothing for is empty, which Prometheus treats as absent.
-//! No label is longer than [`MAX_LABEL_BYTES`](crate::limits::MAX_LABEL_BYTES): a longer one ends in
+//! No label is longer than [`MAX_LABEL_BYTES`]: a longer one ends in
 //! `...+N bytes`, a list of names in `,+N more`.
 //! Certificates with equal labels, a renewed one beside the old one in a bundle for instance, become
 //! one series with the earliest expiry, since Prometheus refuses duplicates.
