@@ -12,7 +12,7 @@ const SHOWN: usize = 30;
 
 pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
     let snapshot = show::while_waiting(|| PodSnapshot::from_path(path))?;
-    let report = Report::new(snapshot.pods(), now.into());
+    let report = Report::of_snapshot(&snapshot, now.into());
     show::heading("PODS", show::short(path));
     say!("  {report}");
     if snapshot.skipped_count() > 0 {
@@ -20,6 +20,10 @@ pub(crate) fn show(path: &Path, now: SystemTime) -> Result<(), Box<dyn Error>> {
             "  left out: {}",
             show::count(snapshot.skipped_count(), "item that is no pod")
         );
+    }
+
+    for problem in report.problems() {
+        say!("  {problem}");
     }
 
     say!("");

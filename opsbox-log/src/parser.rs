@@ -7,7 +7,7 @@ use crate::{
     format::Format,
     limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
     read::Batches,
-    tokenize::tokenize,
+    tokenize::{Options, tokenize},
 };
 
 /// A format and the limits it is applied with. Cheap to clone, and shared by threads as it is.
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Parser {
     format: Format,
-    line_limit: usize,
+    options: Options,
     batch_bytes: usize,
 }
 
@@ -32,7 +32,10 @@ impl Parser {
     pub fn new(format: Format) -> Self {
         Self {
             format,
-            line_limit: DEFAULT_MAX_LINE_BYTES,
+            options: Options {
+                line_limit: DEFAULT_MAX_LINE_BYTES,
+                regex_only: false,
+            },
             batch_bytes: DEFAULT_BATCH_BYTES,
         }
     }
@@ -41,7 +44,7 @@ impl Parser {
     /// [`MAX_LINE_BYTES`](crate::limits::MAX_LINE_BYTES); a value outside is brought inside.
     #[must_use]
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.line_limit = bytes.clamp(1, MAX_LINE_BYTES);
+        self.options.line_limit = bytes.clamp(1, MAX_LINE_BYTES);
         self
     }
 
@@ -54,6 +57,14 @@ impl Parser {
         self
     }
 
+    /// Runs patterns on the regular expression alone, without the [plan](Format::explain). The result
+    /// is the same; this is how tests compare the two, and benches measure them.
+    #[must_use]
+    pub fn regex_only(mut self, regex_only: bool) -> Self {
+        self.options.regex_only = regex_only;
+        self
+    }
+
     /// The format.
     pub fn format(&self) -> &Format {
         &self.format
@@ -61,7 +72,7 @@ impl Parser {
 
     /// The longest line, in bytes, that is tokenized.
     pub fn line_limit(&self) -> usize {
-        self.line_limit
+        self.options.line_limit
     }
 
     /// Parses a whole input that is in memory. The batch keeps it: give a slice to borrow it, a
@@ -117,8 +128,8 @@ impl Parser {
     }
 
     pub(crate) fn parse_part<B: AsRef<[u8]>>(&self, input: B, origin: Origin) -> Batch<B> {
-        let rows = tokenize(&self.format, self.line_limit, input.as_ref(), origin);
-        Batch::new(input, rows, origin, self.line_limit)
+        let rows = tokenize(&self.format, self.options, input.as_ref(), origin);
+        Batch::new(input, rows, origin, self.options.line_limit)
     }
 
     pub(crate) fn batch_target(&self) -> usize {

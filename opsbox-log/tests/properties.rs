@@ -79,6 +79,58 @@ fn by_name(mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
+/// Patterns over a small alphabet, so that parts compete for the same bytes.
+fn patterns() -> impl Strategy<Value = String> {
+    let atom = prop::sample::select(vec![
+        "a",
+        "b",
+        "ab",
+        " ",
+        "=",
+        "[ab]",
+        "[^a]",
+        "[^ab]",
+        "[^\" ]",
+        "\\S",
+        "\\w",
+        ".",
+        "\\[",
+        "\"",
+        "(?:[^\"\\\\]|\\\\.)",
+        "[abc]{2}",
+    ]);
+    let count = prop::sample::select(vec![
+        "", "", "", "*", "+", "?", "*?", "+?", "??", "{1,2}", "{1,3}?", "{2}", "{0,1}",
+    ]);
+    let piece = (atom, count).prop_map(|(atom, count)| match atom.len() {
+        2 if atom == "ab" => format!("(?:ab){count}"),
+        _ if atom == "[abc]{2}" => atom.to_owned(),
+        _ => format!("{atom}{count}"),
+    });
+    let pattern = piece.prop_recursive(4, 24, 4, |inner| {
+        let count = prop::sample::select(vec!["", "", "?", "+", "*", "??", "{1,2}"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..5).prop_map(|parts| parts.concat()),
+            (prop::collection::vec(inner.clone(), 1..4), count)
+                .prop_map(|(parts, count)| format!("(?:{}){count}", parts.join("|"))),
+            inner.prop_map(|part| format!("(?P<NAME>{part})")),
+        ]
+    });
+    pattern.prop_map(|pattern| {
+        let mut numbered = String::new();
+        for (number, part) in pattern.split("NAME").enumerate() {
+            if number > 0 {
+                numbered += &format!("n{number}");
+            }
+            numbered += part;
+        }
+        match numbered.contains("(?P<") {
+            true => numbered,
+            false => format!("(?P<all>{numbered})"),
+        }
+    })
+}
+
 /// Gives what a reader gives on a bad day: a few bytes at a time.
 struct Dribble<'i>(&'i [u8], usize);
 
@@ -164,6 +216,26 @@ proptest! {
             pieces.extend(rows(&batch.unwrap()));
         }
         prop_assert_eq!(by_name(pieces), by_name(whole));
+    }
+
+    #[test]
+    fn the_plan_of_a_preset_and_its_regex_agree(input in lines(), preset in 0usize..8) {
+        let parser = parser(preset);
+        let by_regex = rows(&parser.clone().regex_only(true).parse(&input));
+        prop_assert_eq!(rows(&parser.parse(&input)), by_regex);
+    }
+
+    #[test]
+    fn the_plan_of_any_pattern_and_its_regex_agree(
+        pattern in patterns(),
+        input in "[abc \"\\\\=\\[\\]\n]{0,40}",
+    ) {
+        let Ok(format) = Format::pattern(&pattern) else {
+            return Err(TestCaseError::reject("a name twice, or no name"));
+        };
+        let parser = Parser::new(format);
+        let by_regex = rows(&parser.clone().regex_only(true).parse(&input));
+        prop_assert_eq!(rows(&parser.parse(&input)), by_regex, "{}", pattern);
     }
 
     #[test]

@@ -148,6 +148,18 @@ impl Rows {
         self.cells.push(cell);
     }
 
+    /// Adds the cells of a fixed format from their beginnings and ends, two places each.
+    pub(crate) fn push_places(&mut self, places: &[u32]) {
+        let cells = places.chunks_exact(2).map(|place| match *place {
+            [start, end] if start != u32::MAX && end != u32::MAX => Cell {
+                start,
+                len: end.saturating_sub(start),
+            },
+            _ => Cell::NULL,
+        });
+        self.cells.extend(cells);
+    }
+
     /// Adds a cell under a key of a format whose keys are in the line.
     pub(crate) fn push_named(&mut self, name: &str, cell: Cell) -> Result<(), Reason> {
         let position = self.cells.len() - self.mark.cells;

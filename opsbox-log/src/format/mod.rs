@@ -1,5 +1,6 @@
 mod detect;
 mod pattern;
+pub(crate) mod plan;
 mod preset;
 
 pub use detect::{Candidate, Detection};
@@ -147,6 +148,34 @@ impl Format {
         match &self.inner.engine {
             Engine::Pattern(pattern) => Some(pattern.source()),
             _ => None,
+        }
+    }
+
+    /// Which engine finds the columns, in plain words: one paragraph, for a person.
+    ///
+    /// A pattern is compiled to a plan where that can be done: its parts one after the other, each
+    /// choice made by the bytes that come next. A line on which the plan gets stuck is matched by the
+    /// regular expression, at a small part of the speed. Both always give the same columns.
+    ///
+    /// ```
+    /// use opsbox_log::Format;
+    ///
+    /// let format = Format::pattern(r"(?P<host>\S+) (?P<rest>.*)")?;
+    /// assert!(format.explain().starts_with("a plan of 7 steps finds the columns"));
+    /// let format = Format::pattern(r"(?P<word>\w+)\b.*")?;
+    /// assert!(format.explain().starts_with("the regular expression finds the columns"));
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn explain(&self) -> String {
+        match &self.inner.engine {
+            Engine::Pattern(pattern) => pattern.explain(),
+            Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
+            #[cfg(feature = "json")]
+            Engine::Json => {
+                "simd-json checks each line and unescapes its strings; the places of the values are \
+                 those of its structural index"
+                    .into()
+            }
         }
     }
 

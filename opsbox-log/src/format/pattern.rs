@@ -14,18 +14,23 @@ use regex_syntax::{
     hir::{self, Hir, HirKind, Look},
 };
 
-use super::Field;
+use super::{
+    Field,
+    plan::{NoPlan, Plan},
+};
 use crate::{
     error::Error,
     limits::{
         MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING,
     },
+    tokenize::walk,
     unmatched::Reason,
 };
 
 /// A compiled pattern: one search gives the spans of all captures.
 pub(crate) struct Pattern {
     source: Box<str>,
+    plan: Result<Plan, NoPlan>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
@@ -35,6 +40,8 @@ pub(crate) struct Pattern {
 pub(crate) struct Scratch {
     regex: meta::Cache,
     slots: Box<[Option<NonMaxUsize>]>,
+    /// What the plan writes to.
+    places: Box<[u32]>,
     viable: Option<dfa::Cache>,
 }
 
@@ -68,11 +75,9 @@ impl Pattern {
             return Err(refuse(source, 0..0, message));
         }
 
-        let hir = Hir::concat(vec![
-            Hir::look(Look::Start),
-            named_only(hir),
-            Hir::look(Look::End),
-        ]);
+        let hir = named_only(hir);
+        let plan = Plan::compile(&hir, fields.len());
+        let hir = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
         let regex = meta::Builder::new()
             .configure(
                 meta::Config::new()
@@ -100,10 +105,25 @@ impl Pattern {
             .map_err(|error| build_error(source, &error))?;
         let pattern = Self {
             source: source.into(),
+            plan,
             regex,
             viable,
         };
         Ok((pattern, fields))
+    }
+
+    pub(crate) fn explain(&self) -> String {
+        match &self.plan {
+            Ok(plan) => format!(
+                "a plan of {} steps finds the columns; a line on which it gets stuck is matched by the \
+                 regular expression",
+                plan.steps.len()
+            ),
+            Err(NoPlan(part)) => format!(
+                "the regular expression finds the columns of every line, since the pattern has {part}, \
+                 for which there is no plan; without it the pattern would be many times as fast"
+            ),
+        }
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -115,8 +135,15 @@ impl Pattern {
         Scratch {
             regex: self.regex.create_cache(),
             slots: vec![None; slots].into(),
+            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.captures)].into(),
             viable: None,
         }
+    }
+
+    /// The spans of the captures in `line` by the plan, two places each; `None` says nothing.
+    pub(crate) fn planned<'s>(&self, line: &[u8], scratch: &'s mut Scratch) -> Option<&'s [u32]> {
+        let plan = self.plan.as_ref().ok()?;
+        walk::run(plan, line, &mut scratch.places).then_some(&*scratch.places)
     }
 
     /// The spans of the captures in `line`, in the order of the columns, if the pattern fits it.

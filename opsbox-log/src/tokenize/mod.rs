@@ -3,6 +3,7 @@
 #[cfg(feature = "json")]
 mod json;
 mod logfmt;
+pub(crate) mod walk;
 
 use crate::{
     batch::{Cell, Origin, Rows},
@@ -11,13 +12,23 @@ use crate::{
     unmatched::Reason,
 };
 
+/// How a parser applies its format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Longest line, in bytes, that is tokenized.
+    pub(crate) line_limit: usize,
+    /// Leave the plan aside.
+    pub(crate) regex_only: bool,
+}
+
 /// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.
-pub(crate) fn tokenize(format: &Format, line_limit: usize, input: &[u8], origin: Origin) -> Rows {
+pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: Origin) -> Rows {
+    let Options { line_limit, .. } = options;
     let mut rows = match format.engine() {
         Engine::Pattern(_) => Rows::fixed(format.shared_fields()),
         _ => Rows::discovered(),
     };
-    let mut tokenizer = Tokenizer::new(format.engine());
+    let mut tokenizer = Tokenizer::new(format.engine(), options);
     let from = match origin.offset == 0 && input.starts_with(BOM) {
         true => BOM.len(),
         false => 0,
@@ -45,16 +56,24 @@ pub(crate) fn tokenize(format: &Format, line_limit: usize, input: &[u8], origin:
 
 /// An engine with the memory it writes to while it works, kept from line to line.
 enum Tokenizer<'f> {
-    Pattern(&'f Pattern, Box<PatternScratch>),
+    Pattern {
+        pattern: &'f Pattern,
+        scratch: Box<PatternScratch>,
+        regex_only: bool,
+    },
     Logfmt,
     #[cfg(feature = "json")]
     Json(Box<json::Scratch>),
 }
 
 impl<'f> Tokenizer<'f> {
-    fn new(engine: &'f Engine) -> Self {
+    fn new(engine: &'f Engine, options: Options) -> Self {
         match engine {
-            Engine::Pattern(pattern) => Self::Pattern(pattern, Box::new(pattern.scratch())),
+            Engine::Pattern(pattern) => Self::Pattern {
+                pattern,
+                scratch: Box::new(pattern.scratch()),
+                regex_only: options.regex_only,
+            },
             Engine::Logfmt => Self::Logfmt,
             #[cfg(feature = "json")]
             Engine::Json => Self::Json(Box::default()),
@@ -64,7 +83,15 @@ impl<'f> Tokenizer<'f> {
     /// Writes the cells of one line.
     fn line(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
         match self {
-            Self::Pattern(pattern, scratch) => {
+            Self::Pattern {
+                pattern,
+                scratch,
+                regex_only,
+            } => {
+                if !*regex_only && let Some(places) = pattern.planned(line, scratch) {
+                    rows.push_places(places);
+                    return Ok(());
+                }
                 let Some(spans) = pattern.captures(line, scratch) else {
                     return Err(pattern.mismatch(line, scratch));
                 };

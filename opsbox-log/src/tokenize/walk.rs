@@ -1,0 +1,147 @@
+//! Runs a plan over a line.
+
+use memchr::{memchr, memchr2, memchr3};
+
+use crate::format::plan::{Escaped, Follow, Plan, Run, Skip, Step, Stops};
+
+/// A place of a capture that was not reached.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Where the captures begin and end, two places each.
+pub(crate) type Slots = [u32];
+
+/// Whether the plan gets to the end of the line; then `slots` has the captures.
+pub(crate) fn run(plan: &Plan, line: &[u8], slots: &mut Slots) -> bool {
+    slots.fill(NONE);
+    steps(&plan.steps, line, 0, slots) == Some(line.len())
+}
+
+/// The place after the steps, or `None` where one gets stuck.
+fn steps(steps: &[Step], line: &[u8], mut at: usize, slots: &mut Slots) -> Option<usize> {
+    for step in steps {
+        at = match step {
+            Step::Literal(literal) => {
+                let end = at + literal.len();
+                same(line.get(at..end)?, literal).then_some(end)?
+            }
+            Step::Byte(byte) => (line.get(at)? == byte).then_some(at + 1)?,
+            Step::One(set) => set.has(*line.get(at)?).then_some(at + 1)?,
+            Step::Template(template) => {
+                let end = at + template.len();
+                template.fits(line.get(at..end)?).then_some(end)?
+            }
+            Step::Open(index) => {
+                *slots.get_mut(2 * index)? = u32::try_from(at).ok()?;
+                at
+            }
+            Step::Close(index) => {
+                *slots.get_mut(2 * index + 1)? = u32::try_from(at).ok()?;
+                at
+            }
+            Step::Run(run) if run.lazy => lazy(run, line, at)?,
+            Step::Run(run) => greedy(run, line, at)?,
+            Step::Escaped(escaped) => quoted(escaped, line, at)?,
+            Step::Choice(alternatives) => {
+                let next = line.get(at);
+                let (_, chosen) = alternatives.iter().find(|(first, _)| first.admits(next))?;
+                self::steps(chosen, line, at, slots)?
+            }
+            Step::Repeat {
+                first,
+                body,
+                min,
+                max,
+            } => {
+                let mut rounds = 0;
+                while rounds < *max && line.get(at).is_some_and(|&byte| first.has(byte)) {
+                    at = self::steps(body, line, at, slots)?;
+                    rounds += 1;
+                }
+                (rounds >= *min).then_some(at)?
+            }
+        }
+    }
+    Some(at)
+}
+
+/// Equality of two slices of one length. Most literals are two bytes or three, less than the call of
+/// a library function is worth.
+fn same(bytes: &[u8], literal: &[u8]) -> bool {
+    match literal.len() {
+        0..=8 => bytes.iter().zip(literal).all(|(a, b)| a == b),
+        _ => bytes == literal,
+    }
+}
+
+/// The end of the bytes that can be passed over from `at` on, at most `max` of them.
+fn pass(skip: &Skip, line: &[u8], at: usize, max: usize) -> Option<usize> {
+    let rest = line.get(at..)?;
+    let rest = rest.get(..max).unwrap_or(rest);
+    let stop = match skip.stops {
+        Some(Stops::None) => None,
+        Some(Stops::One(a)) => memchr(a, rest),
+        Some(Stops::Two(a, b)) => memchr2(a, b, rest),
+        Some(Stops::Three(a, b, c)) => memchr3(a, b, c, rest),
+        None => rest.iter().position(|&byte| !skip.set.has(byte)),
+    };
+    Some(at + stop.unwrap_or(rest.len()))
+}
+
+/// From the longest run to shorter ones, the first that what follows allows.
+fn greedy(run: &Run, line: &[u8], at: usize) -> Option<usize> {
+    let longest = pass(&run.skip, line, at, run.max)?;
+    let shortest = at + run.min;
+    if longest < shortest {
+        return None;
+    }
+    if run.follow.disjoint {
+        return run.follow.allows(line, longest).then_some(longest);
+    }
+    (shortest..=longest)
+        .rev()
+        .find(|&end| run.follow.allows(line, end))
+}
+
+/// From the shortest run to longer ones, the first that what follows allows. Looks no further than
+/// that, so that runs one after the other take linear time together.
+fn lazy(run: &Run, line: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at = pass(&run.skip, line, at, run.max - (at - start))?;
+        if at - start >= run.min && run.follow.allows(line, at) {
+            return Some(at);
+        }
+        if at - start == run.max || !run.set.has(*line.get(at)?) {
+            return None;
+        }
+        at += 1;
+    }
+}
+
+impl Follow {
+    /// Whether what follows may begin at `at`.
+    fn allows(&self, line: &[u8], at: usize) -> bool {
+        let rest = line.get(at..).unwrap_or_default();
+        let start = rest.get(..self.literal.len());
+        self.first.admits(rest.first()) && start.is_some_and(|start| same(start, &self.literal))
+    }
+}
+
+fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at = pass(&run.skip, line, at, usize::MAX)?;
+        let may_end = !run.needed || at > start;
+        let next = line.get(at);
+        if run.lazy && may_end && run.follow.admits(next) {
+            return Some(at);
+        }
+        match next {
+            Some(&byte) if byte == run.escape && run.escaped.has(*line.get(at + 1)?) => at += 2,
+            // What may follow is here, but the run has to have a byte first.
+            Some(&byte) if run.set.has(byte) => at += 1,
+            // A lazy run that can go no further has found no place to end.
+            _ => return (!run.lazy && may_end).then_some(at),
+        }
+    }
+}
