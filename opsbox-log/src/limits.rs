@@ -40,7 +40,8 @@ pub const MAX_PATTERN_BYTES: usize = 16 << 10;
 /// Deepest nesting of groups and repetitions in a pattern: 100.
 pub const MAX_PATTERN_NESTING: u32 = 100;
 
-/// Memory, in bytes, that the automaton of one pattern may take when it is compiled: 2 MiB.
+/// Memory, in bytes, that the automaton of one pattern may take when it is compiled: 2 MiB. Its plan,
+/// if it has one, takes some hundred bytes more for each part of the pattern, whatever the counts.
 pub const MAX_PATTERN_AUTOMATON_BYTES: usize = 2 << 20;
 
 /// Most named captures in one pattern: 256.

@@ -13,7 +13,8 @@ pub enum Reason {
     /// The line does not fit the pattern.
     #[non_exhaustive]
     NoMatch {
-        /// The first byte after which nothing can make it fit.
+        /// The first byte after which nothing can make it fit. With a Unicode word boundary in the
+        /// pattern it may be an earlier byte that is not ASCII.
         offset: usize,
     },
     /// The line fits as far as it goes, but the pattern asks for more.

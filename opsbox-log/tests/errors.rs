@@ -78,6 +78,14 @@ fn patterns() {
     assert!(
         pattern_error(&"x".repeat(limits::MAX_PATTERN_BYTES + 1)).contains("the limit is 16384")
     );
+    // Counts cost nothing before they are refused.
+    for count in ["100000000", "4294967295,", "0,4294967295"] {
+        let huge = format!("(?P<a>[a-z]{{{count}}})");
+        assert!(
+            Format::pattern(&huge).map_or_else(|_| true, |it| it.fields().len() == 1),
+            "{huge}"
+        );
+    }
     let many: String = (0..300).map(|i| format!("(?P<f{i}>.)")).collect();
     assert!(pattern_error(&many).contains("300 named captures, the limit is 256"));
 }

@@ -59,6 +59,21 @@ fn every_example_fits_its_own_preset_and_is_detected() {
 }
 
 #[test]
+fn every_pattern_of_a_preset_has_a_plan() {
+    for preset in Format::presets() {
+        if let Ok(format) = preset.format()
+            && format.regex().is_some()
+        {
+            assert!(
+                format.explain().starts_with("a plan of "),
+                "{}",
+                preset.name()
+            );
+        }
+    }
+}
+
+#[test]
 fn combined() {
     // The example of Apache httpd's documentation of mod_log_config's combined format.
     fits(

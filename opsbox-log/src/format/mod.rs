@@ -84,7 +84,8 @@ impl Format {
     ///
     /// The syntax is that of regex-automata, over bytes: `.` is any byte but LF; `\d`, `\w`, `\s`
     /// and case folding are ASCII. Switch Unicode on for a part with `(?u:...)`. The time to match a
-    /// line is linear in its length.
+    /// line is linear in its length, times the size of the pattern. A capture that can never take
+    /// part, as in `(?P<a>x){0}`, is no column.
     ///
     /// # Errors
     ///

@@ -75,9 +75,12 @@ impl Pattern {
             return Err(refuse(source, 0..0, message));
         }
 
-        let hir = named_only(hir);
-        let plan = Plan::compile(&hir, fields.len());
-        let hir = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+        let inner = named_only(hir);
+        let hir = Hir::concat(vec![
+            Hir::look(Look::Start),
+            inner.clone(),
+            Hir::look(Look::End),
+        ]);
         let regex = meta::Builder::new()
             .configure(
                 meta::Config::new()
@@ -105,7 +108,7 @@ impl Pattern {
             .map_err(|error| build_error(source, &error))?;
         let pattern = Self {
             source: source.into(),
-            plan,
+            plan: Plan::compile(&inner, fields.len()),
             regex,
             viable,
         };
@@ -116,7 +119,7 @@ impl Pattern {
         match &self.plan {
             Ok(plan) => format!(
                 "a plan of {} steps finds the columns; a line on which it gets stuck is matched by the \
-                 regular expression",
+                 regular expression (of alternatives that begin alike, put the longest first)",
                 plan.steps.len()
             ),
             Err(NoPlan(part)) => format!(

@@ -157,17 +157,17 @@ impl Template {
 
     /// Whether these bytes, as many as there are sets, are in them.
     pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
-        let inside = |[lows, spans]: &[Vec<u8>; 2], outside: &mut [u8; 64]| {
+        let inside = |[lows, spans]: &[Vec<u8>; 2], outside: &mut [u8; MAX_TEMPLATE]| {
             let ranges = lows.iter().zip(spans);
             for ((out, &byte), (&low, &span)) in outside.iter_mut().zip(bytes).zip(ranges) {
                 *out &= u8::from(byte.wrapping_sub(low) > span);
             }
         };
-        let mut outside = [1; 64];
+        let mut outside = [1; MAX_TEMPLATE];
         inside(&self.first, &mut outside);
         inside(&self.second, &mut outside);
-        let outside = outside.get(..bytes.len()).unwrap_or_default();
-        outside.iter().fold(0, |any, out| any | out) == 0
+        let outside = outside.get(..bytes.len());
+        outside.is_some_and(|outside| outside.iter().fold(0, |any, out| any | out) == 0)
     }
 }
 
@@ -192,8 +192,10 @@ pub(crate) enum Step {
     Run(Run),
     /// Bytes of one set, and pairs of an escape and any byte of another.
     Escaped(Escaped),
-    /// The first alternative that the next byte admits.
-    Choice(Box<[(Set, Box<[Self]>)]>),
+    /// The end of the line.
+    End,
+    /// The first alternative that the next bytes admit.
+    Choice(Box<[Alternative]>),
     /// The body again and again, as long as the next byte admits it.
     Repeat {
         first: Set,
@@ -201,6 +203,14 @@ pub(crate) enum Step {
         min: u32,
         max: u32,
     },
+}
+
+/// An alternative, and how it has to begin.
+#[derive(Debug)]
+pub(crate) struct Alternative {
+    pub(crate) first: Set,
+    pub(crate) literal: Box<[u8]>,
+    pub(crate) steps: Box<[Step]>,
 }
 
 /// As many bytes of a set as there are, or if lazy as few as what follows allows.
@@ -250,7 +260,7 @@ pub(crate) struct Plan {
 pub(crate) struct NoPlan(pub(crate) &'static str);
 
 impl NoPlan {
-    const ANCHOR: Self = Self("a word boundary, or an anchor inside the pattern");
+    const ANCHOR: Self = Self("a word boundary, or ^ inside");
     const UNICODE: Self = Self("a class of Unicode characters");
 }
 
@@ -301,6 +311,7 @@ fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
         HirKind::Empty => {}
         HirKind::Literal(literal) => out.push(Step::Literal(literal.0.clone())),
         HirKind::Class(class) => out.push(one(&set_of(class)?)),
+        HirKind::Look(Look::End) => out.push(Step::End),
         HirKind::Look(_) => return Err(NoPlan::ANCHOR),
         HirKind::Capture(Capture { index, sub, .. }) => {
             let index = *index as usize - 1;
@@ -314,7 +325,11 @@ fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
             for part in parts {
                 let mut steps = Vec::new();
                 compile(part, after, &mut steps)?;
-                alternatives.push((first_of(part, &after.first)?, merge(steps)));
+                alternatives.push(Alternative {
+                    first: first_of(part, &after.first)?,
+                    literal: leading_literal(part).into(),
+                    steps: merge(steps),
+                });
             }
             out.push(Step::Choice(alternatives.into()));
         }
@@ -350,8 +365,9 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
     let max = max.unwrap_or(u32::MAX);
     if let HirKind::Class(class) = sub.kind() {
         let set = set_of(class)?;
-        if *min == max {
-            out.extend((0..*min).map(|_| one(&set)));
+        let mut template = Template::default();
+        if *min == max && *min as usize <= MAX_TEMPLATE && (0..*min).all(|_| template.push(&set)) {
+            out.push(Step::Template(template));
         } else {
             out.push(Step::Run(Run {
                 skip: Skip::of(&set, !greedy, &after.first),
@@ -394,10 +410,17 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
         }
         let mut body = Vec::new();
         compile(sub, after, &mut body)?;
-        out.push(Step::Choice(Box::new([
-            (after.first.clone(), Box::default()),
-            (first, merge(body)),
-        ])));
+        let nothing = Alternative {
+            first: after.first.clone(),
+            literal: after.literal.clone().into(),
+            steps: Box::default(),
+        };
+        let something = Alternative {
+            first,
+            literal: leading_literal(sub).into(),
+            steps: merge(body),
+        };
+        out.push(Step::Choice(Box::new([nothing, something])));
         return Ok(());
     }
     // After one round comes another, or what follows.
@@ -485,6 +508,11 @@ fn first_of(hir: &Hir, after: &Set) -> Compiled<Set> {
             .first()
             .map_or_else(|| after.clone(), |&byte| Set::byte(byte)),
         HirKind::Class(class) => set_of(class)?,
+        HirKind::Look(Look::End) => {
+            let mut end = Set::empty();
+            end.end = true;
+            end
+        }
         HirKind::Look(_) => return Err(NoPlan::ANCHOR),
         HirKind::Capture(capture) => first_of(&capture.sub, after)?,
         HirKind::Concat(parts) => {

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use crate::format::plan::{Escaped, Follow, Plan, Run, Skip, Step, Stops};
+use crate::format::plan::{Escaped, Follow, Plan, Run, Set, Skip, Step, Stops};
 
 /// A place of a capture that was not reached.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -41,10 +41,12 @@ fn steps(steps: &[Step], line: &[u8], mut at: usize, slots: &mut Slots) -> Optio
             Step::Run(run) if run.lazy => lazy(run, line, at)?,
             Step::Run(run) => greedy(run, line, at)?,
             Step::Escaped(escaped) => quoted(escaped, line, at)?,
+            Step::End => (at == line.len()).then_some(at)?,
             Step::Choice(alternatives) => {
-                let next = line.get(at);
-                let (_, chosen) = alternatives.iter().find(|(first, _)| first.admits(next))?;
-                self::steps(chosen, line, at, slots)?
+                let chosen = alternatives
+                    .iter()
+                    .find(|it| may_begin(&it.first, &it.literal, line, at))?;
+                self::steps(&chosen.steps, line, at, slots)?
             }
             Step::Repeat {
                 first,
@@ -121,10 +123,15 @@ fn lazy(run: &Run, line: &[u8], start: usize) -> Option<usize> {
 impl Follow {
     /// Whether what follows may begin at `at`.
     fn allows(&self, line: &[u8], at: usize) -> bool {
-        let rest = line.get(at..).unwrap_or_default();
-        let start = rest.get(..self.literal.len());
-        self.first.admits(rest.first()) && start.is_some_and(|start| same(start, &self.literal))
+        may_begin(&self.first, &self.literal, line, at)
     }
+}
+
+/// Whether a part of these first bytes, and with this literal in every case, may begin at `at`.
+fn may_begin(first: &Set, literal: &[u8], line: &[u8], at: usize) -> bool {
+    let rest = line.get(at..).unwrap_or_default();
+    let start = rest.get(..literal.len());
+    first.admits(rest.first()) && start.is_some_and(|start| same(start, literal))
 }
 
 fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
