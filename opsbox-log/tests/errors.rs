@@ -31,13 +31,17 @@ fn unknown_preset() {
             format!("no preset is named {name:?}; did you mean {nearest:?}?")
         );
     }
+    let all: Vec<_> = Format::presets()
+        .iter()
+        .map(|preset| preset.name())
+        .collect();
     for name in ["", "weblogic"] {
         assert_eq!(
             message(name),
             format!(
-                "no preset is named {name:?}; the presets are combined, syslog-rfc5424, cri, app, \
-                 syslog-rfc3164, ndjson, logfmt; any other format can be given as a pattern with \
-                 named captures"
+                "no preset is named {name:?}; the presets are {}; any other format can be given as a \
+                 pattern with named captures",
+                all.join(", ")
             )
         );
     }

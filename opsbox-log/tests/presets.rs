@@ -1,40 +1,10 @@
 //! Each preset on lines as its vendors document them, and on look-alikes that it must refuse.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod common;
+
+use common::{fits, parse, refuses_at};
 use opsbox_log::{Format, Parser, Reason};
-
-/// The columns of the only line, absent ones left out.
-fn parse(preset: &str, line: &str) -> Vec<(String, String)> {
-    let format = Format::preset(preset).unwrap();
-    let batch = Parser::new(format).parse(line);
-    let unmatched: Vec<_> = batch.unmatched().map(|line| line.to_string()).collect();
-    assert_eq!(unmatched, Vec::<String>::new(), "{preset}");
-    let record = batch.record(0).expect("one row");
-    record
-        .iter()
-        .filter_map(|(field, value)| {
-            let value = String::from_utf8_lossy(value?).into_owned();
-            Some((field.name().to_owned(), value))
-        })
-        .collect()
-}
-
-#[track_caller]
-fn fits(preset: &str, line: &str, columns: &[(&str, &str)]) {
-    let expected: Vec<_> = columns
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    assert_eq!(parse(preset, line), expected, "{line}");
-}
-
-#[track_caller]
-fn refuses(preset: &str, line: &str, at: &str) {
-    let batch = Parser::new(Format::preset(preset).unwrap()).parse(line);
-    let unmatched = batch.unmatched().next().expect("an unmatched line");
-    assert_eq!(unmatched.reason().to_string(), at, "{line}");
-    assert_eq!(unmatched.raw(), line.as_bytes());
-}
 
 #[test]
 fn every_example_fits_its_own_preset_and_is_detected() {
@@ -158,8 +128,8 @@ fn combined_oddities_of_real_traffic() {
 #[test]
 fn combined_tells_where_a_line_stops_fitting() {
     let start = r#"192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "agent"#;
-    refuses("combined", start, "ends before the pattern does");
-    refuses(
+    refuses_at("combined", start, "ends before the pattern does");
+    refuses_at(
         "combined",
         r#"192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 2x0 5 "-" "a""#,
         "does not fit the pattern from byte 61 on",
@@ -187,7 +157,7 @@ fn app() {
             ("level", "INFO"),
         ],
     );
-    refuses(
+    refuses_at(
         "app",
         "2026-01-02 03:04:05 INFO no brackets",
         "does not fit the pattern from byte 20 on",
@@ -279,7 +249,7 @@ fn syslog_rfc5424() {
     let columns = parse("syslog-rfc5424", &format!("<0>1 - - - - - {escaped} m"));
     assert_eq!(columns[7].1, escaped);
     assert_eq!(columns[8].1, "m");
-    refuses(
+    refuses_at(
         "syslog-rfc5424",
         "<34>Oct 11 22:14:15 mymachine su: old",
         "does not fit the pattern from byte 4 on",
@@ -348,7 +318,7 @@ fn logfmt() {
         (r#"a="\Uffffffff""#, "byte 3: an unknown escape"),
         (r#"a="\u12""#, "byte 3: an unknown escape"),
     ] {
-        refuses("logfmt", line, &format!("not logfmt at {reason}"));
+        refuses_at("logfmt", line, &format!("not logfmt at {reason}"));
     }
 }
 
@@ -375,7 +345,7 @@ fn ndjson() {
         r#"{"big":123456789012345678901234567890}"#,
         &[("big", "123456789012345678901234567890")],
     );
-    refuses("ndjson", "[1]", "valid JSON, but not an object");
+    refuses_at("ndjson", "[1]", "valid JSON, but not an object");
     for line in [
         r#"{"a":1"#,
         r#"{"a":1}}"#,
@@ -388,10 +358,10 @@ fn ndjson() {
         let reason = batch.unmatched().next().expect(line).reason();
         assert!(reason.to_string().starts_with("not valid JSON"), "{line}");
     }
-    refuses("ndjson", "{\"a\":tru}", "not valid JSON at byte 5");
+    refuses_at("ndjson", "{\"a\":tru}", "not valid JSON at byte 5");
     // Beyond what simd-json takes.
-    refuses("ndjson", "{\"a\":1e400}", "not valid JSON at byte 5");
-    refuses("ndjson", r#"{"a":"\ud800"}"#, "not valid JSON");
+    refuses_at("ndjson", "{\"a\":1e400}", "not valid JSON at byte 5");
+    refuses_at("ndjson", r#"{"a":"\ud800"}"#, "not valid JSON");
 }
 
 #[cfg(feature = "json")]

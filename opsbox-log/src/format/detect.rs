@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Engine, Format, preset};
+use super::{Engine, Format, catalogue};
 use crate::{
     batch::Record,
     error::Error,
@@ -88,7 +88,7 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
     }
 
     let mut candidates = Vec::new();
-    for preset in &preset::ALL {
+    for preset in &catalogue::ALL {
         // Without its feature a preset cannot be asked for either.
         let Ok(format) = preset.format() else {
             continue;

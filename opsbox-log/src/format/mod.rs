@@ -1,3 +1,4 @@
+mod catalogue;
 mod detect;
 mod pattern;
 pub(crate) mod plan;
@@ -76,7 +77,7 @@ impl Format {
 
     /// All presets.
     pub fn presets() -> &'static [Preset] {
-        &preset::ALL
+        &catalogue::ALL
     }
 
     /// A format from a regular expression with named captures, `(?P<name>...)` or `(?<name>...)`,

@@ -1,8 +1,8 @@
-//! The named formats, each from its vendor's documentation.
+//! A named format, and how it is found by name.
 
 use std::sync::OnceLock;
 
-use super::{Engine, Format};
+use super::{Engine, Format, catalogue::ALL};
 use crate::error::Error;
 
 /// A named format: what it is, an example, and the regular expression that defines it.
@@ -24,14 +24,14 @@ pub struct Preset {
 }
 
 #[derive(Debug)]
-enum Rule {
+pub(super) enum Rule {
     Pattern(&'static str),
     Logfmt,
     Json,
 }
 
 impl Preset {
-    const fn pattern(
+    pub(super) const fn pattern(
         name: &'static str,
         summary: &'static str,
         example: &'static str,
@@ -40,7 +40,7 @@ impl Preset {
         Self::new(name, summary, example, Rule::Pattern(pattern))
     }
 
-    const fn new(
+    pub(super) const fn new(
         name: &'static str,
         summary: &'static str,
         example: &'static str,
@@ -124,101 +124,3 @@ pub(super) fn find(name: &str) -> Result<&'static Preset, Error> {
         hint,
     })
 }
-
-/// Inside double quotes: anything but a quote, which Apache escapes as `\"` and nginx as `\x22`.
-macro_rules! quoted {
-    () => {
-        r#"(?:[^"\\]|\\.)*"#
-    };
-}
-
-/// RFC 3339 as the log formats use it: date, `T` or a space, time, fraction, offset.
-macro_rules! iso_time {
-    () => {
-        r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?"
-    };
-}
-
-// From the particular to the general: the order decides between equals in `detect`.
-pub(super) static ALL: [Preset; 7] = [
-    Preset::pattern(
-        "combined",
-        "access log of nginx (log_format combined) and Apache httpd (LogFormat combined); columns \
-         are named as nginx's variables, `ident` is Apache's %l",
-        r#"192.0.2.7 - ada [17/May/2026:10:05:03 +0000] "GET /a?b=1 HTTP/1.1" 200 2326 "-" "curl/8.5""#,
-        concat!(
-            // In a name, nginx writes a quote as \x22 and Apache as \"; Apache's empty name is "".
-            r#"(?P<remote_addr>\S+) (?P<ident>\S+) (?P<remote_user>""|(?:[^"\\]|\\.)+?) "#,
-            r"\[(?P<time_local>\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] ",
-            // A request that is no request line (an empty one, a TLS hello) has no parts.
-            r#""(?P<request>(?P<request_method>[A-Z][A-Z-]*) (?P<request_uri>(?:[^"\\]|\\.)+?)"#,
-            r#"(?: (?P<server_protocol>HTTP/\d(?:\.\d)?))?|"#,
-            quoted!(),
-            r#")" (?P<status>\d{3}|-) (?P<body_bytes_sent>\d+|-) "#,
-            r#""(?P<http_referer>"#,
-            quoted!(),
-            r#")" "(?P<http_user_agent>"#,
-            quoted!(),
-            r#")""#,
-        ),
-    ),
-    Preset::pattern(
-        "syslog-rfc5424",
-        "syslog as in RFC 5424; absent values stay `-`, as they are written",
-        r#"<34>1 2026-01-02T03:04:05.003Z host su 77 ID47 [ex@32473 iut="3"] 'su root' failed"#,
-        concat!(
-            r"<(?P<priority>\d{1,3})>(?P<version>[1-9]\d{0,2}) ",
-            r"(?P<timestamp>-|",
-            iso_time!(),
-            r") (?P<hostname>\S+) (?P<app_name>\S+) (?P<procid>\S+) (?P<msgid>\S+) ",
-            r#"(?P<structured_data>-|(?:\[[^ =\]"]+(?: [^ =\]"]+="(?:[^"\\\]]|\\.)*")*\])+)"#,
-            // A byte order mark says that the message is UTF-8; it is not part of it.
-            r"(?: (?:\xEF\xBB\xBF)?(?P<message>.*))?",
-        ),
-    ),
-    Preset::pattern(
-        "cri",
-        "container log file of the Kubernetes Container Runtime Interface (containerd, CRI-O)",
-        "2026-01-02T03:04:05.669794202Z stdout F the line that the container wrote",
-        concat!(
-            r"(?P<timestamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})) ",
-            r"(?P<stream>stdout|stderr) (?P<logtag>[FP](?::\S*)?) (?P<message>.*)",
-        ),
-    ),
-    Preset::pattern(
-        "app",
-        "application log: a timestamp, the level in brackets, the message",
-        "2026-01-02 03:04:05 [INFO] listening on port 8080",
-        concat!(
-            r"(?P<timestamp>",
-            iso_time!(),
-            r") \[ *(?P<level>[A-Za-z]+) *\](?: (?P<message>.*))?",
-        ),
-    ),
-    Preset::pattern(
-        "syslog-rfc3164",
-        "BSD syslog as in RFC 3164, and as files have it: with or without <priority>, with the \
-         traditional or rsyslog's RFC 3339 timestamp",
-        "<34>Oct 11 22:14:15 mymachine su[230]: 'su root' failed for lonvick on /dev/pts/8",
-        concat!(
-            r"(?:<(?P<priority>\d{1,3})>)?",
-            r"(?P<timestamp>[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}|",
-            r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})) ",
-            r"(?P<hostname>\S+) ",
-            r"(?:(?P<app_name>[^\s:\[\]]+)(?:\[(?P<procid>[^\s\]]*)\])?:(?: |$))?",
-            r"(?P<message>.*)",
-        ),
-    ),
-    Preset::new(
-        "ndjson",
-        "one JSON object a line (NDJSON, JSON Lines); nested keys become columns with dots",
-        r#"{"time":"2026-01-02T03:04:05Z","level":"info","http":{"status":200}}"#,
-        Rule::Json,
-    ),
-    Preset::new(
-        "logfmt",
-        "key=value pairs with double-quoted values where needed (Heroku, Go, Grafana)",
-        r#"level=info msg="request done" status=200 dur=1.3ms"#,
-        Rule::Logfmt,
-    ),
-];
