@@ -1,4 +1,4 @@
-//! What is known of a pod, in under half a kilobyte.
+//! What is known of a pod, in about half a kilobyte.
 //!
 //! ```text
 //! PodState ── conditions: [PodCondition]          PodScheduled, Ready, ...

@@ -43,9 +43,7 @@ impl Cell {
             _ => Self::NULL,
         }
     }
-}
 
-impl Cell {
     /// Where the value is, if there is one.
     fn span(self, line: &LineMark) -> Option<Span> {
         if self.len == u32::MAX {

@@ -122,8 +122,8 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     Ok(())
 }
 
-/// The character of the `\uXXXX` or `\UXXXXXXXX` at `at`, or of a surrogate pair of the former, and
-/// where it ends.
+/// The character of the `\u` and four digits, or `\U` and eight, at `at`, or of a surrogate pair of
+/// the former, and where it ends.
 fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
     if raw.get(at + 1) == Some(&b'U') {
         return Some((char::from_u32(hex(raw, at + 2, 8)?)?, at + 10));
