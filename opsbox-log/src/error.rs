@@ -44,6 +44,18 @@ pub enum Error {
         feature: &'static str,
     },
 
+    /// A column cannot be selected.
+    #[error("column {name:?} of format {format:?}: {message}")]
+    #[non_exhaustive]
+    Field {
+        /// The format's name.
+        format: String,
+        /// The column that was asked for.
+        name: String,
+        /// What is wrong, and the columns that there are.
+        message: String,
+    },
+
     /// A pattern does not compile.
     #[error("pattern, byte {offset}, at {part:?}: {message}")]
     #[non_exhaustive]
@@ -123,6 +135,8 @@ pub enum ErrorKind {
     UnknownPreset,
     /// A feature is not compiled in.
     FeatureDisabled,
+    /// A column does not exist, or is named twice.
+    UnknownField,
     /// A pattern does not compile.
     InvalidPattern,
     /// No preset fits the sample.
@@ -145,6 +159,7 @@ impl Error {
         match self {
             Self::UnknownPreset { .. } => ErrorKind::UnknownPreset,
             Self::FeatureDisabled { .. } => ErrorKind::FeatureDisabled,
+            Self::Field { .. } => ErrorKind::UnknownField,
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,

@@ -66,6 +66,7 @@ mod parser;
 mod read;
 mod text;
 mod tokenize;
+pub mod types;
 mod unmatched;
 
 pub use batch::{Batch, Column, Record, Span};

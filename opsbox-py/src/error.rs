@@ -29,9 +29,10 @@ create_exception!(
 pub(crate) fn exception(error: Error) -> PyErr {
     let message = error.to_string();
     match error.kind() {
-        ErrorKind::UnknownPreset | ErrorKind::FeatureDisabled | ErrorKind::InvalidPattern => {
-            FormatError::new_err(message)
-        }
+        ErrorKind::UnknownPreset
+        | ErrorKind::FeatureDisabled
+        | ErrorKind::UnknownField
+        | ErrorKind::InvalidPattern => FormatError::new_err(message),
         ErrorKind::Undetected => DetectionError::new_err(message),
         ErrorKind::Io => os_error(error),
         _ => OpsboxError::new_err(message),

@@ -161,8 +161,18 @@ impl Rows {
     /// Adds a cell under a key of a format whose keys are in the line.
     pub(crate) fn push_named(&mut self, name: &str, cell: Cell) -> Result<(), Reason> {
         let position = self.cells.len() - self.mark.cells;
-        let Columns::Discovered(columns) = &mut self.columns else {
-            return Ok(());
+        let columns = match &mut self.columns {
+            Columns::Discovered(columns) => columns,
+            Columns::Fixed(fields) => {
+                if let Some(at) = fields.iter().position(|field| field.name() == name) {
+                    self.cells
+                        .resize(self.mark.cells + fields.len(), Cell::NULL);
+                    if let Some(slot) = self.cells.get_mut(self.mark.cells + at) {
+                        *slot = cell;
+                    }
+                }
+                return Ok(());
+            }
         };
         let id = columns.id(name, position)?;
         columns.ids.push(id);
@@ -185,6 +195,11 @@ impl Rows {
 
     /// Ends the line as a row.
     pub(crate) fn commit(&mut self, number: u64, line: Range<usize>) {
+        if let Columns::Fixed(fields) = &self.columns {
+            // Keys that the line does not have.
+            let full = self.mark.cells + fields.len();
+            self.cells.resize(full, Cell::NULL);
+        }
         let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
         self.lines.push(LineMark {
             start: line.start,

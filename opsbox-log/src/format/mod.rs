@@ -3,6 +3,7 @@ mod detect;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
+mod select;
 
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
@@ -10,17 +11,26 @@ pub use preset::Preset;
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
-use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES};
+use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, types::Type};
 
 /// A column of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     name: Box<str>,
+    data_type: Type,
 }
 
 impl Field {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into() }
+        Self {
+            name: name.into(),
+            data_type: Type::Text,
+        }
+    }
+
+    /// What the column's values mean; text unless the format says otherwise.
+    pub fn data_type(&self) -> Type {
+        self.data_type
     }
 
     /// The column's name: the capture's, or the key's path with dots.
@@ -98,7 +108,7 @@ impl Format {
     }
 
     pub(crate) fn named_pattern(name: &str, pattern: &str) -> Result<Self, Error> {
-        let (pattern, fields) = Pattern::compile(pattern)?;
+        let (pattern, fields) = Pattern::compile(pattern, None)?;
         Ok(Self::new(name, fields, Engine::Pattern(Box::new(pattern))))
     }
 

@@ -30,6 +30,8 @@ use crate::{
 /// A compiled pattern: one search gives the spans of all captures.
 pub(crate) struct Pattern {
     source: Box<str>,
+    /// The capture of each column.
+    order: Box<[usize]>,
     plan: Result<Plan, NoPlan>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
@@ -46,8 +48,11 @@ pub(crate) struct Scratch {
 }
 
 impl Pattern {
-    /// Compiles a pattern; its columns are its named captures in their order.
-    pub(crate) fn compile(source: &str) -> Result<(Self, Vec<Field>), Error> {
+    /// Compiles a pattern; its columns are its named captures in their order, or the selected ones.
+    pub(crate) fn compile(
+        source: &str,
+        selected: Option<&[Field]>,
+    ) -> Result<(Self, Vec<Field>), Error> {
         if source.len() > MAX_PATTERN_BYTES {
             let message = format!(
                 "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
@@ -75,7 +80,20 @@ impl Pattern {
             return Err(refuse(source, 0..0, message));
         }
 
-        let inner = named_only(hir);
+        let (fields, order) = match selected {
+            None => {
+                let order = (0..fields.len()).collect();
+                (fields, order)
+            }
+            Some(selected) => {
+                let rank = |field: &Field| selected.iter().position(|it| it.name() == field.name());
+                let mut kept: Vec<_> = fields.iter().filter_map(rank).zip(0..).collect();
+                kept.sort_unstable();
+                let order = kept.into_iter().map(|(_, capture)| capture);
+                (selected.to_vec(), order.collect::<Vec<_>>())
+            }
+        };
+        let inner = only(hir, &fields);
         let hir = Hir::concat(vec![
             Hir::look(Look::Start),
             inner.clone(),
@@ -108,7 +126,8 @@ impl Pattern {
             .map_err(|error| build_error(source, &error))?;
         let pattern = Self {
             source: source.into(),
-            plan: Plan::compile(&inner, fields.len()),
+            plan: Plan::compile(&inner, &order),
+            order: order.into(),
             regex,
             viable,
         };
@@ -151,7 +170,7 @@ impl Pattern {
 
     /// The spans of the captures in `line`, in the order of the columns, if the pattern fits it.
     pub(crate) fn captures<'s>(
-        &self,
+        &'s self,
         line: &[u8],
         scratch: &'s mut Scratch,
     ) -> Option<impl Iterator<Item = Option<Range<usize>>> + use<'s>> {
@@ -159,11 +178,12 @@ impl Pattern {
         self.regex
             .search_slots_with(&mut scratch.regex, &input, &mut scratch.slots)?;
         // The first two slots are the whole match; unnamed groups were compiled away.
-        let groups = scratch.slots.get(2..).unwrap_or_default().chunks_exact(2);
-        Some(groups.map(|group| match group {
+        let groups = scratch.slots.get(2..).unwrap_or_default();
+        let place = |capture: &usize| match groups.get(2 * capture..2 * capture + 2)? {
             [Some(start), Some(end)] => Some(start.get()..end.get()),
             _ => None,
-        }))
+        };
+        Some(self.order.iter().map(place))
     }
 
     /// Why a line does not fit.
@@ -210,33 +230,39 @@ fn collect(hir: &Hir, fields: &mut Vec<Field>) {
     }
 }
 
-/// The same expression without unnamed groups, whose spans nobody asks for.
-fn named_only(hir: Hir) -> Hir {
+/// The same expression without the groups whose spans nobody asks for.
+fn only(hir: Hir, fields: &[Field]) -> Hir {
     let mut next = 1;
-    strip(hir, &mut next)
+    strip(hir, fields, &mut next)
 }
 
-fn strip(hir: Hir, next: &mut u32) -> Hir {
+fn strip(hir: Hir, fields: &[Field], next: &mut u32) -> Hir {
+    let wanted = |name: &Option<Box<str>>| {
+        let name = name.as_deref();
+        name.is_some_and(|name| fields.iter().any(|field| field.name() == name))
+    };
     match hir.into_kind() {
-        HirKind::Capture(capture) if capture.name.is_none() => strip(*capture.sub, next),
+        HirKind::Capture(capture) if !wanted(&capture.name) => strip(*capture.sub, fields, next),
         HirKind::Capture(capture) => {
             let index = *next;
             *next += 1;
             Hir::capture(hir::Capture {
                 index,
                 name: capture.name,
-                sub: Box::new(strip(*capture.sub, next)),
+                sub: Box::new(strip(*capture.sub, fields, next)),
             })
         }
         HirKind::Repetition(mut repetition) => {
-            repetition.sub = Box::new(strip(*repetition.sub, next));
+            repetition.sub = Box::new(strip(*repetition.sub, fields, next));
             Hir::repetition(repetition)
         }
         HirKind::Concat(parts) => {
-            Hir::concat(parts.into_iter().map(|part| strip(part, next)).collect())
+            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            Hir::concat(parts.collect())
         }
         HirKind::Alternation(parts) => {
-            Hir::alternation(parts.into_iter().map(|part| strip(part, next)).collect())
+            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            Hir::alternation(parts.collect())
         }
         HirKind::Empty => Hir::empty(),
         HirKind::Literal(literal) => Hir::literal(literal.0),

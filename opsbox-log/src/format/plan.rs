@@ -267,8 +267,9 @@ impl NoPlan {
 type Compiled<T> = Result<T, NoPlan>;
 
 impl Plan {
-    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order.
-    pub(crate) fn compile(pattern: &Hir, captures: usize) -> Compiled<Self> {
+    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; `order`
+    /// has the capture of each column.
+    pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Compiled<Self> {
         let mut end = Set::empty();
         end.end = true;
         let after = After {
@@ -292,10 +293,36 @@ impl Plan {
         }
         let mut steps = Vec::new();
         sequence(parts, &after, &mut steps)?;
+        let mut steps = merge(steps);
+        let mut column_of = vec![0; order.len()];
+        for (column, &capture) in order.iter().enumerate() {
+            if let Some(slot) = column_of.get_mut(capture) {
+                *slot = column;
+            }
+        }
+        number(&mut steps, &column_of);
         Ok(Self {
-            steps: merge(steps),
-            captures,
+            steps,
+            captures: order.len(),
         })
+    }
+}
+
+/// Names captures by their columns.
+fn number(steps: &mut [Step], column_of: &[usize]) {
+    for step in steps {
+        match step {
+            Step::Open(index) | Step::Close(index) => {
+                *index = column_of.get(*index).copied().unwrap_or(*index);
+            }
+            Step::Choice(alternatives) => {
+                for alternative in alternatives {
+                    number(&mut alternative.steps, column_of);
+                }
+            }
+            Step::Repeat { body, .. } => number(body, column_of),
+            _ => {}
+        }
     }
 }
 

@@ -24,9 +24,9 @@ pub(crate) struct Options {
 /// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.
 pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: Origin) -> Rows {
     let Options { line_limit, .. } = options;
-    let mut rows = match format.engine() {
-        Engine::Pattern(_) => Rows::fixed(format.shared_fields()),
-        _ => Rows::discovered(),
+    let mut rows = match format.fields() {
+        [] => Rows::discovered(),
+        _ => Rows::fixed(format.shared_fields()),
     };
     let mut tokenizer = Tokenizer::new(format.engine(), options);
     let from = match origin.offset == 0 && input.starts_with(BOM) {
