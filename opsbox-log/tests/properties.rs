@@ -104,10 +104,22 @@ fn patterns() -> impl Strategy<Value = String> {
         "(?i:a)",
         "(?u:é)",
     ]);
+    let look = prop::sample::select(vec![r"\b", r"\B", "^"]);
+    // Alternatives that begin alike, shortest and longest first.
+    let alike = prop::sample::select(vec![
+        "(?:a|ab)",
+        "(?:a|ab|abc)",
+        "(?:ab|a[^b])",
+        "(?:ab =|ab=|a)",
+        "(?:[ab]{2}c|[ab]c|=)",
+        "(?:a+b|a+=)",
+    ]);
     let empty = prop::sample::select(vec!["(?:a|)", "(?:b|$)", "(?:x){0}"]);
     let piece = prop_oneof![
-        12 => (atom, counts()).prop_map(|(atom, count)| format!("{atom}{count}")),
-        1 => empty.prop_map(str::to_owned),
+        24 => (atom, counts()).prop_map(|(atom, count)| format!("{atom}{count}")),
+        2 => empty.prop_map(str::to_owned),
+        1 => look.prop_map(str::to_owned),
+        4 => (alike, counts()).prop_map(|(alike, count)| format!("{alike}{count}")),
     ];
     let pattern = piece.prop_recursive(5, 32, 4, |inner| {
         // Counts on what may be empty leave no plan: most groups have none.
@@ -147,6 +159,13 @@ fn patterns_with_lines() -> impl Strategy<Value = (String, Vec<u8>)> {
     (patterns(), changes, "[abc \"\\\\=\\[]{0,40}").prop_flat_map(|(pattern, changes, any)| {
         // The generator knows no lazy counts and no anchors; they change nothing of what fits.
         let plain = pattern.replace("|$)", "|)").replace("?P<", "?P<g");
+        // A class of its own is no anchor.
+        let plain = plain
+            .replace(r"\b", "")
+            .replace(r"\B", "")
+            .replace("[^", "[!")
+            .replace('^', "");
+        let plain = plain.replace("[!", "[^");
         let plain = plain
             .replace("*?", "*")
             .replace("+?", "+")

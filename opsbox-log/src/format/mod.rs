@@ -1,3 +1,4 @@
+pub(crate) mod ahead;
 mod catalogue;
 mod detect;
 mod pattern;
@@ -174,7 +175,7 @@ impl Format {
     ///
     /// let format = Format::pattern(r"(?P<host>\S+) (?P<rest>.*)")?;
     /// assert!(format.explain().starts_with("a plan of 7 steps finds the columns"));
-    /// let format = Format::pattern(r"(?P<word>\w+)\b.*")?;
+    /// let format = Format::pattern(r"(?P<word>(?u:\w)+).*")?;
     /// assert!(format.explain().starts_with("the regular expression finds the columns"));
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```

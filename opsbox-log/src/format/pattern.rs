@@ -141,9 +141,9 @@ impl Pattern {
                  regular expression (of alternatives that begin alike, put the longest first)",
                 plan.steps.len()
             ),
-            Err(NoPlan(part)) => format!(
-                "the regular expression finds the columns of every line, since the pattern has {part}, \
-                 for which there is no plan; without it the pattern would be many times as fast"
+            Err(NoPlan { part, what, advice }) => format!(
+                "the regular expression finds the columns of every line, since there is no plan for \
+                 {what}, {part}; {advice}"
             ),
         }
     }
