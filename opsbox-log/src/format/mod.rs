@@ -1,11 +1,14 @@
 pub(crate) mod ahead;
 mod catalogue;
+mod definition;
 mod detect;
+mod grok;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
 
+pub(crate) use definition::Definition;
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
@@ -109,7 +112,7 @@ impl Format {
     }
 
     pub(crate) fn named_pattern(name: &str, pattern: &str) -> Result<Self, Error> {
-        let (pattern, fields) = Pattern::compile(pattern, None)?;
+        let (pattern, fields) = Pattern::compile(Definition::regex(pattern), None)?;
         Ok(Self::new(name, fields, Engine::Pattern(Box::new(pattern))))
     }
 

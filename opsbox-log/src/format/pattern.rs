@@ -16,22 +16,22 @@ use regex_syntax::{
 
 use super::{
     Field,
+    definition::Definition,
     plan::{NoPlan, Plan},
 };
 use crate::{
     error::Error,
-    limits::{
-        MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING,
-    },
+    limits::{MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING},
     tokenize::walk,
     unmatched::Reason,
 };
 
 /// A compiled pattern: one search gives the spans of all captures.
 pub(crate) struct Pattern {
-    source: Box<str>,
-    /// The capture of each column.
-    order: Box<[usize]>,
+    definition: Definition,
+    /// The captures of each column. If there are several, at most one takes part in a match, or one
+    /// a round of a repetition.
+    captures: Box<[Vec<usize>]>,
     plan: Result<Plan, NoPlan>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
@@ -50,50 +50,57 @@ pub(crate) struct Scratch {
 impl Pattern {
     /// Compiles a pattern; its columns are its named captures in their order, or the selected ones.
     pub(crate) fn compile(
-        source: &str,
+        definition: Definition,
         selected: Option<&[Field]>,
     ) -> Result<(Self, Vec<Field>), Error> {
-        if source.len() > MAX_PATTERN_BYTES {
+        let source = &*definition.regex;
+        if source.len() > definition.limit {
             let message = format!(
-                "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
-                source.len()
+                "the pattern has {} bytes, the limit is {}",
+                source.len(),
+                definition.limit
             );
             return Err(refuse(source, 0..0, message));
         }
-        let hir = ParserBuilder::new()
-            .utf8(false)
-            .unicode(false)
-            .nest_limit(MAX_PATTERN_NESTING)
-            .build()
-            .parse(source)
-            .map_err(|error| syntax_error(source, &error))?;
-        let fields = captures(&hir);
-        if fields.is_empty() {
+        let hir = parse(source)?;
+        let captures = captures(&hir);
+        if captures.is_empty() {
             let message = "there is no named capture; name each column, as in (?P<level>[A-Z]+)";
             return Err(refuse(source, 0..source.len(), message.into()));
         }
-        if fields.len() > MAX_PATTERN_FIELDS {
+        if captures.len() > MAX_PATTERN_FIELDS {
             let message = format!(
                 "there are {} named captures, the limit is {MAX_PATTERN_FIELDS}",
-                fields.len()
+                captures.len()
             );
             return Err(refuse(source, 0..0, message));
         }
 
-        let (fields, order) = match selected {
-            None => {
-                let order = (0..fields.len()).collect();
-                (fields, order)
+        let mut fields: Vec<Field> = selected.unwrap_or_default().to_vec();
+        // The column of each capture that is one; the others are compiled away.
+        let mut columns = Vec::new();
+        let mut wanted = Vec::new();
+        for capture in captures {
+            let field = definition.column(&capture);
+            let column = fields.iter().position(|it| it.name() == field.name());
+            let column = match column {
+                Some(column) => column,
+                None if selected.is_some() => continue,
+                None => {
+                    fields.push(field);
+                    fields.len() - 1
+                }
+            };
+            columns.push(column);
+            wanted.push(capture);
+        }
+        let mut captures = vec![Vec::new(); fields.len()];
+        for (capture, &column) in columns.iter().enumerate() {
+            if let Some(captures) = captures.get_mut(column) {
+                captures.push(capture);
             }
-            Some(selected) => {
-                let rank = |field: &Field| selected.iter().position(|it| it.name() == field.name());
-                let mut kept: Vec<_> = fields.iter().filter_map(rank).zip(0..).collect();
-                kept.sort_unstable();
-                let order = kept.into_iter().map(|(_, capture)| capture);
-                (selected.to_vec(), order.collect::<Vec<_>>())
-            }
-        };
-        let inner = only(hir, &fields);
+        }
+        let inner = only(hir, &wanted);
         let hir = Hir::concat(vec![
             Hir::look(Look::Start),
             inner.clone(),
@@ -125,9 +132,9 @@ impl Pattern {
             .build_from_nfa(nfa)
             .map_err(|error| build_error(source, &error))?;
         let pattern = Self {
-            source: source.into(),
-            plan: Plan::compile(&inner, &order),
-            order: order.into(),
+            plan: Plan::compile(&inner, &columns, fields.len()),
+            captures: captures.into(),
+            definition,
             regex,
             viable,
         };
@@ -149,7 +156,12 @@ impl Pattern {
     }
 
     pub(crate) fn source(&self) -> &str {
-        &self.source
+        &self.definition.regex
+    }
+
+    /// The same pattern with these columns only.
+    pub(crate) fn select(&self, fields: &[Field]) -> Result<(Self, Vec<Field>), Error> {
+        Self::compile(self.definition.clone(), Some(fields))
     }
 
     pub(crate) fn scratch(&self) -> Scratch {
@@ -157,7 +169,7 @@ impl Pattern {
         Scratch {
             regex: self.regex.create_cache(),
             slots: vec![None; slots].into(),
-            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.captures)].into(),
+            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.columns)].into(),
             viable: None,
         }
     }
@@ -183,7 +195,15 @@ impl Pattern {
             [Some(start), Some(end)] => Some(start.get()..end.get()),
             _ => None,
         };
-        Some(self.order.iter().map(place))
+        // Of captures in the rounds of a repetition the last one counts, as it does in the plan.
+        let last = move |captures: &Vec<usize>| match captures.as_slice() {
+            [capture] => place(capture),
+            captures => captures
+                .iter()
+                .filter_map(place)
+                .max_by_key(|it| (it.start, it.end)),
+        };
+        Some(self.captures.iter().map(last))
     }
 
     /// Why a line does not fit.
@@ -205,25 +225,36 @@ impl Pattern {
     }
 }
 
-/// The named captures, in order.
-fn captures(hir: &Hir) -> Vec<Field> {
-    let mut fields = Vec::new();
-    collect(hir, &mut fields);
-    fields
+/// Parses a regular expression as patterns have them: over bytes, ASCII unless Unicode is asked for.
+pub(super) fn parse(source: &str) -> Result<Hir, Error> {
+    ParserBuilder::new()
+        .utf8(false)
+        .unicode(false)
+        .nest_limit(MAX_PATTERN_NESTING)
+        .build()
+        .parse(source)
+        .map_err(|error| syntax_error(source, &error))
 }
 
-fn collect(hir: &Hir, fields: &mut Vec<Field>) {
+/// The named captures, in order.
+fn captures(hir: &Hir) -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    collect(hir, &mut names);
+    names
+}
+
+fn collect(hir: &Hir, names: &mut Vec<Box<str>>) {
     match hir.kind() {
         HirKind::Capture(capture) => {
             if let Some(name) = &capture.name {
-                fields.push(Field::new(name));
+                names.push(name.clone());
             }
-            collect(&capture.sub, fields);
+            collect(&capture.sub, names);
         }
-        HirKind::Repetition(repetition) => collect(&repetition.sub, fields),
+        HirKind::Repetition(repetition) => collect(&repetition.sub, names),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
             for part in parts {
-                collect(part, fields);
+                collect(part, names);
             }
         }
         _ => {}
@@ -231,37 +262,34 @@ fn collect(hir: &Hir, fields: &mut Vec<Field>) {
 }
 
 /// The same expression without the groups whose spans nobody asks for.
-fn only(hir: Hir, fields: &[Field]) -> Hir {
+fn only(hir: Hir, wanted: &[Box<str>]) -> Hir {
     let mut next = 1;
-    strip(hir, fields, &mut next)
+    strip(hir, wanted, &mut next)
 }
 
-fn strip(hir: Hir, fields: &[Field], next: &mut u32) -> Hir {
-    let wanted = |name: &Option<Box<str>>| {
-        let name = name.as_deref();
-        name.is_some_and(|name| fields.iter().any(|field| field.name() == name))
-    };
+fn strip(hir: Hir, wanted: &[Box<str>], next: &mut u32) -> Hir {
+    let is_wanted = |name: &Option<Box<str>>| name.as_ref().is_some_and(|it| wanted.contains(it));
     match hir.into_kind() {
-        HirKind::Capture(capture) if !wanted(&capture.name) => strip(*capture.sub, fields, next),
+        HirKind::Capture(capture) if !is_wanted(&capture.name) => strip(*capture.sub, wanted, next),
         HirKind::Capture(capture) => {
             let index = *next;
             *next += 1;
             Hir::capture(hir::Capture {
                 index,
                 name: capture.name,
-                sub: Box::new(strip(*capture.sub, fields, next)),
+                sub: Box::new(strip(*capture.sub, wanted, next)),
             })
         }
         HirKind::Repetition(mut repetition) => {
-            repetition.sub = Box::new(strip(*repetition.sub, fields, next));
+            repetition.sub = Box::new(strip(*repetition.sub, wanted, next));
             Hir::repetition(repetition)
         }
         HirKind::Concat(parts) => {
-            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            let parts = parts.into_iter().map(|part| strip(part, wanted, next));
             Hir::concat(parts.collect())
         }
         HirKind::Alternation(parts) => {
-            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            let parts = parts.into_iter().map(|part| strip(part, wanted, next));
             Hir::alternation(parts.collect())
         }
         HirKind::Empty => Hir::empty(),
@@ -274,7 +302,7 @@ fn strip(hir: Hir, fields: &[Field], next: &mut u32) -> Hir {
 /// Bytes of a pattern that a message shows.
 const SHOWN_BYTES: usize = 60;
 
-fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
+pub(super) fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
     let part = source.get(span.clone()).unwrap_or_default();
     let part = match part.char_indices().nth(SHOWN_BYTES) {
         Some((end, _)) => format!("{}…", part.get(..end).unwrap_or_default()),
@@ -313,6 +341,14 @@ fn syntax_error(source: &str, error: &regex_syntax::Error) -> Error {
                      the value in code"
                 ),
                 ast::ErrorKind::UnsupportedBackreference => backreference(),
+                ast::ErrorKind::FlagUnrecognized
+                    if source
+                        .get(error.span().start.offset..)
+                        .is_some_and(|rest| rest.starts_with('>')) =>
+                {
+                    "atomic groups are refused, since this engine never goes back; write (?:...)"
+                        .into()
+                }
                 // Python's way to write one is not known to the parser as such.
                 ast::ErrorKind::FlagUnrecognized
                     if source

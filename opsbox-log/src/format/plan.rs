@@ -266,7 +266,7 @@ pub(crate) struct Escaped {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) steps: Box<[Step]>,
-    pub(crate) captures: usize,
+    pub(crate) columns: usize,
 }
 
 /// Why a pattern has no plan: the part that only the regular expression can run.
@@ -327,9 +327,9 @@ impl fmt::Write for Short {
 }
 
 impl Plan {
-    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; `order`
-    /// has the capture of each column.
-    pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Compiled<Self> {
+    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; each is
+    /// of one of the columns.
+    pub(crate) fn compile(pattern: &Hir, column_of: &[usize], columns: usize) -> Compiled<Self> {
         let after = After {
             ahead: vec![Bits::END],
             literal: Vec::new(),
@@ -352,17 +352,8 @@ impl Plan {
         let mut steps = Vec::new();
         sequence(parts, &after, &mut steps)?;
         let mut steps = merge(steps);
-        let mut column_of = vec![0; order.len()];
-        for (column, &capture) in order.iter().enumerate() {
-            if let Some(slot) = column_of.get_mut(capture) {
-                *slot = column;
-            }
-        }
-        number(&mut steps, &column_of);
-        Ok(Self {
-            steps,
-            captures: order.len(),
-        })
+        number(&mut steps, column_of);
+        Ok(Self { steps, columns })
     }
 }
 

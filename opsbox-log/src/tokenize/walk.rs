@@ -186,12 +186,12 @@ fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::format::Pattern;
+    use crate::format::{Definition, Pattern};
 
     /// Whether the plan gets to the end, without the regular expression's help.
     #[track_caller]
     fn by_plan(pattern: &str, lines: &[&str]) {
-        let (pattern, _) = Pattern::compile(pattern, None).unwrap();
+        let (pattern, _) = Pattern::compile(Definition::regex(pattern), None).unwrap();
         let mut scratch = pattern.scratch();
         for line in lines {
             let places = pattern.planned(line.as_bytes(), &mut scratch);
