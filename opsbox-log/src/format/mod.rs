@@ -2,7 +2,9 @@ pub(crate) mod ahead;
 mod catalogue;
 mod definition;
 mod detect;
+mod dissect;
 mod grok;
+mod language;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
@@ -10,6 +12,7 @@ mod select;
 
 pub(crate) use definition::Definition;
 pub use detect::{Candidate, Detection};
+use language::{Language, language};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
 
@@ -43,8 +46,9 @@ impl Field {
     }
 }
 
-/// What a line looks like, compiled: a [preset](Self::preset) or a [pattern](Self::pattern) with
-/// named captures. Cheap to clone.
+/// What a line looks like, compiled: a [preset](Self::preset), a regular expression with named
+/// captures ([`pattern`](Self::pattern)), or a pattern of [`grok`](Self::grok) or
+/// [`dissect`](Self::dissect). Cheap to clone.
 ///
 /// ```
 /// use opsbox_log::{Format, Parser};
@@ -148,7 +152,7 @@ impl Format {
         detect::detect(&sample, Some(path))
     }
 
-    /// The preset's name, or `pattern`.
+    /// The preset's name, or `pattern`, `grok`, `dissect`.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -159,7 +163,8 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format; none for `ndjson` and `logfmt`.
+    /// The regular expression that defines this format, or into which its grok or dissect pattern was
+    /// translated, where columns have captures of names that are only like theirs; none for `ndjson` and `logfmt`.
     pub fn regex(&self) -> Option<&str> {
         match &self.inner.engine {
             Engine::Pattern(pattern) => Some(pattern.source()),
@@ -213,11 +218,19 @@ impl fmt::Debug for Format {
     }
 }
 
-/// Takes what a user types: the name of a preset, or a pattern if it has a named capture.
+/// Takes what a user types: the name of a preset, or a pattern in one of three languages.
+///
+/// A text with `%{...}` is a pattern of [grok](Self::grok) if the names are in capitals, as in
+/// `%{IP:client}`, and of [dissect](Self::dissect) if not, as in `%{client}`; with both it is refused.
+/// Without, it is a [regular expression](Self::pattern) if it has a parenthesis, a bracket or a
+/// backslash, and else the name of a [preset](Self::preset). A dissect key in capitals needs
+/// `Format::dissect`, a grok name of one's own `Format::grok_with`.
 ///
 /// ```
 /// use opsbox_log::Format;
 ///
+/// assert_eq!("%{IP:client} %{GREEDYDATA:rest}".parse::<Format>()?.name(), "grok");
+/// assert_eq!("%{client} %{rest}".parse::<Format>()?.name(), "dissect");
 /// assert_eq!("combined".parse::<Format>()?.name(), "combined");
 /// assert_eq!(r"(?P<word>\w+)".parse::<Format>()?.fields().len(), 1);
 /// # Ok::<(), opsbox_log::Error>(())
@@ -226,11 +239,11 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // No preset's name has a parenthesis or a backslash, and hardly a pattern does without.
-        if text.contains(['(', '\\', '[']) {
-            Self::pattern(text)
-        } else {
-            Self::preset(text)
+        match language(text)? {
+            Language::Preset => Self::preset(text),
+            Language::Regex => Self::pattern(text),
+            Language::Grok => Self::grok(text),
+            Language::Dissect => Self::dissect(text),
         }
     }
 }

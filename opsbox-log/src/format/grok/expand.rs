@@ -306,7 +306,7 @@ impl Expander<'_, '_> {
                     known,
                 )
             })
-            .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
+            .filter(|(distance, known)| *distance <= known.len() / 3)
             .min();
         match nearest {
             Some((_, nearest)) => {
