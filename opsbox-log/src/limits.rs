@@ -51,7 +51,7 @@ pub const MAX_PATTERN_FIELDS: usize = 256;
 /// there, so definitions that multiply cost no more than this.
 pub const MAX_GROK_EXPANDED_BYTES: usize = 64 << 10;
 
-/// Deepest nesting of grok definitions: 32. Those of the library take up to seven.
+/// Deepest nesting of grok definitions: 32. Those of the library take up to eight.
 pub const MAX_GROK_NESTING: usize = 32;
 
 /// Most own definitions that [`Format::grok_with`] takes: 1,024, each as long as a pattern at most.

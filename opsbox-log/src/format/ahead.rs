@@ -5,7 +5,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use super::plan::{Compiled, NoPlan};
+use super::plan::{Compiled, Obstacle};
 
 /// How many bytes an alternative is looked ahead for. Long enough for the names of log levels.
 const LOOK_AHEAD: usize = 16;
@@ -62,6 +62,11 @@ impl Bits {
     /// Whether any byte of a line may come, and its end.
     pub(super) fn is_any(&self) -> bool {
         self.end && (0..=u8::MAX).all(|byte| self.has(byte) || byte == b'\n')
+    }
+
+    /// Whether the line has to end.
+    pub(super) fn is_end(&self) -> bool {
+        self.end && self.has_no_byte()
     }
 
     fn has_no_byte(&self) -> bool {
@@ -253,10 +258,10 @@ pub(super) fn set_of(class: &Class) -> Compiled<Bits> {
             for range in class.ranges() {
                 let (Ok(start), Ok(end)) = (u8::try_from(range.start()), u8::try_from(range.end()))
                 else {
-                    return Err(NoPlan::unicode(class));
+                    return Err(Obstacle::unicode(class));
                 };
                 if end > 0x7f {
-                    return Err(NoPlan::unicode(class));
+                    return Err(Obstacle::unicode(class));
                 }
                 (start..=end).for_each(|byte| set.insert(byte));
             }

@@ -3,6 +3,7 @@ mod catalogue;
 mod definition;
 mod detect;
 mod dissect;
+mod explain;
 mod grok;
 mod language;
 mod pattern;
@@ -163,8 +164,8 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format, or into which its grok or dissect pattern was
-    /// translated, where columns have captures of names that are only like theirs; none for `ndjson` and `logfmt`.
+    /// The regular expression that defines this format, none for `ndjson` and `logfmt`. That of grok
+    /// and dissect is a translation, in which captures may have other names than their columns.
     pub fn regex(&self) -> Option<&str> {
         match &self.inner.engine {
             Engine::Pattern(pattern) => Some(pattern.source()),
@@ -172,24 +173,33 @@ impl Format {
         }
     }
 
-    /// Which engine finds the columns, in plain words: one paragraph, for a person.
+    /// What finds the columns, in plain words for a person: a sentence, then a line for each column
+    /// and for each part between.
     ///
     /// A pattern is compiled to a plan where that can be done: its parts one after the other, each
     /// choice made by the bytes that come next. A line on which the plan gets stuck is matched by the
-    /// regular expression, at a small part of the speed. Both always give the same columns.
+    /// regular expression, at a small part of the speed. Both always give the same columns. If there
+    /// is no plan, the text says which part of the pattern is in the way, and what to write instead.
     ///
     /// ```
     /// use opsbox_log::Format;
     ///
     /// let format = Format::pattern(r"(?P<host>\S+) (?P<rest>.*)")?;
-    /// assert!(format.explain().starts_with("a plan of 7 steps finds the columns"));
+    /// let lines: Vec<_> = format.explain().lines().map(str::to_owned).collect();
+    /// assert!(lines[0].starts_with("a plan of 7 steps finds the columns"));
+    /// assert_eq!(lines[1..], [
+    ///     r#"  "host": \S once or more, up to " ""#,
+    ///     r#"  " ""#,
+    ///     r#"  "rest": the rest of the line"#,
+    /// ]);
+    ///
     /// let format = Format::pattern(r"(?P<word>(?u:\w)+).*")?;
     /// assert!(format.explain().starts_with("the regular expression finds the columns"));
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```
     pub fn explain(&self) -> String {
         match &self.inner.engine {
-            Engine::Pattern(pattern) => pattern.explain(),
+            Engine::Pattern(pattern) => pattern.explain("", self.fields()),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]
             Engine::Json => {

@@ -17,7 +17,8 @@ use regex_syntax::{
 use super::{
     Field,
     definition::Definition,
-    plan::{NoPlan, Plan},
+    explain::explain,
+    plan::{Obstacle, Plan},
 };
 use crate::{
     error::Error,
@@ -32,7 +33,7 @@ pub(crate) struct Pattern {
     /// The captures of each column. If there are several, at most one takes part in a match, or one
     /// a round of a repetition.
     captures: Box<[Vec<usize>]>,
-    plan: Result<Plan, NoPlan>,
+    plan: Result<Plan, Obstacle>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
@@ -141,18 +142,9 @@ impl Pattern {
         Ok((pattern, fields))
     }
 
-    pub(crate) fn explain(&self) -> String {
-        match &self.plan {
-            Ok(plan) => format!(
-                "a plan of {} steps finds the columns; a line on which it gets stuck is matched by the \
-                 regular expression (of alternatives that begin alike, put the longest first)",
-                plan.steps.len()
-            ),
-            Err(NoPlan { part, what, advice }) => format!(
-                "the regular expression finds the columns of every line, since there is no plan for \
-                 {what}, {part}; {advice}"
-            ),
-        }
+    /// The account of the plan, or why there is none; `headline` goes first.
+    pub(crate) fn explain(&self, headline: &str, fields: &[Field]) -> String {
+        explain(headline, self.plan.as_ref(), fields)
     }
 
     pub(crate) fn source(&self) -> &str {

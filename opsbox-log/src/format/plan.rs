@@ -31,12 +31,17 @@ impl Set {
         }
     }
 
-    fn byte(byte: u8) -> Self {
+    /// The bytes that are asked for.
+    pub(crate) fn of(has: impl Fn(u8) -> bool) -> Self {
         let mut set = Self::empty();
-        if let Some(slot) = set.bytes.get_mut(usize::from(byte)) {
-            *slot = true;
+        for (byte, slot) in (0..=u8::MAX).zip(set.bytes.iter_mut()) {
+            *slot = has(byte);
         }
         set
+    }
+
+    fn byte(byte: u8) -> Self {
+        Self::of(|it| it == byte)
     }
 
     pub(crate) fn has(&self, byte: u8) -> bool {
@@ -60,7 +65,7 @@ impl Set {
     }
 
     /// The bytes outside, if there are no more than three that a line can have.
-    fn few_outside(&self) -> Option<Stops> {
+    pub(crate) fn few_outside(&self) -> Option<Stops> {
         let outside: Vec<_> = (0..=u8::MAX)
             .filter(|&byte| !self.has(byte) && byte != b'\n')
             .collect();
@@ -76,10 +81,7 @@ impl Set {
 
 impl From<Bits> for Set {
     fn from(bits: Bits) -> Self {
-        let mut set = Self::empty();
-        for (byte, slot) in (0..=u8::MAX).zip(set.bytes.iter_mut()) {
-            *slot = bits.has(byte);
-        }
+        let mut set = Self::of(|byte| bits.has(byte));
         set.end = bits.end;
         set
     }
@@ -160,6 +162,19 @@ impl Template {
                 mine.extend(other);
             }
         }
+    }
+
+    /// The sets.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = Set> {
+        let ranges = |[lows, spans]: &[Vec<u8>; 2]| {
+            let ranges = lows.iter().zip(spans);
+            ranges.map(|(&low, &span)| (low, span)).collect::<Vec<_>>()
+        };
+        let (first, second) = (ranges(&self.first), ranges(&self.second));
+        first.into_iter().zip(second).map(|(a, b)| {
+            let inside = |byte: u8, (low, span): (u8, u8)| byte.wrapping_sub(low) <= span;
+            Set::of(|byte| inside(byte, a) || inside(byte, b))
+        })
     }
 
     /// Whether these bytes, as many as there are sets, are in them.
@@ -271,16 +286,16 @@ pub(crate) struct Plan {
 
 /// Why a pattern has no plan: the part that only the regular expression can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NoPlan {
+pub(crate) struct Obstacle {
     /// The part, as a regular expression, cut if it is long.
     pub(crate) part: String,
     pub(crate) what: &'static str,
     pub(crate) advice: &'static str,
 }
 
-pub(super) type Compiled<T> = Result<T, NoPlan>;
+pub(super) type Compiled<T> = Result<T, Obstacle>;
 
-impl NoPlan {
+impl Obstacle {
     fn new(part: &Hir, what: &'static str, advice: &'static str) -> Self {
         let mut text = Short(String::new());
         // The only error is that of a part that is too long, which is cut.
@@ -405,7 +420,7 @@ fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
             | Look::WordStartHalfAscii
             | Look::WordEndHalfAscii),
         ) => out.push(Step::Look(look)),
-        HirKind::Look(look) => return Err(NoPlan::look(*look)),
+        HirKind::Look(look) => return Err(Obstacle::look(*look)),
         HirKind::Capture(Capture { index, sub, .. }) => {
             let index = *index as usize - 1;
             out.push(Step::Open(index));
@@ -553,14 +568,14 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
         return Ok(());
     }
     if may_be_empty {
-        return Err(NoPlan::new(
+        return Err(Obstacle::new(
             &Hir::repetition(repetition.clone()),
             "a repetition of something that may be empty",
             "make the inner part take a byte at least: `+` for `*`, or no `?` on all of its parts",
         ));
     }
     if !greedy {
-        return Err(NoPlan::new(
+        return Err(Obstacle::new(
             &Hir::repetition(repetition.clone()),
             "a lazy repetition of a group",
             "repeat a class as in [^x]*, or make the repetition greedy: `*` for `*?`",
