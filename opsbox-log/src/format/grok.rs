@@ -2,6 +2,7 @@
 
 mod expand;
 mod library;
+mod nagios;
 
 use std::collections::BTreeSet;
 
@@ -101,8 +102,8 @@ impl Format {
     }
 
     /// The names that [`grok`](Self::grok) knows, with their definitions: numbers, words, addresses,
-    /// paths, times, and lines of syslog, Apache httpd, HAProxy, Java, MongoDB, Redis, PostgreSQL and
-    /// Ruby.
+    /// paths, times, and lines of syslog, Apache httpd, HAProxy, Java and Tomcat, MongoDB, Redis,
+    /// PostgreSQL, Ruby and Nagios.
     ///
     /// ```
     /// use opsbox_log::Format;

@@ -4,7 +4,9 @@
 //! `logstash-patterns-core`, columns without ECS). The definitions are made for a linear-time engine
 //! and its plans: no look-around, alternatives that a few bytes decide, the longer one first.
 
-type Table = &'static [(&'static str, &'static str)];
+use super::nagios::NAGIOS;
+
+pub(super) type Table = &'static [(&'static str, &'static str)];
 
 /// The definition of a name.
 pub(super) fn find(name: &str) -> Option<&'static str> {
@@ -15,7 +17,7 @@ pub(super) fn find(name: &str) -> Option<&'static str> {
 /// All names with their definitions.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     [
-        WORDS, NETWORK, PATHS, TIMES, SYSLOG, HTTPD, HAPROXY, JAVA, DATABASES, RUBY,
+        WORDS, NETWORK, PATHS, TIMES, SYSLOG, HTTPD, HAPROXY, JAVA, DATABASES, RUBY, NAGIOS,
     ]
     .into_iter()
     .flatten()
@@ -196,6 +198,10 @@ const TIMES: Table = &[
         "TIMESTAMP_ISO8601",
         "%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[T ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?(?:%{ISO8601_TIMEZONE})?",
     ),
+    (
+        "TIMESTAMP_CN",
+        r"%{YEAR}-%{MONTHNUM}-%{MONTHDAY} %{HOUR}:%{MINUTE}:(?:60|[0-5]?\d)\.\d{3}",
+    ),
     ("TZ", "[APMCE][SD]T|UTC"),
     (
         "DATESTAMP_RFC822",
@@ -349,21 +355,49 @@ const JAVA: Table = &[
     ),
     ("JAVATHREAD", r"[A-Z]{2}-Processor\d+"),
     ("JAVALOGMESSAGE", ".*"),
+    // Tomcat up to 7, Tomcat since 8, and servlet logs of 5.0.
     (
-        "CATALINA_DATESTAMP",
-        "%{MONTH} %{MONTHDAY}, %{YEAR} %{HOUR}:?%{MINUTE}:?%{SECOND} (?:AM|PM)",
+        "CATALINA7_DATESTAMP",
+        "%{MONTH} %{MONTHDAY}, %{YEAR} %{HOUR}:%{MINUTE}:%{SECOND} (?:AM|PM)",
     ),
     (
-        "CATALINALOG",
-        "%{CATALINA_DATESTAMP:timestamp} %{JAVACLASS:class} %{JAVALOGMESSAGE:logmessage}",
+        "CATALINA7_LOG",
+        r"%{CATALINA7_DATESTAMP:timestamp} %{JAVACLASS:class}(?: %{JAVAMETHOD:method})? *(?:%{LOGLEVEL:level}:)? %{JAVALOGMESSAGE:logmessage}",
+    ),
+    (
+        "CATALINA8_DATESTAMP",
+        "%{MONTHDAY}-%{MONTH}-%{YEAR} %{HOUR}:%{MINUTE}:%{SECOND}",
+    ),
+    (
+        "CATALINA8_LOG",
+        r"%{CATALINA8_DATESTAMP:timestamp} %{LOGLEVEL:level} \[(?P<thread>[^\]]*)\] (?P<class>[\w$-]+(?:\.[\w$-]+)*)\.%{JAVAMETHOD:method} %{JAVALOGMESSAGE:logmessage}",
+    ),
+    (
+        "CATALINA_DATESTAMP",
+        "%{CATALINA8_DATESTAMP}|%{CATALINA7_DATESTAMP}",
+    ),
+    ("CATALINALOG", "%{CATALINA8_LOG}|%{CATALINA7_LOG}"),
+    (
+        "TOMCAT50_DATESTAMP",
+        "%{YEAR}-%{MONTHNUM}-%{MONTHDAY} %{HOUR}:%{MINUTE}:%{SECOND}(?: %{ISO8601_TIMEZONE})?",
+    ),
+    (
+        "TOMCAT50_LOG",
+        r"%{TOMCAT50_DATESTAMP:timestamp}(?: %{LOGLEVEL:level})? [^\[]*\[(?P<context>[^\]]*)\](?:%{JAVACLASS:class}: %{JAVAMETHOD:method}\([^)]*\))?(?:: %{JAVALOGMESSAGE:logmessage})?",
+    ),
+    ("TOMCAT6_LOG", "%{CATALINA7_LOG}"),
+    ("TOMCAT8_LOG", "%{CATALINA8_LOG}"),
+    (
+        "TOMCATLEGACY_LOG",
+        r"%{TOMCAT50_DATESTAMP:timestamp} \| %{LOGLEVEL:level} \| %{JAVACLASS:class} - %{JAVALOGMESSAGE:logmessage}",
     ),
     (
         "TOMCAT_DATESTAMP",
-        "%{YEAR}-%{MONTHNUM}-%{MONTHDAY} %{HOUR}:?%{MINUTE}:?%{SECOND} %{ISO8601_TIMEZONE}",
+        "%{CATALINA8_DATESTAMP}|%{CATALINA7_DATESTAMP}|%{TOMCAT50_DATESTAMP}",
     ),
     (
         "TOMCATLOG",
-        r"%{TOMCAT_DATESTAMP:timestamp} \| %{LOGLEVEL:level} \| %{JAVACLASS:class} - %{JAVALOGMESSAGE:logmessage}",
+        "%{TOMCAT8_LOG}|%{TOMCAT6_LOG}|%{TOMCAT50_LOG}|%{TOMCATLEGACY_LOG}",
     ),
 ];
 
