@@ -6,7 +6,7 @@ mod logfmt;
 pub(crate) mod walk;
 
 use crate::{
-    batch::{Cell, Origin, Rows},
+    batch::{Block, Origin, Place, Rows},
     format::{Engine, Format, Pattern, PatternScratch},
     frame::{BOM, Lines},
     unmatched::Reason,
@@ -24,34 +24,31 @@ pub(crate) struct Options {
 /// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.
 pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: Origin) -> Rows {
     let Options { line_limit, .. } = options;
-    let mut rows = match format.fields() {
-        [] => Rows::discovered(),
-        _ => Rows::fixed(format.shared_fields()),
-    };
+    let mut block = Block::new(format.shared_fields(), 0);
     let mut tokenizer = Tokenizer::new(format.engine(), options);
     let from = match origin.offset == 0 && input.starts_with(BOM) {
         true => BOM.len(),
         false => 0,
     };
-    for (range, number) in Lines::new(input, from).zip(origin.line..) {
+    for range in Lines::new(input, from) {
         let line = input.get(range.clone()).unwrap_or_default();
         let outcome = match line.len() > line_limit {
             true => Err(Reason::TooLong { limit: line_limit }),
-            false => tokenizer.line(line, &mut rows),
+            false => tokenizer.line(line, &mut block),
         };
         match outcome {
-            Ok(()) => rows.commit(number, range),
+            Ok(()) => block.commit(range.start),
             Err(reason) => {
                 let reason = if line.is_empty() {
                     Reason::Empty
                 } else {
                     reason
                 };
-                rows.reject(number, range.start, line.len() as u64, reason);
+                block.reject(range.start, line.len() as u64, reason);
             }
         }
     }
-    rows
+    Rows::of(block)
 }
 
 /// An engine with the memory it writes to while it works, kept from line to line.
@@ -81,7 +78,7 @@ impl<'f> Tokenizer<'f> {
     }
 
     /// Writes the cells of one line.
-    fn line(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
+    fn line(&mut self, line: &[u8], rows: &mut Block) -> Result<(), Reason> {
         match self {
             Self::Pattern {
                 pattern,
@@ -96,7 +93,7 @@ impl<'f> Tokenizer<'f> {
                     return Err(pattern.mismatch(line, scratch));
                 };
                 for span in spans {
-                    rows.push(span.map_or(Cell::NULL, Cell::line));
+                    rows.push(span.map_or(Place::Null, Place::Line));
                 }
                 Ok(())
             }
