@@ -51,7 +51,8 @@
 //! | `json` | yes | the preset `ndjson` | simd-json |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 
-#![forbid(unsafe_code)]
+// Only `scan` may allow it.
+#![deny(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -64,6 +65,7 @@ mod frame;
 pub mod limits;
 mod parser;
 mod read;
+mod scan;
 mod text;
 mod tokenize;
 pub mod types;
@@ -74,4 +76,5 @@ pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use parser::Parser;
 pub use read::Batches;
+pub use scan::{Kernel, UnknownKernel};
 pub use unmatched::{Reason, Unmatched};

@@ -9,6 +9,7 @@ use crate::{
     batch::{Block, Origin, Place, Rows},
     format::{Engine, Format, Pattern, PatternScratch},
     frame::{BOM, Lines},
+    scan::Chosen,
     unmatched::Reason,
 };
 
@@ -19,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) line_limit: usize,
     /// Leave the plan aside.
     pub(crate) regex_only: bool,
+    /// What the vector engines run on.
+    pub(crate) kernel: Chosen,
 }
 
 /// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.

@@ -1,0 +1,66 @@
+//! The vector kernels: the only module with `unsafe`.
+//!
+//! Engines are written once, in safe code, over the trait [`Simd`]. [`run`] calls them inside a
+//! function that is compiled for the kernel's instructions, so that the operations inline. A kernel
+//! is a token that exists only where the processor has its instructions: that is the argument behind
+//! every `unsafe` block here.
+//!
+//! Loads come from references to arrays, so that no kernel can read past a slice.
+//!
+//! There are kernels for AVX-512 (with VBMI2, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
+//! and a portable twin in plain Rust, which other processors run and which is the oracle of the tests.
+
+#![allow(
+    unsafe_code,
+    reason = "vector instructions; each block has its argument"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod kernel;
+mod portable;
+
+pub(crate) use kernel::Chosen;
+pub use kernel::{Kernel, UnknownKernel};
+
+/// Bytes that a kernel looks at together.
+pub(crate) const BLOCK: usize = 64;
+
+/// The operations of a kernel. Bit `i` of a mask stands for byte `i` of a block.
+///
+/// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
+pub(crate) trait Simd: Copy {
+    /// The bytes that are equal to `byte`.
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
+
+    /// For each bit the parity of the bits up to and with it.
+    fn prefix_xor(self, mask: u64) -> u64;
+
+    /// Writes the positions of the bits of `mask`, each added to `base`, and returns how many there
+    /// are. What comes after them in `out` is undefined.
+    fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
+}
+
+/// Work that is compiled for each kernel.
+pub(crate) trait Work {
+    /// What comes out.
+    type Output;
+
+    /// Does the work. To be marked `#[inline(always)]`, and so what it calls in its hot loops.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `work` on a kernel.
+pub(crate) fn run<W: Work>(kernel: Chosen, work: W) -> W::Output {
+    match kernel.kernel() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Chosen` is a kernel whose instructions were found on this processor.
+        Kernel::Avx512 => unsafe { avx512::run(work) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Kernel::Avx2 => unsafe { avx2::run(work) },
+        _ => work.run(portable::Portable),
+    }
+}
