@@ -14,9 +14,6 @@ use crate::{
 #[repr(transparent)]
 pub(crate) struct Cell(u32);
 
-/// Longest value, and line, whose places are all narrow.
-pub(crate) const NARROW_BYTES: usize = 0xfffe;
-
 impl Cell {
     /// The value is absent.
     pub(crate) const NULL: Self = Self(u32::MAX);
@@ -180,12 +177,17 @@ impl Block {
         }
     }
 
-    /// Writes whole rows of fixed columns at once: `rows` adds to the lines' beginnings, relative to
-    /// the block, and to the cells, as many for each line as there are columns.
-    #[inline(always)]
-    pub(crate) fn extend_rows(&mut self, rows: impl FnOnce(&mut Vec<u32>, &mut Vec<Cell>)) {
-        rows(&mut self.lines, &mut self.cells);
+    /// Adds whole rows of fixed columns: where their lines begin, relative to the block, and as many
+    /// cells for each as there are columns.
+    pub(crate) fn extend_rows(&mut self, lines: &[u32], cells: impl Iterator<Item = Cell>) {
+        self.lines.extend_from_slice(lines);
+        self.cells.extend(cells);
         self.mark.cells = self.cells.len();
+    }
+
+    /// Where the block's lines count from.
+    pub(crate) fn base(&self) -> usize {
+        self.base
     }
 
     /// Adds a place under a key: a column that is found, or one of the fixed ones. Other keys of

@@ -4,6 +4,7 @@ mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
+pub(crate) mod signature;
 
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};

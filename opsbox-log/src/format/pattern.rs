@@ -17,6 +17,7 @@ use regex_syntax::{
 use super::{
     Field,
     plan::{NoPlan, Plan},
+    signature::Signature,
 };
 use crate::{
     error::Error,
@@ -33,6 +34,7 @@ pub(crate) struct Pattern {
     /// The capture of each column.
     order: Box<[usize]>,
     plan: Result<Plan, NoPlan>,
+    signature: Result<Box<Signature>, NoPlan>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
@@ -127,6 +129,7 @@ impl Pattern {
         let pattern = Self {
             source: source.into(),
             plan: Plan::compile(&inner, &order),
+            signature: Signature::compile(&inner, &order).map(Box::new),
             order: order.into(),
             regex,
             viable,
@@ -146,6 +149,15 @@ impl Pattern {
                  for which there is no plan; without it the pattern would be many times as fast"
             ),
         }
+    }
+
+    pub(crate) fn signature(&self) -> Option<&Signature> {
+        self.signature.as_deref().ok()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn signature_state(&self) -> Result<usize, NoPlan> {
+        self.signature.as_ref().map(|it| it.len).map_err(|&it| it)
     }
 
     pub(crate) fn source(&self) -> &str {

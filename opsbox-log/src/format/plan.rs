@@ -8,6 +8,8 @@
 
 use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
 
+use crate::scan::{BLOCK, Lanes, Ranges};
+
 /// A set of bytes, and whether the end of the line belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Set {
@@ -16,26 +18,26 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             bytes: Box::new([false; 256]),
             end: false,
         }
     }
 
-    fn byte(byte: u8) -> Self {
+    pub(crate) fn byte(byte: u8) -> Self {
         let mut set = Self::empty();
         set.insert(byte);
         set
     }
 
-    fn insert(&mut self, byte: u8) {
+    pub(crate) fn insert(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(usize::from(byte)) {
             *slot = true;
         }
     }
 
-    fn union(mut self, other: &Self) -> Self {
+    pub(crate) fn union(mut self, other: &Self) -> Self {
         for (slot, other) in self.bytes.iter_mut().zip(other.bytes.iter()) {
             *slot |= other;
         }
@@ -55,11 +57,42 @@ impl Set {
         next.map_or(self.end, |&byte| self.has(byte))
     }
 
-    fn members(&self) -> impl Iterator<Item = u8> + '_ {
+    pub(crate) fn members(&self) -> impl Iterator<Item = u8> + '_ {
         (0..=u8::MAX).filter(|&byte| self.has(byte))
     }
 
-    fn is_disjoint(&self, other: &Self) -> bool {
+    pub(crate) fn minus(mut self, other: &Self) -> Self {
+        for (slot, other) in self.bytes.iter_mut().zip(other.bytes.iter()) {
+            *slot &= !other;
+        }
+        self
+    }
+
+    /// Its byte, if it has one only.
+    pub(crate) fn single(&self) -> Option<u8> {
+        let mut members = self.members();
+        members.next().filter(|_| members.next().is_none())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members().next().is_none()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.iter().all(|&has| has)
+    }
+
+    /// The control characters that are not in it.
+    pub(crate) fn controls_outside(&self) -> Self {
+        let mut outside = Self::empty();
+        let controls = (0..0x20).chain([0x7f]);
+        controls
+            .filter(|&byte| !self.has(byte) && byte != b'\n')
+            .for_each(|byte| outside.insert(byte));
+        outside
+    }
+
+    pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
         self.members().all(|byte| !other.has(byte))
     }
 
@@ -124,7 +157,7 @@ impl Template {
     }
 
     /// Adds a set, if it has one range or two.
-    fn push(&mut self, set: &Set) -> bool {
+    pub(crate) fn push(&mut self, set: &Set) -> bool {
         let mut ranges: Vec<(u8, u8)> = Vec::new();
         for byte in set.members() {
             match ranges.last_mut() {
@@ -142,6 +175,23 @@ impl Template {
             spans.push(span);
         }
         true
+    }
+
+    /// The same for a block; any byte is in the ranges of the rest.
+    pub(crate) fn lanes(&self) -> Lanes {
+        let fill = |values: &[u8], rest: u8| {
+            let mut lanes = [rest; BLOCK];
+            lanes
+                .iter_mut()
+                .zip(values)
+                .for_each(|(lane, &value)| *lane = value);
+            lanes
+        };
+        let [first, second] = [&self.first, &self.second].map(|[low, span]| Ranges {
+            low: fill(low, 0),
+            span: fill(span, u8::MAX),
+        });
+        Lanes { first, second }
     }
 
     fn append(&mut self, other: Self) {
@@ -172,7 +222,7 @@ impl Template {
 }
 
 /// Longest template; longer ones become several.
-const MAX_TEMPLATE: usize = 64;
+const MAX_TEMPLATE: usize = BLOCK;
 
 /// One step of a plan.
 #[derive(Debug)]
@@ -270,42 +320,56 @@ impl Plan {
     /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; `order`
     /// has the capture of each column.
     pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Compiled<Self> {
-        let mut end = Set::empty();
-        end.end = true;
-        let after = After {
-            first: end,
-            literal: Vec::new(),
-        };
-        let mut parts = match pattern.kind() {
-            HirKind::Concat(parts) => parts.as_slice(),
-            _ => std::slice::from_ref(pattern),
-        };
-        // A pattern fits the whole line anyway.
-        while let [first, rest @ ..] = parts
-            && matches!(first.kind(), HirKind::Look(Look::Start))
-        {
-            parts = rest;
-        }
-        while let [rest @ .., last] = parts
-            && matches!(last.kind(), HirKind::Look(Look::End))
-        {
-            parts = rest;
-        }
-        let mut steps = Vec::new();
-        sequence(parts, &after, &mut steps)?;
-        let mut steps = merge(steps);
-        let mut column_of = vec![0; order.len()];
-        for (column, &capture) in order.iter().enumerate() {
-            if let Some(slot) = column_of.get_mut(capture) {
-                *slot = column;
-            }
-        }
-        number(&mut steps, &column_of);
         Ok(Self {
-            steps,
+            steps: steps(parts_of(pattern), &After::end(), order)?,
             captures: order.len(),
         })
     }
+}
+
+/// What comes one after the other in a whole-line pattern, without the anchors that it has anyway.
+pub(crate) fn parts_of(pattern: &Hir) -> &[Hir] {
+    let mut parts = match pattern.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(pattern),
+    };
+    while let [first, rest @ ..] = parts
+        && matches!(first.kind(), HirKind::Look(Look::Start))
+    {
+        parts = rest;
+    }
+    while let [rest @ .., last] = parts
+        && matches!(last.kind(), HirKind::Look(Look::End))
+    {
+        parts = rest;
+    }
+    parts
+}
+
+/// The steps of a part of a pattern that has to end at a byte, or at the end of the line.
+pub(crate) fn steps_before(part: &Hir, end: Option<u8>, order: &[usize]) -> Compiled<Box<[Step]>> {
+    let after = match end {
+        Some(byte) => After {
+            first: Set::byte(byte),
+            literal: vec![byte],
+        },
+        None => After::end(),
+    };
+    steps(std::slice::from_ref(part), &after, order)
+}
+
+fn steps(parts: &[Hir], after: &After, order: &[usize]) -> Compiled<Box<[Step]>> {
+    let mut steps = Vec::new();
+    sequence(parts, after, &mut steps)?;
+    let mut steps = merge(steps);
+    let mut column_of = vec![0; order.len()];
+    for (column, &capture) in order.iter().enumerate() {
+        if let Some(slot) = column_of.get_mut(capture) {
+            *slot = column;
+        }
+    }
+    number(&mut steps, &column_of);
+    Ok(steps)
 }
 
 /// Names captures by their columns.
@@ -331,6 +395,18 @@ fn number(steps: &mut [Step], column_of: &[usize]) {
 struct After {
     first: Set,
     literal: Vec<u8>,
+}
+
+impl After {
+    /// The end of the line.
+    fn end() -> Self {
+        let mut first = Set::empty();
+        first.end = true;
+        Self {
+            first,
+            literal: Vec::new(),
+        }
+    }
 }
 
 fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
@@ -494,7 +570,7 @@ fn escaped_run(sub: &Hir) -> Compiled<Option<(Set, u8, Set)>> {
     }
 }
 
-fn set_of(class: &Class) -> Compiled<Set> {
+pub(crate) fn set_of(class: &Class) -> Compiled<Set> {
     let mut set = Set::empty();
     match class {
         Class::Bytes(class) => {

@@ -2,7 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Simd, Work};
+use super::{
+    BLOCK, Simd, Work,
+    lanes::{Classes, Found, Lanes, Ranges},
+};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -35,19 +38,22 @@ fn load(block: &[u8; BLOCK]) -> [__m256i; 2] {
 #[inline(always)]
 fn bits(halves: [__m256i; 2]) -> u64 {
     // SAFETY: as in `load`.
-    let [low, high] = halves.map(|half| unsafe { _mm256_movemask_epi8(half) }.cast_unsigned());
-    u64::from(low) | u64::from(high) << 32
+    unsafe {
+        let low = _mm256_movemask_epi8(halves[0]).cast_unsigned();
+        let high = _mm256_movemask_epi8(halves[1]).cast_unsigned();
+        u64::from(low) | u64::from(high) << 32
+    }
 }
 
 impl Simd for Avx2 {
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        let [low, high] = load(block);
         // SAFETY: the token says that the instructions are there.
-        bits(
-            load(block).map(|half| unsafe {
-                _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))
-            }),
-        )
+        unsafe {
+            let byte = _mm256_set1_epi8(byte.cast_signed());
+            bits([_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte)])
+        }
     }
 
     #[inline(always)]
@@ -74,5 +80,83 @@ impl Simd for Avx2 {
             }
         }
         count
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found {
+        // SAFETY: as in `equal`.
+        unsafe {
+            // Row by the lower half of a byte, bit by the upper: none for what is not ASCII.
+            let rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(classes.low.as_ptr().cast()));
+            let bits_of = _mm256_broadcastsi128_si256(_mm_set_epi64x(
+                0,
+                0x8040_2010_0804_0201_u64.cast_signed(),
+            ));
+            let [low, high] = load(block);
+            let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
+            let line_feeds = self.equal(block, b'\n');
+            let [one, other] = classes.always;
+            let (one, other) = (self.equal(block, one), self.equal(block, other));
+            Found {
+                always: line_feeds | one | other,
+                outside: !none,
+                quotes: match classes.quote {
+                    Some(quote) => self.equal(block, quote),
+                    None => 0,
+                },
+                line_feeds,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn bytes(self, mut mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]) {
+        for eight in out.chunks_exact_mut(8) {
+            for slot in eight {
+                *slot = block[mask.trailing_zeros() as usize % BLOCK];
+                mask &= mask.wrapping_sub(1);
+            }
+            if mask == 0 {
+                break;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        let block = load(block);
+        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+}
+
+/// All ones for the bytes that are in no class; see `lanes::Classes::low`.
+#[inline(always)]
+fn no_class(bytes: __m256i, rows: __m256i, bits_of: __m256i) -> __m256i {
+    // SAFETY: as in `load`.
+    unsafe {
+        let nibble = _mm256_set1_epi8(15);
+        let row = _mm256_shuffle_epi8(rows, _mm256_and_si256(bytes, nibble));
+        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+        let bit = _mm256_shuffle_epi8(bits_of, upper);
+        _mm256_cmpeq_epi8(_mm256_and_si256(row, bit), _mm256_setzero_si256())
+    }
+}
+
+#[inline(always)]
+fn in_ranges(block: [__m256i; 2], ranges: &Ranges) -> u64 {
+    let (low, span) = (load(&ranges.low), load(&ranges.span));
+    bits([
+        in_half(block[0], low[0], span[0]),
+        in_half(block[1], low[1], span[1]),
+    ])
+}
+
+#[inline(always)]
+fn in_half(bytes: __m256i, low: __m256i, span: __m256i) -> __m256i {
+    // SAFETY: as in `load`.
+    unsafe {
+        let above = _mm256_sub_epi8(bytes, low);
+        // In the range if the greater of both is the span.
+        _mm256_cmpeq_epi8(_mm256_max_epu8(above, span), span)
     }
 }

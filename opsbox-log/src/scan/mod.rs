@@ -11,6 +11,10 @@
 //! and a portable twin in plain Rust, which other processors run and which is the oracle of the tests.
 
 #![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, indexed below it"
+)]
+#![allow(
     unsafe_code,
     reason = "vector instructions; each block has its argument"
 )]
@@ -20,10 +24,14 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod kernel;
+mod lanes;
 mod portable;
 
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
+pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
+
+use crate::format::signature::CellLanes;
 
 /// Bytes that a kernel looks at together.
 pub(crate) const BLOCK: usize = 64;
@@ -41,6 +49,67 @@ pub(crate) trait Simd: Copy {
     /// Writes the positions of the bits of `mask`, each added to `base`, and returns how many there
     /// are. What comes after them in `out` is undefined.
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
+
+    /// The structural bytes of a block.
+    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found;
+
+    /// Writes the bytes of the bits of `mask`. What comes after them in `out` is undefined.
+    fn bytes(self, mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]);
+
+    /// The bytes that are in the ranges of their lane.
+    #[inline(always)]
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        let mut outside = [0_u8; BLOCK];
+        let ranges =
+            |ranges: &Ranges, at: usize| block[at].wrapping_sub(ranges.low[at]) > ranges.span[at];
+        for (at, out) in outside.iter_mut().enumerate() {
+            *out = u8::from(ranges(&lanes.first, at) & ranges(&lanes.second, at));
+        }
+        self.equal(&outside, 0)
+    }
+
+    /// Whether the first `lanes` bytes are those of the signature.
+    #[inline(always)]
+    fn same(self, bytes: &[u8; LANES], signature: &[u8; LANES], lanes: usize) -> bool {
+        let pairs = bytes.iter().zip(signature).take(lanes);
+        pairs.fold(0, |different, (a, b)| different | (a ^ b)) == 0
+    }
+
+    /// Whether the distances between the first `lanes` places, less one, are in their ranges.
+    #[inline(always)]
+    fn lengths_fit(
+        self,
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        min: &[u16; LANES],
+        span: &[u16; LANES],
+        lanes: usize,
+    ) -> bool {
+        let mut outside = 0;
+        for at in 0..lanes.min(LANES) {
+            let len = next[at].wrapping_sub(places[at]).wrapping_sub(1);
+            outside |= u16::from(len.wrapping_sub(min[at]) > span[at]);
+        }
+        outside == 0
+    }
+
+    /// Beginnings and lengths of the columns of a line: `start | len << 16`.
+    #[inline(always)]
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes) -> [u32; LANES] {
+        let line = places[0].wrapping_add(1);
+        let mut cells = [0; LANES];
+        let place = |lane: &[u16; LANES], add: &[u16; LANES], at: usize| {
+            places[usize::from(lane[at]) % LANES].wrapping_add(add[at])
+        };
+        for (at, cell) in cells.iter_mut().enumerate().take(lanes.columns) {
+            let start = place(&lanes.start, &lanes.start_add, at);
+            let end = place(&lanes.end, &lanes.end_add, at);
+            *cell = u32::from(start.wrapping_sub(line))
+                | u32::from(end.wrapping_sub(start)) << 16
+                | lanes.absent[at];
+        }
+        cells
+    }
 }
 
 /// Work that is compiled for each kernel.

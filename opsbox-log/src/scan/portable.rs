@@ -1,6 +1,9 @@
 //! The twin of the vector kernels in plain Rust.
 
-use super::{BLOCK, Simd};
+use super::{
+    BLOCK, Simd,
+    lanes::{ALWAYS, Classes, Found, OUTSIDE},
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
@@ -35,5 +38,27 @@ impl Simd for Portable {
             mask &= mask - 1;
         }
         count
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found {
+        let class = |byte: u8| match byte {
+            0..128 => classes.of[usize::from(byte)],
+            _ => 0,
+        };
+        Found {
+            always: mask(block, |byte| class(byte) & ALWAYS != 0),
+            outside: mask(block, |byte| class(byte) & OUTSIDE != 0),
+            quotes: classes.quote.map_or(0, |quote| self.equal(block, quote)),
+            line_feeds: self.equal(block, b'\n'),
+        }
+    }
+
+    #[inline(always)]
+    fn bytes(self, mut mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]) {
+        for slot in out.iter_mut().take(mask.count_ones() as usize) {
+            *slot = block[mask.trailing_zeros() as usize % BLOCK];
+            mask &= mask - 1;
+        }
     }
 }

@@ -3,12 +3,15 @@
 #[cfg(feature = "json")]
 mod json;
 mod logfmt;
+pub(crate) mod signature;
 pub(crate) mod walk;
+
+use std::ops::Range;
 
 use crate::{
     batch::{Block, Origin, Place, Rows},
     format::{Engine, Format, Pattern, PatternScratch},
-    frame::{BOM, Lines},
+    frame::{self, BOM, Lines},
     scan::Chosen,
     unmatched::Reason,
 };
@@ -33,11 +36,11 @@ pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: 
         true => BOM.len(),
         false => 0,
     };
-    for range in Lines::new(input, from) {
+    let mut one = |range: Range<usize>, block: &mut Block| {
         let line = input.get(range.clone()).unwrap_or_default();
         let outcome = match line.len() > line_limit {
             true => Err(Reason::TooLong { limit: line_limit }),
-            false => tokenizer.line(line, &mut block),
+            false => tokenizer.line(line, block),
         };
         match outcome {
             Ok(()) => block.commit(range.start),
@@ -48,6 +51,29 @@ pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: 
                     reason
                 };
                 block.reject(range.start, line.len() as u64, reason);
+            }
+        }
+    };
+    match format.engine() {
+        Engine::Pattern(pattern)
+            if !options.regex_only
+                && let Some(signature) = pattern.signature() =>
+        {
+            let mut scratch = signature::Scratch::new(signature);
+            signature::run(
+                options.kernel,
+                signature,
+                &mut scratch,
+                input,
+                from..input.len(),
+                line_limit,
+                &mut block,
+                |range, block| one(frame::trim(input, range), block),
+            );
+        }
+        _ => {
+            for range in Lines::new(input, from) {
+                one(range, &mut block);
             }
         }
     }

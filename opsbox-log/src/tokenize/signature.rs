@@ -1,0 +1,412 @@
+//! Runs a signature over many lines at once.
+//!
+//! A chunk of the input is scanned for structural bytes; what comes out is a stream of their places and
+//! of the bytes themselves. Then, line by line, as many bytes of the stream as the signature has are
+//! compared with it, and if they are the same the columns follow from the places. A line that is
+//! different, or has a part that does not check, is left to the caller.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, and places that the scan has written"
+)]
+
+use std::ops::Range;
+
+use super::walk;
+use crate::{
+    batch::{Block, Cell},
+    format::{
+        plan::Step,
+        signature::{Check, Content, Place, Signature},
+    },
+    scan::{self, BLOCK, Chosen, Classes, LANES, Simd, Work},
+};
+
+/// Bytes that are scanned before their lines are looked at: what the nearest cache holds. Places in a
+/// chunk are 16 bits.
+const CHUNK: usize = 16 << 10;
+
+/// What is kept from chunk to chunk.
+pub(crate) struct Scratch {
+    /// The place before the first line, then those of the structural bytes.
+    places: Box<[u16]>,
+    bytes: Box<[u8]>,
+    /// Rows that are not in the block yet.
+    lines: Vec<u32>,
+    cells: Vec<u32>,
+    rows: usize,
+    /// Places of captures inside a part.
+    slots: Box<[u32]>,
+}
+
+impl Scratch {
+    pub(crate) fn new(signature: &Signature) -> Self {
+        let room = CHUNK + BLOCK + 2 * LANES;
+        // A line has a structural byte of each kind at least, and the line feed.
+        let rows = CHUNK / (signature.len + 1) + 1;
+        Self {
+            places: vec![0; room].into(),
+            bytes: vec![0; room].into(),
+            lines: vec![0; rows],
+            cells: vec![0; rows * signature.cells.columns + LANES],
+            rows: 0,
+            slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
+        }
+    }
+}
+
+/// Tokenizes the lines of `range`, of which the last may have no ending. `line` is called for those
+/// that the signature does not decide, with the range of the line without its LF, in their order.
+pub(crate) fn run(
+    kernel: Chosen,
+    signature: &Signature,
+    scratch: &mut Scratch,
+    input: &[u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &mut Block,
+    line: impl FnMut(Range<usize>, &mut Block),
+) {
+    scan::run(
+        kernel,
+        Lines {
+            signature,
+            scratch,
+            input,
+            range,
+            line_limit,
+            block,
+            line,
+        },
+    );
+}
+
+struct Lines<'r, F> {
+    signature: &'r Signature,
+    scratch: &'r mut Scratch,
+    input: &'r [u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &'r mut Block,
+    line: F,
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut at = self.range.start;
+        while at < self.range.end {
+            let chunk_end = self.range.end.min(at + CHUNK);
+            let chunk = self.input.get(at..chunk_end).unwrap_or_default();
+            let mut found = scan_chunk(simd, chunk, &self.signature.classes, self.scratch);
+            if chunk_end == self.range.end && chunk.last() != Some(&b'\n') {
+                // A last line without an ending.
+                self.scratch.push(found, chunk.len());
+                found += 1;
+            }
+            let done = self.chunk(simd, at, found);
+            self.flush();
+            at = match done {
+                // The line is longer than the chunk.
+                0 => {
+                    let rest = self
+                        .input
+                        .get(chunk_end..self.range.end)
+                        .unwrap_or_default();
+                    let end =
+                        memchr::memchr(b'\n', rest).map_or(self.range.end, |end| chunk_end + end);
+                    (self.line)(at..end, self.block);
+                    end + 1
+                }
+                done => at + done,
+            };
+        }
+    }
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
+    /// The lines of a chunk with so many structural bytes; returns where the last one that is whole
+    /// ends.
+    #[inline(always)]
+    fn chunk<S: Simd>(&mut self, simd: S, base: usize, found: usize) -> usize {
+        let signature = self.signature;
+        let len = signature.len;
+        let [lf, crlf] = &signature.endings;
+        // Which ending the line before had.
+        let (mut ending, mut other) = ((lf, len + 1), (crlf, len + 2));
+        let mut at = 0;
+        loop {
+            let Some((places, next, bytes)) = self.scratch.window(at) else {
+                break;
+            };
+            let mut same = simd.same(bytes, ending.0, ending.1);
+            if !same && simd.same(bytes, other.0, other.1) {
+                std::mem::swap(&mut ending, &mut other);
+                same = true;
+            }
+            // Beyond the last structural byte stands what an earlier chunk had.
+            if same && at + ending.1 <= found {
+                let fits =
+                    simd.lengths_fit(places, next, &signature.min, &signature.span, ending.1)
+                        && usize::from(next[len].wrapping_sub(places[0]).wrapping_sub(1))
+                            <= self.line_limit;
+                let cells = simd.cells(places, &signature.cells);
+                let (places, row) = (*places, self.scratch.rows);
+                if fits && self.put(&cells) && self.checks(simd, base, &places, row) {
+                    let start = base + usize::from(places[0].wrapping_add(1)) - self.block.base();
+                    self.scratch.lines[row] = start as u32;
+                    self.scratch.rows += 1;
+                    at += ending.1;
+                    continue;
+                }
+            }
+            let rest = self.scratch.bytes.get(at..found).unwrap_or_default();
+            let Some(feed) = memchr::memchr(b'\n', rest) else {
+                break;
+            };
+            let start = base + usize::from(self.scratch.places[at].wrapping_add(1));
+            at += feed + 1;
+            let end = base + usize::from(self.scratch.places[at]);
+            self.flush();
+            (self.line)(start..end, self.block);
+        }
+        match at {
+            0 => 0,
+            _ => usize::from(self.scratch.places[at]) + 1,
+        }
+    }
+
+    /// Writes the cells of the next row.
+    #[inline(always)]
+    fn put(&mut self, cells: &[u32; LANES]) -> bool {
+        let at = self.scratch.rows * self.signature.cells.columns;
+        let room = self.scratch.cells.get_mut(at..);
+        let Some(room) = room.and_then(|room| room.first_chunk_mut::<LANES>()) else {
+            return false;
+        };
+        if self.signature.cells.columns <= LANES / 2 {
+            room[..LANES / 2].copy_from_slice(&cells[..LANES / 2]);
+        } else {
+            *room = *cells;
+        }
+        true
+    }
+
+    /// Whether the parts have the bytes that they may have.
+    #[inline(always)]
+    fn checks<S: Simd>(&mut self, simd: S, base: usize, places: &[u16; LANES], row: usize) -> bool {
+        let input = self.input;
+        for check in &self.signature.checks {
+            let fits = match check {
+                Check::Template { at, lanes, len } => {
+                    let mut spare = [0; BLOCK];
+                    let inside =
+                        simd.in_lanes(block_at(input, at.of(base, places), &mut spare), lanes);
+                    inside | all_from(*len) == u64::MAX
+                }
+                Check::Content {
+                    from,
+                    to,
+                    alternatives,
+                } => {
+                    let from = from.of(base, places);
+                    let len = to.of(base, places) - from;
+                    let mut spare = [0; BLOCK];
+                    let block = block_at(input, from, &mut spare);
+                    let mut any = false;
+                    for Content { lanes, min, max } in alternatives {
+                        any |= (*min..=*max).contains(&len)
+                            & (simd.in_lanes(block, lanes) | all_from(len) == u64::MAX);
+                    }
+                    any
+                }
+                Check::Steps {
+                    from,
+                    to,
+                    steps,
+                    columns,
+                } => {
+                    let start = base + usize::from(places[0].wrapping_add(1));
+                    let end = base + usize::from(places[self.signature.len + 1]);
+                    let line = input.get(start..end).unwrap_or_default();
+                    let (from, to) = (from.of(base, places) - start, to.of(base, places) - start);
+                    self.scratch.steps(steps, columns, line, from..to, row)
+                }
+            };
+            if !fits {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves the rows to the block.
+    #[inline(always)]
+    fn flush(&mut self) {
+        let rows = std::mem::take(&mut self.scratch.rows);
+        let cells = rows * self.signature.cells.columns;
+        let (lines, cells) = (&self.scratch.lines[..rows], &self.scratch.cells[..cells]);
+        self.block
+            .extend_rows(lines, cells.iter().map(|&place| Cell::packed(place)));
+    }
+}
+
+impl Place {
+    /// Where it is in the input.
+    #[inline(always)]
+    fn of(self, base: usize, places: &[u16; LANES]) -> usize {
+        base + usize::from(places[self.lane % LANES].wrapping_add(self.add))
+    }
+}
+
+impl Scratch {
+    /// Adds a line feed at the end of an input that has none.
+    fn push(&mut self, found: usize, place: usize) {
+        // A chunk is shorter than 16 bits count.
+        self.places[found + 1] = place as u16;
+        self.bytes[found] = b'\n';
+    }
+
+    /// From the line feed before a line: its places, those without the first, and the bytes.
+    #[inline(always)]
+    fn window(&self, at: usize) -> Option<(&[u16; LANES], &[u16; LANES], &[u8; LANES])> {
+        let places = self.places.get(at..at + LANES + 1)?;
+        Some((
+            places.first_chunk()?,
+            places.last_chunk()?,
+            self.bytes.get(at..)?.first_chunk()?,
+        ))
+    }
+
+    /// Runs the steps of a part; their captures replace the row's cells.
+    fn steps(
+        &mut self,
+        steps: &[Step],
+        columns: &[usize],
+        line: &[u8],
+        part: Range<usize>,
+        row: usize,
+    ) -> bool {
+        for &column in columns {
+            self.slots[2 * column..2 * column + 2].fill(walk::NONE);
+        }
+        if walk::steps(steps, line, part.start, &mut self.slots) != Some(part.end) {
+            return false;
+        }
+        let first = row * (self.slots.len() / 2);
+        for &column in columns {
+            let (start, end) = (self.slots[2 * column], self.slots[2 * column + 1]);
+            self.cells[first + column] = match end {
+                walk::NONE => u32::MAX,
+                _ => start | end.saturating_sub(start) << 16,
+            };
+        }
+        true
+    }
+}
+
+/// Bits from `len` on.
+#[inline(always)]
+fn all_from(len: usize) -> u64 {
+    u64::MAX.checked_shl(len as u32).unwrap_or(0)
+}
+
+/// The block of the input at `at`; beyond the input are zeros.
+#[inline(always)]
+fn block_at<'b>(input: &'b [u8], at: usize, spare: &'b mut [u8; BLOCK]) -> &'b [u8; BLOCK] {
+    let rest = input.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => block,
+        None => {
+            *spare = padded(rest);
+            spare
+        }
+    }
+}
+
+#[cold]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}
+
+/// Writes the structural bytes of a chunk into the stream, and returns how many there are.
+#[inline(always)]
+fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut Scratch) -> usize {
+    // The line feed before the chunk.
+    scratch.places[0] = u16::MAX;
+    let (places, bytes) = (&mut scratch.places[1..], &mut scratch.bytes[..]);
+    let mut found = 0;
+    let mut quoted = 0;
+    let (blocks, rest) = chunk.as_chunks::<BLOCK>();
+    for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
+        put(
+            simd,
+            block,
+            BLOCK,
+            base,
+            classes,
+            &mut quoted,
+            &mut found,
+            places,
+            bytes,
+        );
+    }
+    if !rest.is_empty() {
+        let base = chunk.len() - rest.len();
+        put(
+            simd,
+            &padded(rest),
+            rest.len(),
+            base,
+            classes,
+            &mut quoted,
+            &mut found,
+            places,
+            bytes,
+        );
+    }
+    found
+}
+
+/// The first `len` bytes of a block, which is at `base` of its chunk.
+#[inline(always)]
+fn put<S: Simd>(
+    simd: S,
+    block: &[u8; BLOCK],
+    len: usize,
+    base: usize,
+    classes: &Classes,
+    quoted: &mut u64,
+    found: &mut usize,
+    places: &mut [u16],
+    bytes: &mut [u8],
+) {
+    let it = simd.classify(block, classes);
+    let mut inside = 0;
+    if classes.quote.is_some() {
+        inside = simd.prefix_xor(it.quotes) ^ *quoted;
+        // A line that ends between quotes is broken; the next one begins outside of them.
+        let mut open = inside & it.line_feeds;
+        while open != 0 {
+            inside ^= u64::MAX << open.trailing_zeros();
+            open = inside & it.line_feeds;
+        }
+        // All ones or none.
+        *quoted = (inside.cast_signed() >> 63).cast_unsigned();
+    }
+    let mask = (it.always | it.outside & !inside) & !all_from(len);
+    let (Some(places), Some(bytes)) = (room(places, *found), room(bytes, *found)) else {
+        return;
+    };
+    simd.bytes(mask, block, bytes);
+    *found += simd.positions(mask, base as u16, places);
+}
+
+#[inline(always)]
+fn room<T>(stream: &mut [T], at: usize) -> Option<&mut [T; BLOCK]> {
+    stream.get_mut(at..)?.first_chunk_mut()
+}
