@@ -185,6 +185,18 @@ impl Block {
         self.mark.cells = self.cells.len();
     }
 
+    /// Makes room for the rows of `all` bytes, of which `read` gave the rows so far. Growing by
+    /// doubling would copy them, and touch twice the memory.
+    pub(crate) fn reserve_for(&mut self, read: usize, all: usize) {
+        let share = |len: usize| {
+            (len as f64 * 1.05 * all.saturating_sub(read) as f64 / read.max(1) as f64) as usize
+        };
+        if self.lines.capacity() - self.lines.len() < self.lines.len() / 16 + 64 {
+            self.lines.reserve_exact(share(self.lines.len()) + 64);
+            self.cells.reserve_exact(share(self.cells.len()) + 1024);
+        }
+    }
+
     /// Where the block's lines count from.
     pub(crate) fn base(&self) -> usize {
         self.base

@@ -28,6 +28,7 @@ pub(crate) struct Signature {
     pub(crate) span: [u16; LANES],
     pub(crate) cells: CellLanes,
     pub(crate) checks: Box<[Check]>,
+    pub(crate) steps: Box<[PartSteps]>,
 }
 
 /// Where the columns begin and end: a structural byte (0 is the line's beginning), and a distance.
@@ -57,13 +58,15 @@ pub(crate) enum Check {
         to: Place,
         alternatives: Box<[Content]>,
     },
-    /// The steps of a plan lead from one place to the other.
-    Steps {
-        from: Place,
-        to: Place,
-        steps: Box<[Step]>,
-        columns: Box<[usize]>,
-    },
+}
+
+/// The steps of a plan that lead from one place to another, through captures.
+#[derive(Debug)]
+pub(crate) struct PartSteps {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) steps: Box<[Step]>,
+    pub(crate) columns: Box<[usize]>,
 }
 
 /// A place that is found from a structural byte: 0 is the byte before the line.
@@ -348,6 +351,7 @@ fn parts(items: Vec<Item>, quoted: &[bool], delimiters: &Set) -> Vec<Part> {
 struct Builder<'o> {
     signature: Signature,
     checks: Vec<Check>,
+    steps: Vec<PartSteps>,
     template: Open,
     order: &'o [usize],
 }
@@ -397,8 +401,10 @@ impl<'o> Builder<'o> {
                     absent,
                 },
                 checks: Box::default(),
+                steps: Box::default(),
             },
             checks: Vec::new(),
+            steps: Vec::new(),
             template: Open {
                 at: Place::new(0, 1),
                 template: Template::default(),
@@ -530,7 +536,7 @@ impl<'o> Builder<'o> {
                 *slot = 0;
             }
         }
-        self.checks.push(Check::Steps {
+        self.steps.push(PartSteps {
             from,
             to,
             steps,
@@ -635,6 +641,7 @@ impl<'o> Builder<'o> {
         }
         self.signature.classes = classes;
         self.signature.checks = self.checks.into();
+        self.signature.steps = self.steps.into();
         self.signature
     }
 }

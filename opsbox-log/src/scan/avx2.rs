@@ -82,9 +82,11 @@ impl Simd for Avx2 {
         count
     }
 
+    type Table<'c> = ([__m256i; 2], [u8; 2], Option<u8>);
+
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found {
-        // SAFETY: as in `equal`.
+    fn table(self, classes: &Classes) -> Self::Table<'_> {
+        // SAFETY: as in `equal`; there are 16 rows.
         unsafe {
             // Row by the lower half of a byte, bit by the upper: none for what is not ASCII.
             let rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(classes.low.as_ptr().cast()));
@@ -92,34 +94,51 @@ impl Simd for Avx2 {
                 0,
                 0x8040_2010_0804_0201_u64.cast_signed(),
             ));
-            let [low, high] = load(block);
-            let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
-            let line_feeds = self.equal(block, b'\n');
-            let [one, other] = classes.always;
-            let (one, other) = (self.equal(block, one), self.equal(block, other));
-            Found {
-                always: line_feeds | one | other,
-                outside: !none,
-                quotes: match classes.quote {
-                    Some(quote) => self.equal(block, quote),
-                    None => 0,
-                },
-                line_feeds,
-            }
+            ([rows, bits_of], classes.always, classes.quote)
         }
     }
 
     #[inline(always)]
-    fn bytes(self, mut mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]) {
-        for eight in out.chunks_exact_mut(8) {
-            for slot in eight {
-                *slot = block[mask.trailing_zeros() as usize % BLOCK];
+    fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found {
+        let ([rows, bits_of], [one, other], quote) = table;
+        let [low, high] = load(block);
+        let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
+        let line_feeds = self.equal(block, b'\n');
+        Found {
+            always: line_feeds | self.equal(block, one) | self.equal(block, other),
+            outside: !none,
+            quotes: match quote {
+                Some(quote) => self.equal(block, quote),
+                None => 0,
+            },
+            line_feeds,
+        }
+    }
+
+    #[inline(always)]
+    fn gather(
+        self,
+        mut mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize {
+        let count = mask.count_ones() as usize;
+        // Eight at a time without a look at the count: a block rarely has more.
+        let eights = places.chunks_exact_mut(8).zip(bytes.chunks_exact_mut(8));
+        for (places, bytes) in eights {
+            for at in 0..8 {
+                let bit = mask.trailing_zeros();
+                places[at] = base.wrapping_add(bit as u16);
+                bytes[at] = block[bit as usize % BLOCK];
                 mask &= mask.wrapping_sub(1);
             }
             if mask == 0 {
                 break;
             }
         }
+        count
     }
 
     #[inline(always)]

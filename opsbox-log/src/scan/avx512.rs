@@ -65,13 +65,23 @@ impl Simd for Avx512 {
         }
     }
 
+    type Table<'c> = ([__m512i; 2], Option<u8>);
+
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found {
+    fn table(self, classes: &Classes) -> Self::Table<'_> {
         // SAFETY: as in `equal`; the table is 128 bytes long.
         unsafe {
             let table = classes.of.as_ptr();
             let low = _mm512_loadu_si512(table.cast());
             let high = _mm512_loadu_si512(table.add(BLOCK).cast());
+            ([low, high], classes.quote)
+        }
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], ([low, high], quote): Self::Table<'_>) -> Found {
+        // SAFETY: as in `equal`.
+        unsafe {
             let bytes = load(block);
             // The look-up sees 7 bits: what is not ASCII is masked out.
             let ascii = !_mm512_movepi8_mask(bytes);
@@ -79,7 +89,7 @@ impl Simd for Avx512 {
             Found {
                 always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
                 outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
-                quotes: match classes.quote {
+                quotes: match quote {
                     Some(quote) => self.equal(block, quote),
                     None => 0,
                 },
@@ -89,13 +99,21 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn bytes(self, mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]) {
-        // SAFETY: as in `equal`; `out` has room for 64 bytes. Compressing straight to memory is
+    fn gather(
+        self,
+        mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize {
+        // SAFETY: as in `equal`; `bytes` has room for 64 bytes. Compressing straight to memory is
         // slow on Zen 4.
         unsafe {
-            let bytes = _mm512_maskz_compress_epi8(mask, load(block));
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), bytes);
+            let compressed = _mm512_maskz_compress_epi8(mask, load(block));
+            _mm512_storeu_si512(bytes.as_mut_ptr().cast(), compressed);
         }
+        self.positions(mask, base, places)
     }
 
     #[inline(always)]
@@ -133,16 +151,15 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn cells(self, places: &[u16; LANES], lanes: &CellLanes) -> [u32; LANES] {
-        // SAFETY: as in `equal`; `cells` has room for two stores of 16.
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
+        // SAFETY: as in `equal`; `out` has room for two stores of 16.
         unsafe {
             let line = _mm512_set1_epi16(places[0].wrapping_add(1).cast_signed());
             let places = words(places);
             let start = moved(places, &lanes.start, &lanes.start_add);
             let end = moved(places, &lanes.end, &lanes.end_add);
             let (start, len) = (_mm512_sub_epi16(start, line), _mm512_sub_epi16(end, start));
-            let mut cells = [0_u32; LANES];
-            let (out, absent) = (cells.as_mut_ptr(), lanes.absent.as_ptr());
+            let (out, absent) = (out.as_mut_ptr(), lanes.absent.as_ptr());
             let low = packed(_mm512_castsi512_si256(start), _mm512_castsi512_si256(len));
             let low = _mm512_or_si512(low, _mm512_loadu_si512(absent.cast()));
             _mm512_storeu_si512(out.cast(), low);
@@ -155,7 +172,6 @@ impl Simd for Avx512 {
                 let high = _mm512_or_si512(high, _mm512_loadu_si512(absent.cast()));
                 _mm512_storeu_si512(out.add(LANES / 2).cast(), high);
             }
-            cells
         }
     }
 }

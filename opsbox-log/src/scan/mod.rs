@@ -50,23 +50,28 @@ pub(crate) trait Simd: Copy {
     /// are. What comes after them in `out` is undefined.
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
 
-    /// The structural bytes of a block.
-    fn classify(self, block: &[u8; BLOCK], classes: &Classes) -> Found;
+    /// Classes as they are in registers.
+    type Table<'c>: Copy;
 
-    /// Writes the bytes of the bits of `mask`. What comes after them in `out` is undefined.
-    fn bytes(self, mask: u64, block: &[u8; BLOCK], out: &mut [u8; BLOCK]);
+    /// Loads the classes, once for many blocks.
+    fn table(self, classes: &Classes) -> Self::Table<'_>;
+
+    /// The structural bytes of a block.
+    fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
+
+    /// Writes the places of the bits of `mask`, each added to `base`, and the bytes there; returns how
+    /// many there are. What comes after them is undefined.
+    fn gather(
+        self,
+        mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize;
 
     /// The bytes that are in the ranges of their lane.
-    #[inline(always)]
-    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
-        let mut outside = [0_u8; BLOCK];
-        let ranges =
-            |ranges: &Ranges, at: usize| block[at].wrapping_sub(ranges.low[at]) > ranges.span[at];
-        for (at, out) in outside.iter_mut().enumerate() {
-            *out = u8::from(ranges(&lanes.first, at) & ranges(&lanes.second, at));
-        }
-        self.equal(&outside, 0)
-    }
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
     /// Whether the first `lanes` bytes are those of the signature.
     #[inline(always)]
@@ -93,22 +98,21 @@ pub(crate) trait Simd: Copy {
         outside == 0
     }
 
-    /// Beginnings and lengths of the columns of a line: `start | len << 16`.
+    /// Beginnings and lengths of the columns of a line: `start | len << 16`. What comes after them in
+    /// `out` is undefined.
     #[inline(always)]
-    fn cells(self, places: &[u16; LANES], lanes: &CellLanes) -> [u32; LANES] {
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
         let line = places[0].wrapping_add(1);
-        let mut cells = [0; LANES];
         let place = |lane: &[u16; LANES], add: &[u16; LANES], at: usize| {
             places[usize::from(lane[at]) % LANES].wrapping_add(add[at])
         };
-        for (at, cell) in cells.iter_mut().enumerate().take(lanes.columns) {
+        for (at, cell) in out.iter_mut().enumerate().take(lanes.columns) {
             let start = place(&lanes.start, &lanes.start_add, at);
             let end = place(&lanes.end, &lanes.end_add, at);
             *cell = u32::from(start.wrapping_sub(line))
                 | u32::from(end.wrapping_sub(start)) << 16
                 | lanes.absent[at];
         }
-        cells
     }
 }
 

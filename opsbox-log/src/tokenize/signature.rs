@@ -15,10 +15,7 @@ use std::ops::Range;
 use super::walk;
 use crate::{
     batch::{Block, Cell},
-    format::{
-        plan::Step,
-        signature::{Check, Content, Place, Signature},
-    },
+    format::signature::{Check, Content, PartSteps, Place, Signature},
     scan::{self, BLOCK, Chosen, Classes, LANES, Simd, Work},
 };
 
@@ -26,14 +23,21 @@ use crate::{
 /// chunk are 16 bits.
 const CHUNK: usize = 16 << 10;
 
+/// Lines of a chunk that are looked at together; more begin a new chunk.
+const CHUNK_LINES: usize = CHUNK / 8;
+
 /// What is kept from chunk to chunk.
 pub(crate) struct Scratch {
     /// The place before the first line, then those of the structural bytes.
     places: Box<[u16]>,
     bytes: Box<[u8]>,
+    /// Where each line begins in the stream, at the line feed before it, and whether it has the
+    /// signature.
+    ats: Box<[u16]>,
+    fits: Box<[bool]>,
     /// Rows that are not in the block yet.
-    lines: Vec<u32>,
-    cells: Vec<u32>,
+    lines: Box<[u32]>,
+    cells: Box<[u32]>,
     rows: usize,
     /// Places of captures inside a part.
     slots: Box<[u32]>,
@@ -47,8 +51,10 @@ impl Scratch {
         Self {
             places: vec![0; room].into(),
             bytes: vec![0; room].into(),
-            lines: vec![0; rows],
-            cells: vec![0; rows * signature.cells.columns + LANES],
+            ats: vec![0; CHUNK_LINES].into(),
+            fits: vec![false; CHUNK_LINES].into(),
+            lines: vec![0; rows].into(),
+            cells: vec![0; rows * signature.cells.columns + LANES].into(),
             rows: 0,
             slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
         }
@@ -108,6 +114,8 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             }
             let done = self.chunk(simd, at, found);
             self.flush();
+            let (read, all) = (at + done - self.range.start, self.range.len());
+            self.block.reserve_for(read, all);
             at = match done {
                 // The line is longer than the chunk.
                 0 => {
@@ -131,115 +139,95 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     /// ends.
     #[inline(always)]
     fn chunk<S: Simd>(&mut self, simd: S, base: usize, found: usize) -> usize {
+        let (lines, end) = self.compare(simd, found);
+        for check in &self.signature.checks {
+            self.scratch.check(simd, check, self.input, base, lines);
+        }
+        let first = base - self.block.base();
+        for line in 0..lines {
+            let at = usize::from(self.scratch.ats[line]);
+            if self.scratch.fits[line]
+                && self.scratch.row(simd, self.signature, first, at)
+                && self
+                    .signature
+                    .steps
+                    .iter()
+                    .all(|part| self.steps(part, base, at))
+            {
+                self.scratch.rows += 1;
+                continue;
+            }
+            self.flush();
+            let next = match line + 1 < lines {
+                true => usize::from(self.scratch.ats[line + 1]),
+                false => end,
+            };
+            let start = base + usize::from(self.scratch.places[at].wrapping_add(1));
+            (self.line)(
+                start..base + usize::from(self.scratch.places[next]),
+                self.block,
+            );
+        }
+        match end {
+            0 => 0,
+            _ => usize::from(self.scratch.places[end]) + 1,
+        }
+    }
+
+    /// Which lines of the chunk have the signature; returns how many lines there are, and where the
+    /// last one ends in the stream.
+    #[inline(always)]
+    fn compare<S: Simd>(&mut self, simd: S, found: usize) -> (usize, usize) {
         let signature = self.signature;
         let len = signature.len;
         let [lf, crlf] = &signature.endings;
         // Which ending the line before had.
         let (mut ending, mut other) = ((lf, len + 1), (crlf, len + 2));
         let mut at = 0;
-        loop {
-            let Some((places, next, bytes)) = self.scratch.window(at) else {
-                break;
-            };
+        let mut lines = 0;
+        while let Some((places, next, bytes)) = self.scratch.window(at) {
             let mut same = simd.same(bytes, ending.0, ending.1);
             if !same && simd.same(bytes, other.0, other.1) {
                 std::mem::swap(&mut ending, &mut other);
                 same = true;
             }
             // Beyond the last structural byte stands what an earlier chunk had.
-            if same && at + ending.1 <= found {
-                let fits =
-                    simd.lengths_fit(places, next, &signature.min, &signature.span, ending.1)
-                        && usize::from(next[len].wrapping_sub(places[0]).wrapping_sub(1))
-                            <= self.line_limit;
-                let cells = simd.cells(places, &signature.cells);
-                let (places, row) = (*places, self.scratch.rows);
-                if fits && self.put(&cells) && self.checks(simd, base, &places, row) {
-                    let start = base + usize::from(places[0].wrapping_add(1)) - self.block.base();
-                    self.scratch.lines[row] = start as u32;
-                    self.scratch.rows += 1;
-                    at += ending.1;
-                    continue;
-                }
+            let mut after = at + ending.1;
+            same &= after <= found;
+            let mut fits = false;
+            if same {
+                let length = next[len].wrapping_sub(places[0]).wrapping_sub(1);
+                fits = simd.lengths_fit(places, next, &signature.min, &signature.span, ending.1)
+                    & (usize::from(length) <= self.line_limit);
+            } else {
+                let rest = self.scratch.bytes.get(at..found).unwrap_or_default();
+                let Some(feed) = memchr::memchr(b'\n', rest) else {
+                    break;
+                };
+                after = at + feed + 1;
             }
-            let rest = self.scratch.bytes.get(at..found).unwrap_or_default();
-            let Some(feed) = memchr::memchr(b'\n', rest) else {
+            let (Some(slot), Some(flag)) = (
+                self.scratch.ats.get_mut(lines),
+                self.scratch.fits.get_mut(lines),
+            ) else {
                 break;
             };
-            let start = base + usize::from(self.scratch.places[at].wrapping_add(1));
-            at += feed + 1;
-            let end = base + usize::from(self.scratch.places[at]);
-            self.flush();
-            (self.line)(start..end, self.block);
+            // The stream is shorter than 16 bits count.
+            (*slot, *flag) = (at as u16, fits);
+            lines += 1;
+            at = after;
         }
-        match at {
-            0 => 0,
-            _ => usize::from(self.scratch.places[at]) + 1,
-        }
+        (lines, at)
     }
 
-    /// Writes the cells of the next row.
-    #[inline(always)]
-    fn put(&mut self, cells: &[u32; LANES]) -> bool {
-        let at = self.scratch.rows * self.signature.cells.columns;
-        let room = self.scratch.cells.get_mut(at..);
-        let Some(room) = room.and_then(|room| room.first_chunk_mut::<LANES>()) else {
-            return false;
-        };
-        if self.signature.cells.columns <= LANES / 2 {
-            room[..LANES / 2].copy_from_slice(&cells[..LANES / 2]);
-        } else {
-            *room = *cells;
-        }
-        true
-    }
-
-    /// Whether the parts have the bytes that they may have.
-    #[inline(always)]
-    fn checks<S: Simd>(&mut self, simd: S, base: usize, places: &[u16; LANES], row: usize) -> bool {
-        let input = self.input;
-        for check in &self.signature.checks {
-            let fits = match check {
-                Check::Template { at, lanes, len } => {
-                    let mut spare = [0; BLOCK];
-                    let inside =
-                        simd.in_lanes(block_at(input, at.of(base, places), &mut spare), lanes);
-                    inside | all_from(*len) == u64::MAX
-                }
-                Check::Content {
-                    from,
-                    to,
-                    alternatives,
-                } => {
-                    let from = from.of(base, places);
-                    let len = to.of(base, places) - from;
-                    let mut spare = [0; BLOCK];
-                    let block = block_at(input, from, &mut spare);
-                    let mut any = false;
-                    for Content { lanes, min, max } in alternatives {
-                        any |= (*min..=*max).contains(&len)
-                            & (simd.in_lanes(block, lanes) | all_from(len) == u64::MAX);
-                    }
-                    any
-                }
-                Check::Steps {
-                    from,
-                    to,
-                    steps,
-                    columns,
-                } => {
-                    let start = base + usize::from(places[0].wrapping_add(1));
-                    let end = base + usize::from(places[self.signature.len + 1]);
-                    let line = input.get(start..end).unwrap_or_default();
-                    let (from, to) = (from.of(base, places) - start, to.of(base, places) - start);
-                    self.scratch.steps(steps, columns, line, from..to, row)
-                }
-            };
-            if !fits {
-                return false;
-            }
-        }
-        true
+    /// Runs the steps of a part of the line at `at` of the stream.
+    fn steps(&mut self, part: &PartSteps, base: usize, at: usize) -> bool {
+        let start = self.scratch.place(at, Place { lane: 0, add: 1 });
+        let end = usize::from(self.scratch.places[at + self.signature.len + 1]);
+        let line = self.input.get(base + start..base + end).unwrap_or_default();
+        let from = self.scratch.place(at, part.from) - start;
+        let to = self.scratch.place(at, part.to) - start;
+        self.scratch.steps(part, line, from..to)
     }
 
     /// Moves the rows to the block.
@@ -250,14 +238,6 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         let (lines, cells) = (&self.scratch.lines[..rows], &self.scratch.cells[..cells]);
         self.block
             .extend_rows(lines, cells.iter().map(|&place| Cell::packed(place)));
-    }
-}
-
-impl Place {
-    /// Where it is in the input.
-    #[inline(always)]
-    fn of(self, base: usize, places: &[u16; LANES]) -> usize {
-        base + usize::from(places[self.lane % LANES].wrapping_add(self.add))
     }
 }
 
@@ -280,23 +260,87 @@ impl Scratch {
         ))
     }
 
+    /// Where a place of the line at `at` of the stream is in the chunk.
+    #[inline(always)]
+    fn place(&self, at: usize, place: Place) -> usize {
+        usize::from(self.places[at + place.lane].wrapping_add(place.add))
+    }
+
+    /// Looks at one part of all lines.
+    #[inline(always)]
+    fn check<S: Simd>(&mut self, simd: S, check: &Check, input: &[u8], base: usize, lines: usize) {
+        let chunk = input.get(base..).unwrap_or_default();
+        match check {
+            Check::Template {
+                at: place,
+                lanes,
+                len,
+            } => {
+                let rest = all_from(*len);
+                for line in 0..lines {
+                    let at = usize::from(self.ats[line]);
+                    let mut spare = [0; BLOCK];
+                    let block = block_at(chunk, self.place(at, *place), &mut spare);
+                    self.fits[line] &= simd.in_lanes(block, lanes) | rest == u64::MAX;
+                }
+            }
+            Check::Content {
+                from,
+                to,
+                alternatives,
+            } => {
+                for line in 0..lines {
+                    let at = usize::from(self.ats[line]);
+                    let from = self.place(at, *from);
+                    // Only a line that does not fit can have them the other way round.
+                    let len = self.place(at, *to).wrapping_sub(from);
+                    let mut spare = [0; BLOCK];
+                    let block = block_at(chunk, from, &mut spare);
+                    let mut any = false;
+                    for Content { lanes, min, max } in alternatives {
+                        any |= (len.wrapping_sub(*min) <= max - min)
+                            & (simd.in_lanes(block, lanes) | all_from(len) == u64::MAX);
+                        if any {
+                            break;
+                        }
+                    }
+                    self.fits[line] &= any;
+                }
+            }
+        }
+    }
+
+    /// Writes the next row; whether it counts is for the caller to say.
+    #[inline(always)]
+    fn row<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
+        let columns = signature.cells.columns;
+        let Some(places) = self.places.get(at..).and_then(|it| it.first_chunk()) else {
+            return false;
+        };
+        let from = self.rows * columns;
+        let room = self.cells.get_mut(from..);
+        let Some(room) = room.and_then(|room| room.first_chunk_mut()) else {
+            return false;
+        };
+        simd.cells(places, &signature.cells, room);
+        let Some(line) = self.lines.get_mut(self.rows) else {
+            return false;
+        };
+        // Blocks are shorter than 4 GiB.
+        *line = (first + usize::from(places[0].wrapping_add(1))) as u32;
+        true
+    }
+
     /// Runs the steps of a part; their captures replace the row's cells.
-    fn steps(
-        &mut self,
-        steps: &[Step],
-        columns: &[usize],
-        line: &[u8],
-        part: Range<usize>,
-        row: usize,
-    ) -> bool {
-        for &column in columns {
+    fn steps(&mut self, part: &PartSteps, line: &[u8], range: Range<usize>) -> bool {
+        for &column in &part.columns {
             self.slots[2 * column..2 * column + 2].fill(walk::NONE);
         }
-        if walk::steps(steps, line, part.start, &mut self.slots) != Some(part.end) {
+        if walk::steps(&part.steps, line, range.start, &mut self.slots) != Some(range.end) {
             return false;
         }
-        let first = row * (self.slots.len() / 2);
-        for &column in columns {
+        let first = self.rows * (self.slots.len() / 2);
+        for &column in &part.columns {
             let (start, end) = (self.slots[2 * column], self.slots[2 * column + 1]);
             self.cells[first + column] = match end {
                 walk::NONE => u32::MAX,
@@ -341,6 +385,7 @@ fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut S
     let (places, bytes) = (&mut scratch.places[1..], &mut scratch.bytes[..]);
     let mut found = 0;
     let mut quoted = 0;
+    let (table, quoting) = (simd.table(classes), classes.quote.is_some());
     let (blocks, rest) = chunk.as_chunks::<BLOCK>();
     for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
         put(
@@ -348,7 +393,8 @@ fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut S
             block,
             BLOCK,
             base,
-            classes,
+            table,
+            quoting,
             &mut quoted,
             &mut found,
             places,
@@ -362,7 +408,8 @@ fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut S
             &padded(rest),
             rest.len(),
             base,
-            classes,
+            table,
+            quoting,
             &mut quoted,
             &mut found,
             places,
@@ -379,15 +426,16 @@ fn put<S: Simd>(
     block: &[u8; BLOCK],
     len: usize,
     base: usize,
-    classes: &Classes,
+    table: S::Table<'_>,
+    quoting: bool,
     quoted: &mut u64,
     found: &mut usize,
     places: &mut [u16],
     bytes: &mut [u8],
 ) {
-    let it = simd.classify(block, classes);
+    let it = simd.classify(block, table);
     let mut inside = 0;
-    if classes.quote.is_some() {
+    if quoting {
         inside = simd.prefix_xor(it.quotes) ^ *quoted;
         // A line that ends between quotes is broken; the next one begins outside of them.
         let mut open = inside & it.line_feeds;
@@ -402,8 +450,7 @@ fn put<S: Simd>(
     let (Some(places), Some(bytes)) = (room(places, *found), room(bytes, *found)) else {
         return;
     };
-    simd.bytes(mask, block, bytes);
-    *found += simd.positions(mask, base as u16, places);
+    *found += simd.gather(mask, block, base as u16, places, bytes);
 }
 
 #[inline(always)]
