@@ -1,6 +1,6 @@
 //! Columns as numbers, times, addresses and categories.
 //!
-//! A [`Batch`](crate::Batch) holds places of text. [`Column::typed`] reads a whole column as what
+//! A [`Batch`](crate::Batch) holds places of text. [`Column::typed`](crate::Column::typed) reads a whole column as what
 //! its values mean, into one slice and a bit a row that says whether there is a value:
 //!
 //! ```

@@ -31,6 +31,7 @@ impl Clock {
         let (nanos, rest) = fraction(rest)?;
         let offset = match rest {
             [] => self.zone,
+            [b'Z'] => 0,
             _ if rest == self.offset_text => self.offset,
             _ => self.other_offset(rest)?,
         };
