@@ -150,7 +150,7 @@ proptest! {
                 let time = Timestamp::from_second(1_767_200_000 + hours * 3600).unwrap();
                 time.to_string()
             }),
-            3 => (0..400_i64, 0..3_i64).prop_map(|(days, seconds)| {
+            3 => (prop_oneof![0..5_i64, 0..400_i64], 0..9_i64).prop_map(|(days, seconds)| {
                 let time = Timestamp::from_second(1_767_200_000 + days * 86_400 + seconds * 9999);
                 time.unwrap().strftime("%b %e %H:%M:%S").to_string()
             }),
