@@ -36,6 +36,7 @@
 //! - A field's bytes are never copied, but for strings with escapes in `ndjson` and `logfmt`.
 //! - Every line is accounted for: it is a row, or unmatched with line number, offset and reason.
 //! - No input panics, and each pattern matches in time linear in the line.
+//! - A value that does not fit its column's [type](types) is null and counted, never a wrong number.
 //! - Bytes are bytes: NUL and invalid UTF-8 are parsed like any others.
 //!
 //! # Limits

@@ -41,6 +41,11 @@ impl<'b> Column<'b> {
         self.view.rows.span(row, self.index)
     }
 
+    /// The line number of a row in the input, from 1.
+    pub fn line_number(&self, row: usize) -> Option<u64> {
+        self.view.rows.lines().get(row).map(|line| line.number)
+    }
+
     /// The values of all rows.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&'b [u8]>> + use<'b> {
         let Self { view, index, .. } = *self;

@@ -5,6 +5,7 @@ pub(crate) mod plan;
 mod preset;
 mod select;
 pub(crate) mod signature;
+mod typed;
 
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
@@ -65,7 +66,7 @@ pub struct Format {
 struct Inner {
     name: Box<str>,
     fields: Arc<[Field]>,
-    engine: Engine,
+    engine: Arc<Engine>,
 }
 
 pub(crate) enum Engine {
@@ -117,7 +118,7 @@ impl Format {
         let inner = Inner {
             name: name.into(),
             fields: fields.into(),
-            engine,
+            engine: Arc::new(engine),
         };
         Self {
             inner: Arc::new(inner),
@@ -158,7 +159,7 @@ impl Format {
 
     /// The regular expression that defines this format; none for `ndjson` and `logfmt`.
     pub fn regex(&self) -> Option<&str> {
-        match &self.inner.engine {
+        match self.engine() {
             Engine::Pattern(pattern) => Some(pattern.source()),
             _ => None,
         }
@@ -180,7 +181,7 @@ impl Format {
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```
     pub fn explain(&self) -> String {
-        match &self.inner.engine {
+        match self.engine() {
             Engine::Pattern(pattern) => pattern.explain(),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]

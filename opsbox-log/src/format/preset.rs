@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{Engine, Format, catalogue::ALL};
+use super::{Engine, Format, catalogue::ALL, typed};
 use crate::error::Error;
 
 /// A named format: what it is, an example, and the regular expression that defines it.
@@ -80,7 +80,7 @@ impl Preset {
             return Ok(format.clone());
         }
         let format = match self.rule {
-            Rule::Pattern(pattern) => Format::named_pattern(self.name, pattern)?,
+            Rule::Pattern(pattern) => typed::of_preset(Format::named_pattern(self.name, pattern)?)?,
             Rule::Logfmt => Format::new(self.name, Vec::new(), Engine::Logfmt),
             #[cfg(feature = "json")]
             Rule::Json => Format::new(self.name, Vec::new(), Engine::Json),

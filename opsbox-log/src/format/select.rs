@@ -49,7 +49,7 @@ impl Format {
             match known {
                 Some(field) => fields.push(field.clone()),
                 None if self.fields().is_empty() && !name.is_empty() => {
-                    fields.push(Field::new(name))
+                    fields.push(Field::new(name));
                 }
                 None => {
                     let names: Vec<_> = self.fields().iter().map(Field::name).collect();
