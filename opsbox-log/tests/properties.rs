@@ -119,11 +119,14 @@ fn patterns() -> impl Strategy<Value = String> {
             (inner, count).prop_map(|(part, count)| format!("(?P<NAME>{part}){count}")),
         ]
     });
-    pattern.prop_map(|pattern| {
+    (pattern, any::<bool>()).prop_map(|(pattern, one_column)| {
         let mut parts = pattern.split("NAME");
         let mut numbered = parts.next().unwrap_or_default().to_owned();
         for (number, part) in parts.enumerate() {
-            numbered += &format!("n{number}{part}");
+            numbered += &match one_column {
+                true => format!("n{}[or{number}]{part}", number % 2),
+                false => format!("n{number}{part}"),
+            };
         }
         format!("(?P<all>{numbered})")
     })

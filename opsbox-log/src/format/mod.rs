@@ -98,6 +98,20 @@ impl Format {
     /// line is linear in its length, times the size of the pattern. A capture that can never take
     /// part, as in `(?P<a>x){0}`, is no column.
     ///
+    /// A column that stands at different places in different alternatives is captured at each:
+    /// `name`, `name[or]`, `name[or2]` and so on are one column `name`, whose value is that of the
+    /// first of them, in the order of the pattern, that took part.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let format = Format::pattern(r"from (?P<host>\S+)|host (?P<host[or]>\S+) left")?;
+    /// let batch = Parser::new(format).parse("from db-1\nhost db-2 left\n");
+    /// let hosts: Vec<_> = batch.column("host").unwrap().iter().collect();
+    /// assert_eq!(hosts, [Some(&b"db-1"[..]), Some(b"db-2")]);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidPattern` with the byte offset and the part: a syntax error; look-around and
