@@ -180,6 +180,15 @@ impl Rows {
         Ok(())
     }
 
+    /// Whether a fixed format has this column.
+    #[cfg(feature = "json")]
+    pub(crate) fn is_column(&self, name: &str) -> bool {
+        match &self.columns {
+            Columns::Fixed(fields) => fields.iter().any(|field| field.name() == name),
+            Columns::Discovered(_) => false,
+        }
+    }
+
     /// Writes a value into the arena, through `write`, and returns its cell.
     pub(crate) fn arena_cell(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Cell {
         let start = self.arena.len();
