@@ -1,9 +1,12 @@
+mod aws;
 mod catalogue;
 mod detect;
+mod openssh;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
+mod w3c;
 
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
@@ -79,8 +82,8 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson` without the feature
-    /// `json`.
+    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson`, `journald-json` and
+    /// `docker-json` without the feature `json`.
     pub fn preset(name: &str) -> Result<Self, Error> {
         preset::find(name)?.format()
     }
@@ -138,7 +141,9 @@ impl Format {
     }
 
     /// Finds the preset that fits a sample: the beginning of a file, some tens of lines or more.
-    /// A last line without LF is left out when there are others, since it may be cut.
+    /// A last line without LF is left out when there are others, since it may be cut. With a
+    /// `#Fields` directive in the sample, the format `iis` is that of
+    /// [`w3c_extended`](Self::w3c_extended), and lines that begin with `#` are left out.
     ///
     /// # Errors
     ///
@@ -169,7 +174,7 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format; none for `ndjson` and `logfmt`.
+    /// The regular expression that defines this format; none for `logfmt` and those of JSON.
     pub fn regex(&self) -> Option<&str> {
         match &self.inner.engine {
             Engine::Pattern(pattern) => Some(pattern.source()),
