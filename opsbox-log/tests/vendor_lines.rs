@@ -485,7 +485,7 @@ fn docker() {
             ("time", "2019-01-01T11:11:11.111111111Z"),
         ],
     );
-    // With labels and variables, as in github.com/elastic/beats/issues/8358.
+    // With labels and variables, as number 8358 of elastic/beats shows them.
     fits(
         "docker-json",
         r#"{"log":"...log message...\n","stream":"stdout","attrs":{"MARATHON_APP_ID":"/test/test-service","stage":"prod"},"time":"2018-09-19T14:41:15.191384718Z"}"#,

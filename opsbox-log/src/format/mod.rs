@@ -1,6 +1,8 @@
 mod aws;
 mod catalogue;
 mod detect;
+#[cfg(test)]
+mod mysql_slow;
 mod openssh;
 mod pattern;
 pub(crate) mod plan;
