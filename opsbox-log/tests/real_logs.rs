@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         trial("auth_log", AUTH, auth_log),
         trial("typed_access_log", ACCESS, typed_access_log),
         trial("typed_auth_log", AUTH, typed_auth_log),
+        trial("auth_log_of_sshd", AUTH, auth_log_of_sshd),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -163,5 +164,37 @@ fn typed_auth_log(log: Vec<u8>) -> Result<(), Failed> {
             "{text}"
         );
     }
+    Ok(())
+}
+
+fn auth_log_of_sshd(log: Vec<u8>) -> Result<(), Failed> {
+    let batch = Parser::new(Format::preset("openssh-auth")?).parse(&log);
+    // Each line of sshd, and no other.
+    let lines = std::str::from_utf8(&log)?.lines();
+    let of_sshd: Vec<_> = lines.filter(|line| line.contains(" sshd[")).collect();
+    assert_eq!((batch.len(), of_sshd.len()), (4095, 4095));
+    let mut with_action = 0;
+    for (record, line) in batch.records().zip(of_sshd) {
+        assert_eq!(record.raw(), line.as_bytes());
+        let Some(action) = record.text("action") else {
+            continue;
+        };
+        with_action += 1;
+        // An independent reading: the words after `from` and `port`.
+        let words: Vec<_> = line.split(' ').collect();
+        let after = |word: &str| {
+            let at = words.iter().position(|it| *it == word)?;
+            Some(words.get(at + 1)?.split(':').next()?.to_owned())
+        };
+        if matches!(&*action, "Accepted" | "Failed" | "Invalid user") {
+            let address = record.text("source_address").map(|it| it.into_owned());
+            assert_eq!(address, after("from"), "{line}");
+            let port = record.text("source_port").map(|it| it.into_owned());
+            assert_eq!(port, after("port"), "{line}");
+        }
+    }
+    // The others are of PAM's modules (check pass, ignoring max retries), input_userauth_request,
+    // and signals.
+    assert_eq!(with_action, 3435);
     Ok(())
 }

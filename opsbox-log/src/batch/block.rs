@@ -221,6 +221,15 @@ impl Block {
         Ok(())
     }
 
+    /// Whether this is one of the fixed columns.
+    #[cfg(feature = "json")]
+    pub(crate) fn is_column(&self, name: &str) -> bool {
+        match &self.columns {
+            Columns::Fixed(fields) => fields.iter().any(|field| field.name() == name),
+            Columns::Discovered(_) => false,
+        }
+    }
+
     /// Sets the place of a field of the line being written; the last one given counts.
     pub(crate) fn set(&mut self, field: usize, place: Place) {
         let Columns::Fixed(fields) = &self.columns else {

@@ -43,7 +43,8 @@ impl<'b> Column<'b> {
 
     /// The line number of a row in the input, from 1.
     pub fn line_number(&self, row: usize) -> Option<u64> {
-        self.view.rows.lines().get(row).map(|line| line.number)
+        let rows = self.view.rows;
+        (row < rows.len()).then(|| self.view.line_number(rows.line_index(row)))
     }
 
     /// The values of all rows.

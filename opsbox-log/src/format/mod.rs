@@ -1,14 +1,19 @@
+mod aws;
 mod catalogue;
 mod detect;
+#[cfg(test)]
+mod mysql_slow;
+mod openssh;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
 pub(crate) mod signature;
 mod typed;
+mod w3c;
 
 pub use detect::{Candidate, Detection};
-pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
+pub(crate) use pattern::{Fit, Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
@@ -81,8 +86,8 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson` without the feature
-    /// `json`.
+    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson`, `journald-json` and
+    /// `docker-json` without the feature `json`.
     pub fn preset(name: &str) -> Result<Self, Error> {
         preset::find(name)?.format()
     }
@@ -99,6 +104,20 @@ impl Format {
     /// and case folding are ASCII. Switch Unicode on for a part with `(?u:...)`. The time to match a
     /// line is linear in its length, times the size of the pattern. A capture that can never take
     /// part, as in `(?P<a>x){0}`, is no column.
+    ///
+    /// A column that stands at different places in different alternatives is captured at each:
+    /// `name`, `name[or]`, `name[or2]` and so on are one column `name`, whose value is that of the
+    /// first of them, in the order of the pattern, that took part.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let format = Format::pattern(r"from (?P<host>\S+)|host (?P<host[or]>\S+) left")?;
+    /// let batch = Parser::new(format).parse("from db-1\nhost db-2 left\n");
+    /// let hosts: Vec<_> = batch.column("host").unwrap().iter().collect();
+    /// assert_eq!(hosts, [Some(&b"db-1"[..]), Some(b"db-2")]);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -126,7 +145,9 @@ impl Format {
     }
 
     /// Finds the preset that fits a sample: the beginning of a file, some tens of lines or more.
-    /// A last line without LF is left out when there are others, since it may be cut.
+    /// A last line without LF is left out when there are others, since it may be cut. With a
+    /// `#Fields` directive in the sample, the format `iis` is that of
+    /// [`w3c_extended`](Self::w3c_extended), and lines that begin with `#` are left out.
     ///
     /// # Errors
     ///
@@ -157,7 +178,7 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format; none for `ndjson` and `logfmt`.
+    /// The regular expression that defines this format; none for `logfmt` and those of JSON.
     pub fn regex(&self) -> Option<&str> {
         match self.engine() {
             Engine::Pattern(pattern) => Some(pattern.source()),

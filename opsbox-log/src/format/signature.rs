@@ -724,7 +724,7 @@ fn contents(hir: &Hir) -> Result<Option<Box<[Content]>>, NoPlan> {
     for part in parts {
         let mut template = Template::default();
         let (min, max) = if let Some((set, min, max)) = run_of(part)? {
-            if !(0..BLOCK).all(|_| template.push(&set)) {
+            if min > BLOCK || !(0..BLOCK).all(|_| template.push(&set)) {
                 return Ok(None);
             }
             (min, max.unwrap_or(BLOCK).min(BLOCK))

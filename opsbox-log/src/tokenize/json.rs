@@ -31,8 +31,8 @@ impl Default for Scratch {
 }
 
 /// Writes a cell for each key of the object that `line` is. Keys of nested objects become paths
-/// with dots; arrays, and empty or too deep objects, stay JSON text; null is an absent value. Of two
-/// equal paths the last wins.
+/// with dots; arrays, and empty, too deep or selected objects, stay JSON text; null is an absent
+/// value. Of two equal paths the last wins.
 pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Block) -> Result<(), Reason> {
     scratch.line.clear();
     scratch.line.extend_from_slice(line);
@@ -121,7 +121,9 @@ impl<'w> Walk<'w> {
     fn value(&mut self, depth: usize) -> Result<(), Reason> {
         let start = self.offset()?;
         let cell = match self.node()? {
-            Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
+            Node::Object { len, .. }
+                if len > 0 && depth < MAX_FLATTEN_DEPTH && !self.rows.is_column(self.path) =>
+            {
                 return self.object(len, depth + 1);
             }
             Node::Object { count, .. } | Node::Array { count, .. } => {

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::{
     batch::{Block, Origin, Place, Rows},
-    format::{Engine, Format, Pattern, PatternScratch},
+    format::{Engine, Fit, Format, Pattern, PatternScratch},
     frame::{self, BOM, Lines},
     scan::Chosen,
     unmatched::Reason,
@@ -118,8 +118,13 @@ impl<'f> Tokenizer<'f> {
                     rows.push_places(places);
                     return Ok(());
                 }
+                let offset = match pattern.fit(line, scratch) {
+                    Fit::Yes => line.len(),
+                    Fit::No(reason) => return Err(reason),
+                    Fit::Unknown { offset } => offset,
+                };
                 let Some(spans) = pattern.captures(line, scratch) else {
-                    return Err(pattern.mismatch(line, scratch));
+                    return Err(Reason::NoMatch { offset });
                 };
                 for span in spans {
                     rows.push(span.map_or(Place::Null, Place::Line));
