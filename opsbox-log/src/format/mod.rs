@@ -1,6 +1,7 @@
 mod aws;
 mod catalogue;
 mod detect;
+pub(crate) mod head;
 #[cfg(test)]
 mod mysql_slow;
 mod openssh;

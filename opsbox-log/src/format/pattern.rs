@@ -16,6 +16,7 @@ use regex_syntax::{
 
 use super::{
     Field,
+    head::Head,
     plan::{NoPlan, Plan},
     signature::Signature,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Pattern {
     stand_ins: Box<[usize]>,
     plan: Result<Plan, NoPlan>,
     signature: Result<Box<Signature>, NoPlan>,
+    head: Option<Box<Head>>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
@@ -140,9 +142,15 @@ impl Pattern {
             )
             .build_from_nfa(nfa)
             .map_err(|error| build_error(source, &error))?;
+        let plan = Plan::compile(&inner, &order);
+        let head = match &plan {
+            Ok(plan) if stand_ins.is_empty() => Head::compile(plan).map(Box::new),
+            _ => None,
+        };
         let pattern = Self {
             source: source.into(),
-            plan: Plan::compile(&inner, &order),
+            plan,
+            head,
             signature: match stand_ins.is_empty() {
                 true => Signature::compile(&inner, &order).map(Box::new),
                 false => Err(NoPlan("one column of several captures")),
@@ -171,6 +179,10 @@ impl Pattern {
 
     pub(crate) fn signature(&self) -> Option<&Signature> {
         self.signature.as_deref().ok()
+    }
+
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.head.as_deref()
     }
 
     #[cfg(test)]

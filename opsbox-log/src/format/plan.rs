@@ -112,7 +112,7 @@ impl Set {
 }
 
 /// How to pass over the bytes of a set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Skip {
     pub(crate) set: Set,
     pub(crate) stops: Option<Stops>,
@@ -145,7 +145,7 @@ pub(crate) enum Stops {
 
 /// One byte of each of some sets, each of one or two ranges: a timestamp, a status code. Lengths and
 /// bytes of the ranges stand side by side, so that the compiler can check many bytes at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Template {
     first: [Vec<u8>; 2],
     second: [Vec<u8>; 2],
@@ -194,7 +194,7 @@ impl Template {
         Lanes { first, second }
     }
 
-    fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         for (mine, other) in [
             (&mut self.first, other.first),
             (&mut self.second, other.second),
@@ -225,7 +225,7 @@ impl Template {
 const MAX_TEMPLATE: usize = BLOCK;
 
 /// One step of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// These bytes.
     Literal(Box<[u8]>),
@@ -255,8 +255,23 @@ pub(crate) enum Step {
     },
 }
 
+impl Step {
+    /// The columns whose captures begin or end in it.
+    pub(crate) fn columns(&self, out: &mut Vec<usize>) {
+        match self {
+            Self::Close(column) => out.push(*column),
+            Self::Choice(alternatives) => {
+                let steps = alternatives.iter().flat_map(|it| &it.steps);
+                steps.for_each(|step| step.columns(out));
+            }
+            Self::Repeat { body, .. } => body.iter().for_each(|step| step.columns(out)),
+            _ => {}
+        }
+    }
+}
+
 /// An alternative, and how it has to begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Alternative {
     pub(crate) first: Set,
     pub(crate) literal: Box<[u8]>,
@@ -264,7 +279,7 @@ pub(crate) struct Alternative {
 }
 
 /// As many bytes of a set as there are, or if lazy as few as what follows allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) set: Set,
     /// The bytes that can be passed over without a look at what follows.
@@ -276,7 +291,7 @@ pub(crate) struct Run {
 }
 
 /// What comes after a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Follow {
     pub(crate) first: Set,
     /// The bytes that must come, as far as they are the same in every case and more than one.
@@ -285,7 +300,7 @@ pub(crate) struct Follow {
     pub(crate) disjoint: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Escaped {
     pub(crate) set: Set,
     /// The bytes that can be passed over without a look at what follows.

@@ -43,6 +43,51 @@ pub(crate) struct CellLanes {
     pub(crate) absent: [u32; LANES],
 }
 
+impl CellLanes {
+    /// Columns that lines do not have, until they are said to; `None` if there are too many.
+    pub(crate) fn absent(columns: usize) -> Option<Self> {
+        let mut absent = [0; LANES];
+        absent.get_mut(..columns)?.fill(u32::MAX);
+        Some(Self {
+            columns,
+            start: [0; LANES],
+            start_add: [0; LANES],
+            end: [0; LANES],
+            end_add: [0; LANES],
+            absent,
+        })
+    }
+
+    /// A column begins at a distance from a lane.
+    pub(crate) fn open(&mut self, column: usize, place: (usize, u16)) {
+        set(&mut self.start, &mut self.start_add, column, place);
+    }
+
+    /// A column ends there, and is in each line.
+    pub(crate) fn close(&mut self, column: usize, place: (usize, u16)) {
+        set(&mut self.end, &mut self.end_add, column, place);
+        self.present(column);
+    }
+
+    pub(crate) fn present(&mut self, column: usize) {
+        if let Some(absent) = self.absent.get_mut(column) {
+            *absent = 0;
+        }
+    }
+}
+
+fn set(
+    lanes: &mut [u16; LANES],
+    adds: &mut [u16; LANES],
+    column: usize,
+    (lane, add): (usize, u16),
+) {
+    if let (Some(lanes), Some(adds)) = (lanes.get_mut(column), adds.get_mut(column)) {
+        *lanes = u16::try_from(lane).unwrap_or(u16::MAX);
+        *adds = add;
+    }
+}
+
 /// What the bytes of a part have to be.
 #[derive(Debug)]
 pub(crate) enum Check {
@@ -135,9 +180,6 @@ struct Part {
 impl Signature {
     /// The signature of a whole-line pattern; `order` has the capture of each column.
     pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Result<Self, NoPlan> {
-        if order.len() > LANES {
-            return Err(NoPlan("more columns than a signature takes"));
-        }
         let mut always = Set::empty();
         if has_byte(pattern, ESCAPE) {
             always.insert(ESCAPE);
@@ -173,7 +215,8 @@ impl Signature {
         if parts.len() + 2 > LANES {
             return Err(NoPlan("more delimiters than a signature takes"));
         }
-        let mut builder = Builder::new(&parts, order);
+        let builder = Builder::new(&parts, order);
+        let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
         for (lane, part) in parts.into_iter().enumerate() {
             let structural = if part.quoted { &always } else { &outside };
             builder.part(lane, part, structural)?;
@@ -365,7 +408,8 @@ struct Open {
 }
 
 impl<'o> Builder<'o> {
-    fn new(parts: &[Part], order: &'o [usize]) -> Self {
+    fn new(parts: &[Part], order: &'o [usize]) -> Option<Self> {
+        let cells = CellLanes::absent(order.len())?;
         let mut bytes = [0; LANES];
         for (slot, part) in bytes.iter_mut().zip(parts) {
             *slot = part.end.unwrap_or(b'\n');
@@ -380,26 +424,14 @@ impl<'o> Builder<'o> {
             // Between CR and LF there is nothing.
             *slot = 0;
         }
-        let mut absent = [0; LANES];
-        absent
-            .iter_mut()
-            .take(order.len())
-            .for_each(|slot| *slot = u32::MAX);
-        Self {
+        Some(Self {
             signature: Signature {
                 classes: Classes::new(|_| false, |_| false, None),
                 endings: [bytes, crlf],
                 len,
                 min: [0; LANES],
                 span,
-                cells: CellLanes {
-                    columns: order.len(),
-                    start: [0; LANES],
-                    start_add: [0; LANES],
-                    end: [0; LANES],
-                    end_add: [0; LANES],
-                    absent,
-                },
+                cells,
                 checks: Box::default(),
                 steps: Box::default(),
             },
@@ -411,7 +443,7 @@ impl<'o> Builder<'o> {
                 len: 0,
             },
             order,
-        }
+        })
     }
 
     /// The part before structural byte `lane`, counted from 0; in it there are no `structural` bytes.
@@ -532,9 +564,7 @@ impl<'o> Builder<'o> {
         let columns = captures.iter().map(|&capture| self.column(capture));
         let columns: Box<[usize]> = columns.collect::<Result<_, _>>()?;
         for &column in &columns {
-            if let Some(slot) = self.signature.cells.absent.get_mut(column) {
-                *slot = 0;
-            }
+            self.signature.cells.present(column);
         }
         self.steps.push(PartSteps {
             from,
@@ -558,16 +588,11 @@ impl<'o> Builder<'o> {
                 }
                 Item::Open(capture) => {
                     let column = self.column(*capture)?;
-                    let cells = &mut self.signature.cells;
-                    set_lane(&mut cells.start, &mut cells.start_add, column, at);
+                    self.signature.cells.open(column, (at.lane, at.add));
                 }
                 Item::Close(capture) => {
                     let column = self.column(*capture)?;
-                    let cells = &mut self.signature.cells;
-                    set_lane(&mut cells.end, &mut cells.end_add, column, at);
-                    if let Some(slot) = cells.absent.get_mut(column) {
-                        *slot = 0;
-                    }
+                    self.signature.cells.close(column, (at.lane, at.add));
                 }
                 Item::Many(_) => return Err(CROSSED),
             }
@@ -647,13 +672,6 @@ impl<'o> Builder<'o> {
 }
 
 const CROSSED: NoPlan = NoPlan("a capture that begins in a repetition and ends after it");
-
-fn set_lane(lanes: &mut [u16; LANES], adds: &mut [u16; LANES], column: usize, place: Place) {
-    if let (Some(lane), Some(add)) = (lanes.get_mut(column), adds.get_mut(column)) {
-        *lane = u16::try_from(place.lane).unwrap_or(u16::MAX);
-        *add = place.add;
-    }
-}
 
 /// Alternatives that cannot have the delimiter, and a last one that is a lazy run.
 fn last_is_lazy(hir: &Hir, end: u8) -> Result<bool, NoPlan> {

@@ -57,6 +57,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        bits(load(block))
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mask: u64) -> u64 {
         // SAFETY: as in `equal`.
         unsafe {

@@ -38,6 +38,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe { _mm512_movepi8_mask(load(block)) }
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mask: u64) -> u64 {
         // SAFETY: as in `equal`.
         unsafe {

@@ -119,6 +119,11 @@ impl Chosen {
         }
     }
 
+    /// Whether it has vector instructions.
+    pub(crate) fn is_vector(self) -> bool {
+        self.0 != Kernel::Portable
+    }
+
     pub(super) fn kernel(self) -> Kernel {
         self.0
     }

@@ -43,6 +43,9 @@ pub(crate) trait Simd: Copy {
     /// The bytes that are equal to `byte`.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
+    /// The bytes above 127.
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
+
     /// For each bit the parity of the bits up to and with it.
     fn prefix_xor(self, mask: u64) -> u64;
 

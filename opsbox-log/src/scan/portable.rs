@@ -32,6 +32,15 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        let mut flags = [0; BLOCK];
+        for (flag, &it) in flags.iter_mut().zip(block) {
+            *flag = it >> 7;
+        }
+        bits(&flags)
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mut mask: u64) -> u64 {
         for shift in [1, 2, 4, 8, 16, 32] {
             mask ^= mask << shift;

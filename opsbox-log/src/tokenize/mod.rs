@@ -1,9 +1,11 @@
 //! Lines to rows: the loop that all engines share.
 
+mod chunk;
+mod head;
 #[cfg(feature = "json")]
 mod json;
 mod logfmt;
-pub(crate) mod signature;
+mod signature;
 pub(crate) mod walk;
 
 use std::ops::Range;
@@ -11,7 +13,7 @@ use std::ops::Range;
 use crate::{
     batch::{Block, Origin, Place, Rows},
     format::{Engine, Fit, Format, Pattern, PatternScratch},
-    frame::{self, BOM, Lines},
+    frame::{BOM, Lines},
     scan::Chosen,
     unmatched::Reason,
 };
@@ -54,23 +56,31 @@ pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: 
             }
         }
     };
-    match format.engine() {
-        Engine::Pattern(pattern)
-            if !options.regex_only
-                && let Some(signature) = pattern.signature() =>
-        {
-            let mut scratch = signature::Scratch::new(signature);
-            signature::run(
-                options.kernel,
-                signature,
-                &mut scratch,
-                input,
-                from..input.len(),
-                line_limit,
-                &mut block,
-                |range, block| one(frame::trim(input, range), block),
-            );
-        }
+    let pattern = match format.engine() {
+        Engine::Pattern(pattern) if !options.regex_only => Some(pattern),
+        _ => None,
+    };
+    let signature = pattern.and_then(|pattern| pattern.signature());
+    let head = pattern.and_then(|pattern| pattern.head());
+    match (signature, head) {
+        (Some(signature), _) => signature::run(
+            options.kernel,
+            signature,
+            input,
+            from..input.len(),
+            line_limit,
+            &mut block,
+            one,
+        ),
+        (None, Some(head)) if options.kernel.is_vector() => head::run(
+            options.kernel,
+            head,
+            input,
+            from..input.len(),
+            line_limit,
+            &mut block,
+            one,
+        ),
         _ => {
             for range in Lines::new(input, from) {
                 one(range, &mut block);

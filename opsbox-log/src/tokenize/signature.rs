@@ -12,19 +12,16 @@
 
 use std::ops::Range;
 
-use super::walk;
+use super::{
+    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
+    walk,
+};
 use crate::{
-    batch::{Block, Cell},
+    batch::Block,
     format::signature::{Check, Content, PartSteps, Place, Signature},
+    frame,
     scan::{self, BLOCK, Chosen, Classes, LANES, Simd, Work},
 };
-
-/// Bytes that are scanned before their lines are looked at: what the nearest cache holds. Places in a
-/// chunk are 16 bits.
-const CHUNK: usize = 16 << 10;
-
-/// Lines of a chunk that are looked at together; more begin a new chunk.
-const CHUNK_LINES: usize = CHUNK / 8;
 
 /// What is kept from chunk to chunk.
 pub(crate) struct Scratch {
@@ -35,10 +32,7 @@ pub(crate) struct Scratch {
     /// signature.
     ats: Box<[u16]>,
     fits: Box<[bool]>,
-    /// Rows that are not in the block yet.
-    lines: Box<[u32]>,
-    cells: Box<[u32]>,
-    rows: usize,
+    rows: RowBuffer,
     /// Places of captures inside a part.
     slots: Box<[u32]>,
 }
@@ -53,20 +47,17 @@ impl Scratch {
             bytes: vec![0; room].into(),
             ats: vec![0; CHUNK_LINES].into(),
             fits: vec![false; CHUNK_LINES].into(),
-            lines: vec![0; rows].into(),
-            cells: vec![0; rows * signature.cells.columns + LANES].into(),
-            rows: 0,
+            rows: RowBuffer::new(rows, signature.cells.columns),
             slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
         }
     }
 }
 
 /// Tokenizes the lines of `range`, of which the last may have no ending. `line` is called for those
-/// that the signature does not decide, with the range of the line without its LF, in their order.
+/// that the signature does not decide, with the range of the line without its ending, in their order.
 pub(crate) fn run(
     kernel: Chosen,
     signature: &Signature,
-    scratch: &mut Scratch,
     input: &[u8],
     range: Range<usize>,
     line_limit: usize,
@@ -77,7 +68,7 @@ pub(crate) fn run(
         kernel,
         Lines {
             signature,
-            scratch,
+            scratch: &mut Scratch::new(signature),
             input,
             range,
             line_limit,
@@ -113,7 +104,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
                 found += 1;
             }
             let done = self.chunk(simd, at, found);
-            self.flush();
+            self.scratch.rows.flush(self.block);
             let (read, all) = (at + done - self.range.start, self.range.len());
             self.block.reserve_for(read, all);
             at = match done {
@@ -125,7 +116,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
                         .unwrap_or_default();
                     let end =
                         memchr::memchr(b'\n', rest).map_or(self.range.end, |end| chunk_end + end);
-                    (self.line)(at..end, self.block);
+                    (self.line)(frame::trim(self.input, at..end), self.block);
                     end + 1
                 }
                 done => at + done,
@@ -147,26 +138,24 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         for line in 0..lines {
             let at = usize::from(self.scratch.ats[line]);
             if self.scratch.fits[line]
-                && self.scratch.row(simd, self.signature, first, at)
+                && self.scratch.write(simd, self.signature, first, at)
                 && self
                     .signature
                     .steps
                     .iter()
                     .all(|part| self.steps(part, base, at))
             {
-                self.scratch.rows += 1;
+                self.scratch.rows.accept();
                 continue;
             }
-            self.flush();
+            self.scratch.rows.flush(self.block);
             let next = match line + 1 < lines {
                 true => usize::from(self.scratch.ats[line + 1]),
                 false => end,
             };
             let start = base + usize::from(self.scratch.places[at].wrapping_add(1));
-            (self.line)(
-                start..base + usize::from(self.scratch.places[next]),
-                self.block,
-            );
+            let line = start..base + usize::from(self.scratch.places[next]);
+            (self.line)(frame::trim(self.input, line), self.block);
         }
         match end {
             0 => 0,
@@ -228,16 +217,6 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         let from = self.scratch.place(at, part.from) - start;
         let to = self.scratch.place(at, part.to) - start;
         self.scratch.steps(part, line, from..to)
-    }
-
-    /// Moves the rows to the block.
-    #[inline(always)]
-    fn flush(&mut self) {
-        let rows = std::mem::take(&mut self.scratch.rows);
-        let cells = rows * self.signature.cells.columns;
-        let (lines, cells) = (&self.scratch.lines[..rows], &self.scratch.cells[..cells]);
-        self.block
-            .extend_rows(lines, cells.iter().map(|&place| Cell::packed(place)));
     }
 }
 
@@ -310,25 +289,14 @@ impl Scratch {
         }
     }
 
-    /// Writes the next row; whether it counts is for the caller to say.
+    /// Writes the next row.
     #[inline(always)]
-    fn row<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
-        let columns = signature.cells.columns;
+    fn write<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
         let Some(places) = self.places.get(at..).and_then(|it| it.first_chunk()) else {
             return false;
         };
-        let from = self.rows * columns;
-        let room = self.cells.get_mut(from..);
-        let Some(room) = room.and_then(|room| room.first_chunk_mut()) else {
-            return false;
-        };
-        simd.cells(places, &signature.cells, room);
-        let Some(line) = self.lines.get_mut(self.rows) else {
-            return false;
-        };
-        // Blocks are shorter than 4 GiB.
-        *line = (first + usize::from(places[0].wrapping_add(1))) as u32;
-        true
+        let line = first + usize::from(places[0].wrapping_add(1));
+        self.rows.write(simd, places, &signature.cells, line)
     }
 
     /// Runs the steps of a part; their captures replace the row's cells.
@@ -339,42 +307,16 @@ impl Scratch {
         if walk::steps(&part.steps, line, range.start, &mut self.slots) != Some(range.end) {
             return false;
         }
-        let first = self.rows * (self.slots.len() / 2);
+        let cells = self.rows.next();
         for &column in &part.columns {
             let (start, end) = (self.slots[2 * column], self.slots[2 * column + 1]);
-            self.cells[first + column] = match end {
+            cells[column] = match start.max(end) {
                 walk::NONE => u32::MAX,
                 _ => start | end.saturating_sub(start) << 16,
             };
         }
         true
     }
-}
-
-/// Bits from `len` on.
-#[inline(always)]
-fn all_from(len: usize) -> u64 {
-    u64::MAX.checked_shl(len as u32).unwrap_or(0)
-}
-
-/// The block of the input at `at`; beyond the input are zeros.
-#[inline(always)]
-fn block_at<'b>(input: &'b [u8], at: usize, spare: &'b mut [u8; BLOCK]) -> &'b [u8; BLOCK] {
-    let rest = input.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(block) => block,
-        None => {
-            *spare = padded(rest);
-            spare
-        }
-    }
-}
-
-#[cold]
-fn padded(rest: &[u8]) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    block
 }
 
 /// Writes the structural bytes of a chunk into the stream, and returns how many there are.
