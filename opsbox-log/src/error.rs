@@ -56,6 +56,19 @@ pub enum Error {
         message: String,
     },
 
+    /// A column has too many distinct values to be read as categories.
+    #[error(
+        "column {column:?} has more than {limit} distinct values in one batch; read it as text, or \
+         parse fewer lines at once"
+    )]
+    #[non_exhaustive]
+    TooManyCategories {
+        /// The column.
+        column: String,
+        /// The limit, [`MAX_CATEGORIES`](crate::limits::MAX_CATEGORIES).
+        limit: usize,
+    },
+
     /// A pattern does not compile.
     #[error("pattern, byte {offset}, at {part:?}: {message}")]
     #[non_exhaustive]
@@ -137,6 +150,8 @@ pub enum ErrorKind {
     FeatureDisabled,
     /// A column does not exist, or is named twice.
     UnknownField,
+    /// A column has too many distinct values to be categories.
+    TooManyCategories,
     /// A pattern does not compile.
     InvalidPattern,
     /// No preset fits the sample.
@@ -160,6 +175,7 @@ impl Error {
             Self::UnknownPreset { .. } => ErrorKind::UnknownPreset,
             Self::FeatureDisabled { .. } => ErrorKind::FeatureDisabled,
             Self::Field { .. } => ErrorKind::UnknownField,
+            Self::TooManyCategories { .. } => ErrorKind::TooManyCategories,
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,

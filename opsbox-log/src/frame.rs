@@ -36,16 +36,21 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         let start = self.start;
-        let (mut end, next) = match self.ends.next() {
+        let (end, next) = match self.ends.next() {
             Some(at) => (self.base + at, self.base + at + 1),
             None if start < self.input.len() => (self.input.len(), self.input.len()),
             None => return None,
         };
-        if end > start && self.input.get(end - 1) == Some(&b'\r') {
-            end -= 1;
-        }
         self.start = next;
-        Some(start..end)
+        Some(trim(self.input, start..end))
+    }
+}
+
+/// A line without the CR of its ending.
+pub(crate) fn trim(input: &[u8], line: Range<usize>) -> Range<usize> {
+    match input.get(line.clone()) {
+        Some([.., b'\r']) => line.start..line.end - 1,
+        _ => line,
     }
 }
 

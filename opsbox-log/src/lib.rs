@@ -36,6 +36,7 @@
 //! - A field's bytes are never copied, but for strings with escapes in `ndjson` and `logfmt`.
 //! - Every line is accounted for: it is a row, or unmatched with line number, offset and reason.
 //! - No input panics, and each pattern matches in time linear in the line.
+//! - A value that does not fit its column's [type](types) is null and counted, never a wrong number.
 //! - Bytes are bytes: NUL and invalid UTF-8 are parsed like any others.
 //!
 //! # Limits
@@ -51,7 +52,8 @@
 //! | `json` | yes | the preset `ndjson` | simd-json |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 
-#![forbid(unsafe_code)]
+// Only `scan` may allow it.
+#![deny(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -64,6 +66,7 @@ mod frame;
 pub mod limits;
 mod parser;
 mod read;
+mod scan;
 mod text;
 mod tokenize;
 pub mod types;
@@ -74,4 +77,5 @@ pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use parser::Parser;
 pub use read::Batches;
+pub use scan::{Kernel, UnknownKernel};
 pub use unmatched::{Reason, Unmatched};

@@ -94,3 +94,14 @@ pub const DETECT_SAMPLE_BYTES: usize = 256 << 10;
 ///
 /// [`Format::detect`]: crate::Format::detect
 pub const DETECT_SAMPLE_LINES: usize = 1000;
+
+/// Most distinct values of one column of a batch that is read as [`Type::Category`]: 262,144.
+///
+/// One more is the error `TooManyCategories`: such a column is better off as text, and its memory and
+/// that of those who merge dictionaries stays bounded.
+///
+/// [`Type::Category`]: crate::types::Type::Category
+pub const MAX_CATEGORIES: usize = 1 << 18;
+
+/// Values that do not fit their type and are kept as examples, of each column: 8. All are counted.
+pub const MAX_INVALID_EXAMPLES: usize = 8;

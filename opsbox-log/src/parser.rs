@@ -7,6 +7,7 @@ use crate::{
     format::Format,
     limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
     read::Batches,
+    scan::{Chosen, Kernel},
     tokenize::{Options, tokenize},
 };
 
@@ -35,6 +36,7 @@ impl Parser {
             options: Options {
                 line_limit: DEFAULT_MAX_LINE_BYTES,
                 regex_only: false,
+                kernel: Chosen::new(Kernel::best()),
             },
             batch_bytes: DEFAULT_BATCH_BYTES,
         }
@@ -62,6 +64,14 @@ impl Parser {
     #[must_use]
     pub fn regex_only(mut self, regex_only: bool) -> Self {
         self.options.regex_only = regex_only;
+        self
+    }
+
+    /// Runs on this kernel instead of the [best](Kernel::best) one; on the best if the processor does
+    /// not have it. The result is the same.
+    #[must_use]
+    pub fn kernel(mut self, kernel: Kernel) -> Self {
+        self.options.kernel = Chosen::new(kernel);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 use crate::{
-    batch::{Batch, Origin, Rows},
+    batch::{Batch, Block, Origin, Rows},
     error::Error,
     frame::BOM,
     parser::Parser,
@@ -148,9 +148,9 @@ impl<R: Read> Batches<R> {
         if last == Some(b'\r') {
             len -= 1;
         }
-        let mut rows = Rows::fixed(self.parser.format().shared_fields());
-        rows.reject(origin.line, 0, len, Reason::TooLong { limit });
-        Ok(Batch::new(line, rows, origin, limit))
+        let mut block = Block::new(self.parser.format().shared_fields(), 0);
+        block.reject(0, len, Reason::TooLong { limit });
+        Ok(Batch::new(line, Rows::of(block), origin, limit))
     }
 
     fn batch(&mut self, buffer: Vec<u8>) -> Batch<Vec<u8>> {

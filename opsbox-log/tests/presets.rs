@@ -10,7 +10,7 @@ use opsbox_log::{Format, Parser, Reason};
 fn every_example_fits_its_own_preset_and_is_detected() {
     for preset in Format::presets() {
         let Ok(format) = preset.format() else {
-            assert_eq!((preset.name(), cfg!(feature = "json")), ("ndjson", false));
+            assert!(!cfg!(feature = "json") && preset.name().contains("json"));
             continue;
         };
         let batch = Parser::new(format).parse(preset.example());
@@ -34,11 +34,7 @@ fn every_pattern_of_a_preset_has_a_plan() {
         if let Ok(format) = preset.format()
             && format.regex().is_some()
         {
-            assert!(
-                format.explain().starts_with("a plan of "),
-                "{}",
-                preset.name()
-            );
+            assert!(format.explain().contains("a plan of "), "{}", preset.name());
         }
     }
 }
@@ -362,6 +358,21 @@ fn ndjson() {
     // Beyond what simd-json takes.
     refuses_at("ndjson", "{\"a\":1e400}", "not valid JSON at byte 5");
     refuses_at("ndjson", r#"{"a":"\ud800"}"#, "not valid JSON");
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn an_object_that_is_selected_stays_json() {
+    let format = Format::preset("ndjson").unwrap();
+    let parser = Parser::new(format.select(["http", "level", "http.status"]).unwrap());
+    let batch = parser.parse(r#"{"http":{"status":200,"h":{"a":1}},"level":"info"}"#);
+    let record = batch.record(0).unwrap();
+    assert_eq!(
+        record.get("http"),
+        Some(&br#"{"status":200,"h":{"a":1}}"#[..])
+    );
+    assert_eq!(record.get("level"), Some(&b"info"[..]));
+    assert_eq!(record.get("http.status"), None);
 }
 
 #[cfg(feature = "json")]

@@ -6,7 +6,10 @@
 use std::{env, ffi::OsString, fs, path::PathBuf, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use opsbox_log::{Format, Parser, Reason};
+use opsbox_log::{
+    Format, Parser, Reason,
+    types::{TimeContext, TimestampFormat, Type},
+};
 
 const ACCESS: &str = "apache-combined-10k.log";
 const AUTH: &str = "auth.log";
@@ -29,6 +32,9 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("access_log", ACCESS, access_log),
         trial("auth_log", AUTH, auth_log),
+        trial("typed_access_log", ACCESS, typed_access_log),
+        trial("typed_auth_log", AUTH, typed_auth_log),
+        trial("auth_log_of_sshd", AUTH, auth_log_of_sshd),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -89,5 +95,106 @@ fn auth_log(log: Vec<u8>) -> Result<(), Failed> {
         };
         assert_eq!(by_hand, tag, "line {}", record.line_number());
     }
+    Ok(())
+}
+
+/// Everything that a preset gives a type decodes, and is what other readings of the line say.
+fn typed_access_log(log: Vec<u8>) -> Result<(), Failed> {
+    let batch = Parser::new(Format::preset("combined")?).parse(&log);
+    let column = |name: &str| batch.column(name).ok_or("no column");
+    let times = column("time_local")?.typed()?;
+    assert_eq!((times.len(), times.null_count()), (9999, 0));
+    for (record, time) in batch.records().zip(times.integers()) {
+        let text = record.text("time_local").ok_or("no time")?;
+        let by_jiff = jiff::fmt::strtime::parse("%d/%b/%Y:%H:%M:%S %z", text.as_ref())?;
+        assert_eq!(
+            time,
+            Some(by_jiff.to_timestamp()?.as_microsecond()),
+            "{text}"
+        );
+    }
+    // Four days of May 2015; requests are logged when they end, so neighbours may change places.
+    let micros = times.as_i64().ok_or("no times")?;
+    let days: Vec<_> = micros
+        .iter()
+        .map(|it| it.div_euclid(86_400_000_000))
+        .collect();
+    assert!(days.is_sorted());
+    assert_eq!((days.first(), days.last()), (Some(&16_572), Some(&16_575)));
+
+    for name in ["status", "body_bytes_sent"] {
+        let typed = column(name)?.typed()?;
+        assert_eq!(typed.invalid().count(), 0, "{name}");
+        for (text, value) in column(name)?.iter().zip(typed.integers()) {
+            let text = std::str::from_utf8(text.ok_or("no value")?)?;
+            assert_eq!(text.parse().ok(), value, "{text}");
+        }
+    }
+    // GET, POST, HEAD, OPTIONS.
+    let methods = column("request_method")?.typed_as(Type::Category)?;
+    assert_eq!(methods.dictionary().map(<[_]>::len), Some(4));
+    let addresses = column("remote_addr")?.typed_as(Type::IpAddr)?;
+    for (text, example) in column("remote_addr")?.iter().zip(0..) {
+        let text = std::str::from_utf8(text.ok_or("no value")?)?;
+        let valid = addresses.validity().is_valid(example);
+        assert_eq!(text.parse::<std::net::IpAddr>().is_ok(), valid, "{text}");
+    }
+    Ok(())
+}
+
+/// A file without years, read at its end: its times do not go back, and are jiff's with the year.
+fn typed_auth_log(log: Vec<u8>) -> Result<(), Failed> {
+    let batch = Parser::new(Format::preset("syslog-rfc3164")?).parse(&log);
+    let column = batch.column("timestamp").ok_or("no column")?;
+    let syslog = Type::Timestamp(TimestampFormat::Syslog);
+    let unread = column.typed_as(syslog)?;
+    assert_eq!(unread.invalid().count(), batch.len());
+    // 1 January 2016, 00:00 UTC.
+    let read = TimeContext::new().reference(1_451_606_400_000_000);
+    let times = column.typed_in(syslog, read)?;
+    assert_eq!(times.null_count(), 0);
+    assert!(times.as_i64().ok_or("no times")?.is_sorted());
+    for (text, time) in column.iter().zip(times.integers()) {
+        let text = std::str::from_utf8(text.ok_or("no value")?)?;
+        let by_jiff =
+            jiff::fmt::strtime::parse("%Y %b %e %H:%M:%S %z", format!("2015 {text} +0000"))?;
+        assert_eq!(
+            time,
+            Some(by_jiff.to_timestamp()?.as_microsecond()),
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
+fn auth_log_of_sshd(log: Vec<u8>) -> Result<(), Failed> {
+    let batch = Parser::new(Format::preset("openssh-auth")?).parse(&log);
+    // Each line of sshd, and no other.
+    let lines = std::str::from_utf8(&log)?.lines();
+    let of_sshd: Vec<_> = lines.filter(|line| line.contains(" sshd[")).collect();
+    assert_eq!((batch.len(), of_sshd.len()), (4095, 4095));
+    let mut with_action = 0;
+    for (record, line) in batch.records().zip(of_sshd) {
+        assert_eq!(record.raw(), line.as_bytes());
+        let Some(action) = record.text("action") else {
+            continue;
+        };
+        with_action += 1;
+        // An independent reading: the words after `from` and `port`.
+        let words: Vec<_> = line.split(' ').collect();
+        let after = |word: &str| {
+            let at = words.iter().position(|it| *it == word)?;
+            Some(words.get(at + 1)?.split(':').next()?.to_owned())
+        };
+        if matches!(&*action, "Accepted" | "Failed" | "Invalid user") {
+            let address = record.text("source_address").map(|it| it.into_owned());
+            assert_eq!(address, after("from"), "{line}");
+            let port = record.text("source_port").map(|it| it.into_owned());
+            assert_eq!(port, after("port"), "{line}");
+        }
+    }
+    // The others are of PAM's modules (check pass, ignoring max retries), input_userauth_request,
+    // and signals.
+    assert_eq!(with_action, 3435);
     Ok(())
 }

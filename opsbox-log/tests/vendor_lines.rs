@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{fits, refuses};
+use common::{fits, parse, refuses};
+#[cfg(feature = "json")]
+use opsbox_log::{Format, Parser};
 
 #[test]
 fn common_log_format() {
@@ -271,5 +273,260 @@ fn cef() {
             ("severity", "10"),
             ("extension", "src=10.0.0.1 act=blocked a | dst=1.1.1.1"),
         ],
+    );
+}
+
+/// The example of AWS's user guide for Application Load Balancers, "Access log entries", HTTPS.
+const ALB: &str = concat!(
+    r#"https 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 10.0.0.1:80 "#,
+    r#"0.086 0.048 0.037 200 200 0 57 "GET https://www.example.com:443/ HTTP/1.1" "curl/7.46.0" "#,
+    "ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 ",
+    "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067 ",
+    r#""Root=1-58337281-1d84f3d73c47ec4e58577259" "www.example.com" "#,
+    r#""arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012" "#,
+    r#"1 2018-07-02T22:22:48.364000Z "authenticate,forward" "-" "-" "10.0.0.1:80" "200" "-" "-""#,
+);
+
+#[test]
+fn aws_alb() {
+    let columns = [
+        ("type", "https"),
+        ("time", "2018-07-02T22:23:00.186641Z"),
+        ("elb", "app/my-loadbalancer/50dc6c495c0c9188"),
+        ("client_port", "192.168.131.39:2817"),
+        ("target_port", "10.0.0.1:80"),
+        ("request_processing_time", "0.086"),
+        ("target_processing_time", "0.048"),
+        ("response_processing_time", "0.037"),
+        ("elb_status_code", "200"),
+        ("target_status_code", "200"),
+        ("received_bytes", "0"),
+        ("sent_bytes", "57"),
+        ("request", "GET https://www.example.com:443/ HTTP/1.1"),
+        ("request_verb", "GET"),
+        ("request_url", "https://www.example.com:443/"),
+        ("request_proto", "HTTP/1.1"),
+        ("user_agent", "curl/7.46.0"),
+        ("ssl_cipher", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("ssl_protocol", "TLSv1.2"),
+        (
+            "target_group_arn",
+            "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067",
+        ),
+        ("trace_id", "Root=1-58337281-1d84f3d73c47ec4e58577259"),
+        ("domain_name", "www.example.com"),
+        (
+            "chosen_cert_arn",
+            "arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+        ),
+        ("matched_rule_priority", "1"),
+        ("request_creation_time", "2018-07-02T22:22:48.364000Z"),
+        ("actions_executed", "authenticate,forward"),
+        ("redirect_url", "-"),
+        ("error_reason", "-"),
+        ("target_port_list", "10.0.0.1:80"),
+        ("target_status_code_list", "200"),
+        ("classification", "-"),
+        ("classification_reason", "-"),
+        ("conn_trace_id", "TID_1234abcd5678ef90"),
+        ("transformed_host", "internal.example.com"),
+        ("transformed_uri", "/v2/"),
+        ("request_transform_status", "TransformSuccess"),
+    ];
+    let of_today = format!(
+        "{ALB} TID_1234abcd5678ef90 \"internal.example.com\" \"/v2/\" \"TransformSuccess\""
+    );
+    fits("aws-alb", &of_today, &columns);
+    // As logs of 2026 go on, with fields that the guide does not have yet.
+    let of_tomorrow = format!("{of_today} 100.51.96.60 \"-\" \"-\"");
+    fits("aws-alb", &of_tomorrow, &columns);
+    // Logs from before each of the fields after trace_id, which were added one by one.
+    let ends = of_today.match_indices(' ').map(|(at, _)| at);
+    let ends: Vec<_> = ends
+        .filter(|&at| at > of_today.find("Root=").unwrap())
+        .collect();
+    assert_eq!(ends.len(), 15);
+    for (&end, present) in ends.iter().zip(columns.len() - 15..) {
+        fits("aws-alb", of_today.split_at(end).0, &columns[..present]);
+    }
+    refuses("aws-alb", &format!("{ALB} "));
+    refuses("aws-alb", ALB.split_at(ALB.find(" \"Root=").unwrap()).0);
+}
+
+#[test]
+fn aws_alb_requests_without_parts() {
+    // A Lambda target and a request that never was one, by the same guide.
+    let line = r#"http 2018-11-30T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 - -1 -1 -1 400 - 0 272 "- http://www.example.com:80- -" "-" - - - "-" "-" "-" - 2018-11-30T22:22:48.364000Z "-" "-" "LambdaInvalidResponse" "-" "-" "Ambiguous" "UndefinedContentLengthSemantics""#;
+    let columns = parse("aws-alb", line);
+    let get = |name: &str| {
+        let column = columns.iter().find(|(field, _)| field == name);
+        column.map(|(_, value)| value.as_str())
+    };
+    assert_eq!(get("request"), Some("- http://www.example.com:80- -"));
+    assert_eq!(get("request_verb"), None);
+    assert_eq!(get("target_port"), Some("-"));
+    assert_eq!(get("target_processing_time"), Some("-1"));
+    assert_eq!(get("classification"), Some("Ambiguous"));
+    // A space inside the URL stays inside.
+    let spaced = ALB.replace("443/ HTTP", "443/a b HTTP");
+    let columns = parse("aws-alb", &spaced);
+    assert_eq!(
+        columns[14],
+        (
+            "request_url".into(),
+            "https://www.example.com:443/a b".into()
+        )
+    );
+}
+
+#[test]
+fn aws_elb() {
+    // The TCP example of AWS's user guide for Classic Load Balancers.
+    fits(
+        "aws-elb",
+        r#"2015-05-13T23:39:43.945958Z my-loadbalancer 192.168.131.39:2817 10.0.0.1:80 0.001069 0.000028 0.000041 - - 82 305 "- - - " "-" - -"#,
+        &[
+            ("time", "2015-05-13T23:39:43.945958Z"),
+            ("elb", "my-loadbalancer"),
+            ("client_port", "192.168.131.39:2817"),
+            ("backend_port", "10.0.0.1:80"),
+            ("request_processing_time", "0.001069"),
+            ("backend_processing_time", "0.000028"),
+            ("response_processing_time", "0.000041"),
+            ("elb_status_code", "-"),
+            ("backend_status_code", "-"),
+            ("received_bytes", "82"),
+            ("sent_bytes", "305"),
+            ("request", "- - - "),
+            ("user_agent", "-"),
+            ("ssl_cipher", "-"),
+            ("ssl_protocol", "-"),
+        ],
+    );
+    refuses("aws-elb", ALB);
+}
+
+#[test]
+fn hdfs() {
+    // Lines of Hadoop 0.18 as the log collection loghub has them.
+    fits(
+        "hdfs",
+        "081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_38865049064139660 terminating",
+        &[
+            ("timestamp", "081109 203615"),
+            ("pid", "148"),
+            ("level", "INFO"),
+            ("class", "dfs.DataNode$PacketResponder"),
+            (
+                "message",
+                "PacketResponder 1 for block blk_38865049064139660 terminating",
+            ),
+        ],
+    );
+    refuses("hadoop", "081109 203615 148 INFO dfs.DataNode: x");
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn journald() {
+    // The example of systemd's "Journal Export Formats", in its JSON form on one line.
+    let line = concat!(
+        r#"{"__CURSOR":"s=739ad463348b4ceca5a9e69c95a3c93f;i=4ece7","#,
+        r#""__REALTIME_TIMESTAMP":"1342540861416409","__MONOTONIC_TIMESTAMP":"21415215982","#,
+        r#""_BOOT_ID":"6c7c6013a26343b29e964691ff25d04c","_TRANSPORT":"syslog","PRIORITY":"4","#,
+        r#""SYSLOG_FACILITY":"3","SYSLOG_IDENTIFIER":"gdm-password]","SYSLOG_PID":"587","#,
+        r#""MESSAGE":"AccountsService-DEBUG(+): ActUserManager: ignoring unspecified session '8'","#,
+        r#""_PID":"587","_UID":"0","_HOSTNAME":"epsilon","_AUDIT_SESSION":"2"}"#,
+    );
+    fits(
+        "journald-json",
+        line,
+        &[
+            ("__REALTIME_TIMESTAMP", "1342540861416409"),
+            ("_HOSTNAME", "epsilon"),
+            ("SYSLOG_IDENTIFIER", "gdm-password]"),
+            ("_PID", "587"),
+            ("PRIORITY", "4"),
+            (
+                "MESSAGE",
+                "AccountsService-DEBUG(+): ActUserManager: ignoring unspecified session '8'",
+            ),
+            ("SYSLOG_FACILITY", "3"),
+            ("SYSLOG_PID", "587"),
+            ("_TRANSPORT", "syslog"),
+            ("_UID", "0"),
+            ("_BOOT_ID", "6c7c6013a26343b29e964691ff25d04c"),
+            ("__MONOTONIC_TIMESTAMP", "21415215982"),
+            ("__CURSOR", "s=739ad463348b4ceca5a9e69c95a3c93f;i=4ece7"),
+        ],
+    );
+    // The special cases of the same page: bytes that are no text, a field that stands there twice,
+    // and one that is too large.
+    fits(
+        "journald-json",
+        r#"{ "MESSAGE" : [ 104, 105, 7 ], "_SYSTEMD_UNIT" : [ "a.service", "b.service" ], "_CMDLINE" : null, "LARGE" : null }"#,
+        &[
+            ("_SYSTEMD_UNIT", r#"[ "a.service", "b.service" ]"#),
+            ("MESSAGE", "[ 104, 105, 7 ]"),
+        ],
+    );
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn docker() {
+    // The example of Docker's page on the json-file driver.
+    fits(
+        "docker-json",
+        r#"{"log":"Log line is here\n","stream":"stdout","time":"2019-01-01T11:11:11.111111111Z"}"#,
+        &[
+            ("log", "Log line is here\n"),
+            ("stream", "stdout"),
+            ("time", "2019-01-01T11:11:11.111111111Z"),
+        ],
+    );
+    // With labels and variables, as number 8358 of elastic/beats shows them.
+    fits(
+        "docker-json",
+        r#"{"log":"...log message...\n","stream":"stdout","attrs":{"MARATHON_APP_ID":"/test/test-service","stage":"prod"},"time":"2018-09-19T14:41:15.191384718Z"}"#,
+        &[
+            ("log", "...log message...\n"),
+            ("stream", "stdout"),
+            ("time", "2018-09-19T14:41:15.191384718Z"),
+            (
+                "attrs",
+                r#"{"MARATHON_APP_ID":"/test/test-service","stage":"prod"}"#,
+            ),
+        ],
+    );
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json_of_docker_and_journald_is_told_from_other_json() {
+    let detect = |lines: &[&str]| {
+        let sample = lines.join("\n") + "\n";
+        let detection = Format::detect(sample.as_bytes()).unwrap();
+        detection.format().name().to_owned()
+    };
+    let docker = r#"{"log":"a\n","stream":"stderr","time":"2019-01-01T11:11:11Z"}"#;
+    let other = r#"{"time":"2019-01-01T11:11:11Z","log":"a"}"#;
+    assert_eq!(detect(&[docker, docker]), "docker-json");
+    assert_eq!(detect(&[other, other]), "ndjson");
+    // Where some lines have other keys, those would be lost.
+    assert_eq!(detect(&[docker, docker, other]), "ndjson");
+    let journal = r#"{"MESSAGE":"a","__REALTIME_TIMESTAMP":"1"}"#;
+    assert_eq!(detect(&[journal]), "journald-json");
+    assert_eq!(detect(&[r#"{"MESSAGE":"a"}"#]), "ndjson");
+    // A line without any of the keys is a row without values, as with columns that were selected.
+    let parser = Parser::new(Format::preset("docker-json").unwrap());
+    let batch = parser.parse("{\"level\":\"info\"}\nplain\n");
+    assert_eq!((batch.len(), batch.unmatched().len()), (1, 1));
+    assert!(
+        batch
+            .record(0)
+            .unwrap()
+            .iter()
+            .all(|(_, value)| value.is_none())
     );
 }

@@ -1,9 +1,11 @@
+mod block;
 mod record;
 mod rows;
 
+pub(crate) use block::{Block, Cell, Place};
 pub use record::{Column, Record};
+pub(crate) use rows::Rows;
 pub use rows::Span;
-pub(crate) use rows::{Cell, Rows};
 
 use crate::{format::Field, unmatched::Unmatched};
 
@@ -64,7 +66,7 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// The number of rows: lines that fit the format.
     pub fn len(&self) -> usize {
-        self.rows.lines().len()
+        self.rows.len()
     }
 
     /// Whether there are no rows. There may be unmatched lines.
@@ -103,15 +105,18 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// The record of a row, counted from 0.
     pub fn record(&self, row: usize) -> Option<Record<'_>> {
-        let line = self.rows.lines().get(row)?;
-        Some(Record::new(self.view(), (row, line)))
+        let start = self.rows.line_start(row)?;
+        Some(Record::new(self.view(), row, start))
     }
 
     /// All records, in the order of their lines.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> + DoubleEndedIterator {
         let view = self.view();
-        let lines = self.rows.lines().iter().enumerate();
-        lines.map(move |line| Record::new(view, line))
+        (0..self.len()).map(move |row| {
+            // Each row has a line.
+            let start = view.rows.line_start(row).unwrap_or_default();
+            Record::new(view, row, start)
+        })
     }
 
     /// The lines that do not fit the format, in their order.
@@ -121,7 +126,7 @@ impl<B: AsRef<[u8]>> Batch<B> {
             let len = usize::try_from(mark.len).unwrap_or(usize::MAX);
             let end = mark.start.saturating_add(len.min(self.line_limit));
             Unmatched {
-                line_number: mark.number,
+                line_number: view.line_number(mark.index),
                 offset: view.offset(mark.start),
                 len: mark.len,
                 reason: mark.reason,
@@ -181,6 +186,10 @@ pub(crate) struct View<'b> {
 impl<'b> View<'b> {
     pub(crate) fn value(self, row: usize, field: usize) -> Option<&'b [u8]> {
         self.rows.value(self.input, row, field)
+    }
+
+    pub(crate) fn line_number(self, index: u64) -> u64 {
+        self.origin.line + index
     }
 
     pub(crate) fn offset(self, start: usize) -> u64 {

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, fmt};
 
-use super::{Span, View, rows::LineMark};
-use crate::format::Field;
+use super::{Span, View};
+use crate::{format::Field, frame::Lines};
 
 /// One field of all rows of a [`Batch`](crate::Batch).
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ impl<'b> Column<'b> {
 
     /// The number of rows.
     pub fn len(&self) -> usize {
-        self.view.rows.lines().len()
+        self.view.rows.len()
     }
 
     /// Whether there are no rows.
@@ -39,6 +39,12 @@ impl<'b> Column<'b> {
     /// Where the value of a row is.
     pub fn span(&self, row: usize) -> Option<Span> {
         self.view.rows.span(row, self.index)
+    }
+
+    /// The line number of a row in the input, from 1.
+    pub fn line_number(&self, row: usize) -> Option<u64> {
+        let rows = self.view.rows;
+        (row < rows.len()).then(|| self.view.line_number(rows.line_index(row)))
     }
 
     /// The values of all rows.
@@ -71,12 +77,13 @@ impl fmt::Debug for Column<'_> {
 pub struct Record<'b> {
     view: View<'b>,
     row: usize,
-    line: &'b LineMark,
+    /// Where the line begins in the input.
+    start: usize,
 }
 
 impl<'b> Record<'b> {
-    pub(super) fn new(view: View<'b>, (row, line): (usize, &'b LineMark)) -> Self {
-        Self { view, row, line }
+    pub(super) fn new(view: View<'b>, row: usize, start: usize) -> Self {
+        Self { view, row, start }
     }
 
     /// The bytes of a field; `None` if it is absent, or no column has this name.
@@ -114,20 +121,18 @@ impl<'b> Record<'b> {
 
     /// The line's number in the input, from 1.
     pub fn line_number(&self) -> u64 {
-        self.line.number
+        self.view.line_number(self.view.rows.line_index(self.row))
     }
 
     /// The byte offset of the line's start in the input.
     pub fn offset(&self) -> u64 {
-        self.view.offset(self.line.start)
+        self.view.offset(self.start)
     }
 
     /// The whole line without its ending.
     pub fn raw(&self) -> &'b [u8] {
-        let end = self.line.start + self.line.len as usize;
-        self.view
-            .input
-            .get(self.line.start..end)
+        let line = Lines::new(self.view.input, self.start).next();
+        line.and_then(|line| self.view.input.get(line))
             .unwrap_or_default()
     }
 }

@@ -1,12 +1,13 @@
-//! What a batch stores: where each field is, never the bytes of it.
+//! The blocks of a batch as one sequence of rows.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
-
-use crate::{
-    format::Field,
-    limits::{MAX_DISCOVERED_FIELDS, MAX_FIELD_NAME_BYTES},
-    unmatched::Reason,
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    ops::Range,
+    sync::Arc,
 };
+
+use super::block::{Block, Cell, Columns, NotNarrow, UnmatchedMark, Wide};
+use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,243 +20,128 @@ pub enum Span {
     Arena(Range<usize>),
 }
 
-/// A value's place, relative to its line: 8 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cell {
-    start: u32,
-    len: u32,
-}
-
-/// Marks a length as one in the arena. Lines are shorter than this, see `limits::MAX_LINE_BYTES`.
-const IN_ARENA: u32 = 1 << 31;
-
-impl Cell {
-    /// The value is absent.
-    pub(crate) const NULL: Self = Self {
-        start: 0,
-        len: u32::MAX,
-    };
-
-    /// A range of the line. Ranges that cannot be inside a line come out as null.
-    pub(crate) fn line(range: Range<usize>) -> Self {
-        match (u32::try_from(range.start), u32::try_from(range.len())) {
-            (Ok(start), Ok(len)) if len < IN_ARENA => Self { start, len },
-            _ => Self::NULL,
-        }
-    }
-
-    /// Where the value is, if there is one.
-    fn span(self, line: &LineMark) -> Option<Span> {
-        if self.len == u32::MAX {
-            return None;
-        }
-        let in_arena = self.len & IN_ARENA != 0;
-        let base = if in_arena { line.arena } else { line.start };
-        let start = base + self.start as usize;
-        let range = start..start + (self.len & !IN_ARENA) as usize;
-        Some(match in_arena {
-            true => Span::Arena(range),
-            false => Span::Input(range),
-        })
-    }
-}
-
-/// A matched line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LineMark {
-    /// Offset in the batch's input.
-    pub(crate) start: usize,
-    /// Start of this line's part of the arena.
-    arena: usize,
-    /// Line number, from 1, counted over the whole input.
-    pub(crate) number: u64,
-    pub(crate) len: u32,
-}
-
-/// An unmatched line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnmatchedMark {
-    /// Offset in the batch's input.
-    pub(crate) start: usize,
-    pub(crate) number: u64,
-    /// Bytes of the line; more than the input holds if a reader cut it.
-    pub(crate) len: u64,
-    pub(crate) reason: Reason,
-}
-
-/// The rows of a batch. One line is written at a time: cells first, then [`Rows::commit`] or
-/// [`Rows::reject`].
-#[derive(Clone, Debug)]
+/// All rows of a batch, in the order of their lines.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
-    columns: Columns,
-    cells: Vec<Cell>,
-    lines: Vec<LineMark>,
+    fields: Arc<[Field]>,
+    /// Of columns that were found in the lines.
+    index: Option<HashMap<Box<str>, u16>>,
+    parts: Vec<Part>,
+    len: usize,
     unmatched: Vec<UnmatchedMark>,
     arena: Vec<u8>,
-    /// What the line being written may fall back to.
-    mark: Mark,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    cells: usize,
-    arena: usize,
-    fields: usize,
-}
-
+/// The rows of one block.
 #[derive(Clone, Debug)]
-enum Columns {
-    /// Each row has a cell for each field.
-    Fixed(Arc<[Field]>),
-    /// Each row has the cells of its own keys.
-    Discovered(Discovered),
+pub(crate) struct Part {
+    base: usize,
+    /// Rows before it.
+    first_row: usize,
+    /// Bytes in the arena before its own.
+    arena: usize,
+    cells: Vec<Cell>,
+    lines: Vec<u32>,
+    wide: Vec<Wide>,
+    keyed: Option<Keyed>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Discovered {
-    fields: Vec<Field>,
-    index: HashMap<Box<str>, u16>,
-    /// The field of each cell.
+/// Rows that have the cells of their own keys.
+#[derive(Clone, Debug)]
+struct Keyed {
+    /// The column of each cell.
     ids: Vec<u16>,
     /// Where each row's cells begin.
     starts: Vec<usize>,
 }
 
+/// The blocks together have more columns than a batch may discover.
+#[derive(Debug)]
+pub(crate) struct TooManyColumns;
+
 impl Rows {
-    pub(crate) fn fixed(fields: Arc<[Field]>) -> Self {
-        Self::new(Columns::Fixed(fields))
+    /// Rows of columns that the format gives, or that one block found.
+    pub(crate) fn of(block: Block) -> Self {
+        // One block keeps to the limit itself.
+        Self::join(vec![block]).unwrap_or_default()
     }
 
-    pub(crate) fn discovered() -> Self {
-        Self::new(Columns::Discovered(Discovered::default()))
-    }
-
-    fn new(columns: Columns) -> Self {
-        Self {
-            columns,
-            cells: Vec::new(),
-            lines: Vec::new(),
-            unmatched: Vec::new(),
-            arena: Vec::new(),
-            mark: Mark::default(),
-        }
-    }
-
-    /// Adds the next field's cell of a fixed format.
-    pub(crate) fn push(&mut self, cell: Cell) {
-        self.cells.push(cell);
-    }
-
-    /// Adds the cells of a fixed format from their beginnings and ends, two places each.
-    pub(crate) fn push_places(&mut self, places: &[u32]) {
-        let cells = places.chunks_exact(2).map(|place| match *place {
-            [start, end] if start != u32::MAX && end != u32::MAX => Cell {
-                start,
-                len: end.saturating_sub(start),
-            },
-            _ => Cell::NULL,
-        });
-        self.cells.extend(cells);
-    }
-
-    /// Adds a cell under a key of a format whose keys are in the line.
-    pub(crate) fn push_named(&mut self, name: &str, cell: Cell) -> Result<(), Reason> {
-        let position = self.cells.len() - self.mark.cells;
-        let columns = match &mut self.columns {
-            Columns::Discovered(columns) => columns,
-            Columns::Fixed(fields) => {
-                if let Some(at) = fields.iter().position(|field| field.name() == name) {
-                    self.cells
-                        .resize(self.mark.cells + fields.len(), Cell::NULL);
-                    if let Some(slot) = self.cells.get_mut(self.mark.cells + at) {
-                        *slot = cell;
-                    }
+    /// The rows of blocks that follow each other in the input, as one block of the whole would have
+    /// them.
+    pub(crate) fn join(blocks: Vec<Block>) -> Result<Self, TooManyColumns> {
+        let mut fields = Arc::default();
+        let mut found: Vec<Field> = Vec::new();
+        let mut index = None;
+        let mut parts = Vec::with_capacity(blocks.len());
+        let (mut len, mut line_count) = (0, 0);
+        let (mut unmatched, mut arena) = (Vec::new(), Vec::new());
+        for block in blocks {
+            let (first_row, first_line) = (len, line_count);
+            len += block.lines.len();
+            line_count += block.line_count();
+            let keyed = match block.columns {
+                Columns::Fixed(columns) => {
+                    fields = columns;
+                    None
                 }
-                return Ok(());
-            }
-        };
-        let id = columns.id(name, position)?;
-        columns.ids.push(id);
-        self.cells.push(cell);
-        Ok(())
-    }
-
-    /// Writes a value into the arena, through `write`, and returns its cell.
-    pub(crate) fn arena_cell(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Cell {
-        let start = self.arena.len();
-        write(&mut self.arena);
-        match Cell::line(start - self.mark.arena..self.arena.len() - self.mark.arena) {
-            Cell::NULL => Cell::NULL,
-            Cell { start, len } => Cell {
-                start,
-                len: len | IN_ARENA,
-            },
-        }
-    }
-
-    /// Ends the line as a row.
-    pub(crate) fn commit(&mut self, number: u64, line: Range<usize>) {
-        if let Columns::Fixed(fields) = &self.columns {
-            // Keys that the line does not have.
-            let full = self.mark.cells + fields.len();
-            self.cells.resize(full, Cell::NULL);
-        }
-        let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
-        self.lines.push(LineMark {
-            start: line.start,
-            arena: self.mark.arena,
-            number,
-            len,
-        });
-        if let Columns::Discovered(columns) = &mut self.columns {
-            columns.starts.push(self.mark.cells);
-        }
-        self.begin();
-    }
-
-    /// Ends the line as unmatched; what was written of it is taken back.
-    pub(crate) fn reject(&mut self, number: u64, start: usize, len: u64, reason: Reason) {
-        self.cells.truncate(self.mark.cells);
-        self.arena.truncate(self.mark.arena);
-        if let Columns::Discovered(columns) = &mut self.columns {
-            columns.ids.truncate(self.mark.cells);
-            for field in columns.fields.drain(self.mark.fields..) {
-                columns.index.remove(field.name());
+                Columns::Discovered(columns) => {
+                    let index = index.get_or_insert_with(HashMap::new);
+                    let mut ids = columns.ids;
+                    let global = add(index, &mut found, columns.fields)?;
+                    for id in &mut ids {
+                        *id = global.get(usize::from(*id)).copied().unwrap_or(*id);
+                    }
+                    Some(Keyed {
+                        ids,
+                        starts: columns.starts,
+                    })
+                }
+            };
+            parts.push(Part {
+                base: block.base,
+                first_row,
+                arena: arena.len(),
+                cells: block.cells,
+                lines: block.lines,
+                wide: block.wide,
+                keyed,
+            });
+            append(&mut arena, block.arena);
+            let marks = block.unmatched.into_iter().map(|mark| UnmatchedMark {
+                index: first_line + mark.index,
+                ..mark
+            });
+            match first_line {
+                0 => unmatched = marks.collect(),
+                _ => unmatched.extend(marks),
             }
         }
-        self.unmatched.push(UnmatchedMark {
-            start,
-            number,
+        if index.is_some() {
+            fields = found.into();
+        }
+        Ok(Self {
+            fields,
+            index,
+            parts,
             len,
-            reason,
-        });
-        self.begin();
+            unmatched,
+            arena,
+        })
     }
 
-    fn begin(&mut self) {
-        self.mark = Mark {
-            cells: self.cells.len(),
-            arena: self.arena.len(),
-            fields: self.fields().len(),
-        };
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn fields(&self) -> &[Field] {
-        match &self.columns {
-            Columns::Fixed(fields) => fields,
-            Columns::Discovered(columns) => &columns.fields,
-        }
+        &self.fields
     }
 
     pub(crate) fn field_index(&self, name: &str) -> Option<usize> {
-        match &self.columns {
-            Columns::Fixed(fields) => fields.iter().position(|field| field.name() == name),
-            Columns::Discovered(columns) => columns.index.get(name).map(|&id| usize::from(id)),
+        match &self.index {
+            None => self.fields.iter().position(|field| field.name() == name),
+            Some(index) => index.get(name).map(|&id| usize::from(id)),
         }
-    }
-
-    pub(crate) fn lines(&self) -> &[LineMark] {
-        &self.lines
     }
 
     pub(crate) fn unmatched(&self) -> &[UnmatchedMark] {
@@ -266,33 +152,48 @@ impl Rows {
         &self.arena
     }
 
+    /// Lines before a row's: the rows before it, and the unmatched lines between them.
+    pub(crate) fn line_index(&self, row: usize) -> u64 {
+        // Before the i-th unmatched line there are as many rows as lines that are not unmatched.
+        let (mut low, mut high) = (0, self.unmatched.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.unmatched.get(middle) {
+                Some(mark) if mark.index - middle as u64 <= row as u64 => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        (row + low) as u64
+    }
+
+    /// Where a row's line begins in the input.
+    pub(crate) fn line_start(&self, row: usize) -> Option<usize> {
+        let (part, row) = self.part(row)?;
+        part.line_start(row)
+    }
+
     /// Where a value is; `None` if it is absent.
     pub(crate) fn span(&self, row: usize, field: usize) -> Option<Span> {
-        let line = self.lines.get(row)?;
-        self.cell(row, field)?.span(line)
+        let (part, row) = self.part(row)?;
+        let at = part.cell_at(row, field, self.fields.len())?;
+        part.span(row, at)
     }
 
     /// Where the values of a row are; `out` has a place for each field.
     #[cfg(feature = "arrow")]
     pub(crate) fn spans(&self, row: usize, out: &mut [Option<Span>]) {
         out.fill(None);
-        let (Some(line), Some(range)) = (self.lines.get(row), self.row_cells(row)) else {
+        let Some((part, row)) = self.part(row) else {
             return;
         };
-        let cells = self.cells.get(range.clone()).unwrap_or_default();
-        let spans = cells.iter().map(|cell| cell.span(line));
-        match &self.columns {
-            Columns::Fixed(_) => out
-                .iter_mut()
-                .zip(spans)
-                .for_each(|(out, span)| *out = span),
-            Columns::Discovered(columns) => {
-                let ids = columns.ids.get(range).unwrap_or_default();
-                for (&id, span) in ids.iter().zip(spans) {
-                    if let Some(out) = out.get_mut(usize::from(id)) {
-                        *out = span;
-                    }
-                }
+        let cells = part.row_cells(row, self.fields.len()).unwrap_or_default();
+        for (at, field) in cells.zip(0..) {
+            let ids = part.keyed.as_ref().map(|keyed| &keyed.ids);
+            let field = ids
+                .and_then(|ids| ids.get(at))
+                .map_or(field, |&id| usize::from(id));
+            if let Some(out) = out.get_mut(field) {
+                *out = part.span(row, at);
             }
         }
     }
@@ -310,66 +211,91 @@ impl Rows {
         }
     }
 
-    fn cell(&self, row: usize, field: usize) -> Option<Cell> {
-        let range = self.row_cells(row)?;
-        let at = match &self.columns {
-            Columns::Fixed(_) => field,
-            Columns::Discovered(columns) => {
-                let id = u16::try_from(field).ok()?;
-                // The last of two equal keys wins, as in JSON parsers.
-                let ids = columns.ids.get(range.clone())?;
-                ids.iter().rposition(|&it| it == id)?
+    /// The part that a row is in, and its place there.
+    fn part(&self, row: usize) -> Option<(&Part, usize)> {
+        let after = match self.parts.as_slice() {
+            [_] => 1,
+            parts => parts.partition_point(|part| part.first_row <= row),
+        };
+        let part = self.parts.get(after.checked_sub(1)?)?;
+        Some((part, row - part.first_row))
+    }
+}
+
+impl Part {
+    fn line_start(&self, row: usize) -> Option<usize> {
+        Some(self.base + *self.lines.get(row)? as usize)
+    }
+
+    fn span(&self, row: usize, at: usize) -> Option<Span> {
+        let (range, base) = match self.cells.get(at)?.range() {
+            Ok(range) => (range, self.line_start(row)?),
+            Err(NotNarrow::Null) => return None,
+            Err(NotNarrow::Wide) => {
+                let found = self.wide.binary_search_by_key(&at, |wide| wide.cell).ok()?;
+                let wide = self.wide.get(found)?;
+                let range = wide.start..wide.start + wide.len as usize;
+                if wide.in_arena {
+                    return Some(Span::Arena(
+                        self.arena + range.start..self.arena + range.end,
+                    ));
+                }
+                (range, self.line_start(row)?)
             }
         };
-        self.cells.get(range)?.get(at).copied()
+        Some(Span::Input(base + range.start..base + range.end))
+    }
+
+    /// The cell of a field in a row.
+    fn cell_at(&self, row: usize, field: usize, fields: usize) -> Option<usize> {
+        let range = self.row_cells(row, fields)?;
+        match &self.keyed {
+            None => (field < fields).then_some(range.start + field),
+            Some(keyed) => {
+                let id = u16::try_from(field).ok()?;
+                // The last of two equal keys wins, as in JSON parsers.
+                let ids = keyed.ids.get(range.clone())?;
+                Some(range.start + ids.iter().rposition(|&it| it == id)?)
+            }
+        }
     }
 
     /// Which cells are a row's.
-    fn row_cells(&self, row: usize) -> Option<Range<usize>> {
-        match &self.columns {
-            Columns::Fixed(fields) => {
-                let first = row * fields.len();
-                Some(first..first + fields.len())
-            }
-            Columns::Discovered(columns) => {
-                let next = columns.starts.get(row + 1).copied();
-                Some(*columns.starts.get(row)?..next.unwrap_or(self.cells.len()))
+    fn row_cells(&self, row: usize, fields: usize) -> Option<Range<usize>> {
+        match &self.keyed {
+            None => Some(row * fields..(row + 1) * fields),
+            Some(keyed) => {
+                let next = keyed.starts.get(row + 1).copied();
+                Some(*keyed.starts.get(row)?..next.unwrap_or(self.cells.len()))
             }
         }
     }
 }
 
-impl Discovered {
-    /// The id of a key, new keys included. `position` is the cell's place in its row: rows with the
-    /// keys of the row before, in its order, need no look-up.
-    fn id(&mut self, name: &str, position: usize) -> Result<u16, Reason> {
-        let expected = self
-            .starts
-            .last()
-            .and_then(|&start| self.ids.get(start + position).copied());
-        if let Some(id) = expected {
-            let known = self.fields.get(usize::from(id));
-            if known.is_some_and(|field| field.name() == name) {
-                return Ok(id);
+/// Adds the columns that a block found; returns their ids in the batch.
+fn add(
+    index: &mut HashMap<Box<str>, u16>,
+    found: &mut Vec<Field>,
+    fields: Vec<Field>,
+) -> Result<Vec<u16>, TooManyColumns> {
+    let ids = fields
+        .into_iter()
+        .map(|field| match index.entry(field.name().into()) {
+            Entry::Occupied(entry) => Ok(*entry.get()),
+            Entry::Vacant(_) if found.len() >= MAX_DISCOVERED_FIELDS => Err(TooManyColumns),
+            Entry::Vacant(entry) => {
+                let id = u16::try_from(found.len()).map_err(|_| TooManyColumns)?;
+                found.push(field);
+                Ok(*entry.insert(id))
             }
-        }
-        if let Some(&id) = self.index.get(name) {
-            return Ok(id);
-        }
-        if name.len() > MAX_FIELD_NAME_BYTES {
-            return Err(Reason::FieldNameTooLong {
-                limit: MAX_FIELD_NAME_BYTES,
-            });
-        }
-        match u16::try_from(self.fields.len()) {
-            Ok(id) if usize::from(id) < MAX_DISCOVERED_FIELDS => {
-                self.fields.push(Field::new(name));
-                self.index.insert(name.into(), id);
-                Ok(id)
-            }
-            _ => Err(Reason::TooManyFields {
-                limit: MAX_DISCOVERED_FIELDS,
-            }),
-        }
+        });
+    ids.collect()
+}
+
+/// Appends, without a copy of the first.
+fn append(all: &mut Vec<u8>, part: Vec<u8>) {
+    match all.is_empty() {
+        true => *all = part,
+        false => all.extend_from_slice(&part),
     }
 }

@@ -29,6 +29,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 
+pub use super::typed::{TypedBatch, typed_record_batch};
 use crate::{
     batch::{Batch, Span},
     error::Error,

@@ -29,7 +29,7 @@ impl Bits {
         end: true,
     };
 
-    fn byte(byte: u8) -> Self {
+    pub(super) fn byte(byte: u8) -> Self {
         let mut set = Self::default();
         set.insert(byte);
         set

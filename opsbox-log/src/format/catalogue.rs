@@ -1,6 +1,9 @@
 //! The named formats, each from its vendor's documentation.
 
-use super::preset::{Preset, Rule};
+use super::{
+    aws, openssh,
+    preset::{Preset, Rule},
+};
 
 /// Inside double quotes: anything but a quote, which Apache escapes as `\"` and nginx as `\x22`.
 macro_rules! quoted {
@@ -33,7 +36,7 @@ macro_rules! access {
 }
 
 // From the particular to the general: the order decides between equals in `detect`.
-pub(super) static ALL: [Preset; 20] = [
+pub(super) static ALL: [Preset; 26] = [
     Preset::pattern(
         "combined",
         "access log of nginx (log_format combined) and Apache httpd (LogFormat combined); columns \
@@ -90,9 +93,23 @@ pub(super) static ALL: [Preset; 20] = [
         ),
     ),
     Preset::pattern(
+        "aws-alb",
+        "access log of the AWS Application Load Balancer; columns are named as in its user guide, with _ \
+         for `:` (`client_port` is address and port), the parts of `request` as in AWS's Athena tables; \
+         fields that a later version appends are left out",
+        r#"http 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.46.0" - - arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067 "Root=1-58337262-36d228ad5d99923122bbe354" "-" "-" 0 2018-07-02T22:22:48.364000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-" TID_1234abcd5678ef90 "-" "-" "-""#,
+        aws::ALB,
+    ),
+    Preset::pattern(
+        "aws-elb",
+        "access log of the AWS Classic Load Balancer; columns are named as in its user guide, as in `aws-alb`",
+        r#"2015-05-13T23:39:43.945958Z my-loadbalancer 192.168.131.39:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -"#,
+        aws::ELB,
+    ),
+    Preset::pattern(
         "iis",
         "W3C Extended Log Format with the fields that IIS writes by default, named as in its #Fields line; \
-         the lines that begin with # are unmatched",
+         the lines that begin with # are unmatched (for other fields see Format::w3c_extended)",
         "2026-11-02 09:25:11 10.0.0.4 GET /index.html q=1 443 - 192.0.2.9 Mozilla/5.0+(X11) https://example.com/ 200 0 0 15",
         concat!(
             r"(?P<date>\d{4}-\d{2}-\d{2}) (?P<time>\d{2}:\d{2}:\d{2}) (?P<s_ip>\S+) (?P<cs_method>\S+) ",
@@ -172,6 +189,16 @@ pub(super) static ALL: [Preset; 20] = [
         ),
     ),
     Preset::pattern(
+        "hdfs",
+        "log4j as early HDFS set it up, which the log collection loghub has: six-digit date and time, id \
+         of the thread, level, class, message",
+        "081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_38865049064139660 terminating",
+        concat!(
+            r"(?P<timestamp>\d{6} \d{6}) (?P<pid>\d+) (?P<level>[A-Z]+) ",
+            r"(?P<class>[A-Za-z_$][^ :]*): (?P<message>.*)",
+        ),
+    ),
+    Preset::pattern(
         "spark",
         "log4j as Spark sets it up: two-digit year, level, class, message",
         "17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM, HUP, INT]",
@@ -207,6 +234,13 @@ pub(super) static ALL: [Preset; 20] = [
         ),
     ),
     Preset::pattern(
+        "openssh-auth",
+        "what sshd of OpenSSH writes to auth.log, syslog header included: each line has its `message`, the \
+         known ones `action`, `method`, `user`, `source_address` and `source_port`",
+        "Mar 27 13:08:09 host sshd[1361]: Accepted publickey for ubuntu from 192.0.2.7 port 57009 ssh2: RSA SHA256:Kl8kPGZrTiz7g4FO1hyqHdsSBBb5Fge6NWOobN03XJg",
+        openssh::PATTERN,
+    ),
+    Preset::pattern(
         "syslog-rfc3164",
         "BSD syslog as in RFC 3164, and as files have it: with or without <priority>, with the \
          traditional or rsyslog's RFC 3339 timestamp",
@@ -219,6 +253,57 @@ pub(super) static ALL: [Preset; 20] = [
             r"(?:(?P<app_name>[^\s:\[\]]+)(?:\[(?P<procid>[^\s\]]*)\])?:(?: |$))?",
             r"(?P<message>.*)",
         ),
+    ),
+    Preset::json(
+        "journald-json",
+        "journalctl -o json of systemd; columns are the fields that most entries have (for others select \
+         them from `ndjson`). What journald writes as an array, a field that is not text or that \
+         stands there twice, stays JSON text; a line without a key has no value there",
+        r#"{"__CURSOR":"s=739ad463;i=4ece7","__REALTIME_TIMESTAMP":"1342540861416409","PRIORITY":"6","SYSLOG_IDENTIFIER":"CROND","MESSAGE":"(root) CMD (run-parts /etc/cron.hourly)","_PID":"8278","_HOSTNAME":"epsilon"}"#,
+        &[
+            "__REALTIME_TIMESTAMP",
+            "_HOSTNAME",
+            "_SYSTEMD_UNIT",
+            "SYSLOG_IDENTIFIER",
+            "_PID",
+            "PRIORITY",
+            "MESSAGE",
+            "MESSAGE_ID",
+            "SYSLOG_FACILITY",
+            "SYSLOG_PID",
+            "UNIT",
+            "USER_UNIT",
+            "ERRNO",
+            "CODE_FILE",
+            "CODE_LINE",
+            "CODE_FUNC",
+            "_TRANSPORT",
+            "_UID",
+            "_GID",
+            "_COMM",
+            "_EXE",
+            "_CMDLINE",
+            "_SYSTEMD_CGROUP",
+            "_SYSTEMD_SLICE",
+            "_SYSTEMD_USER_UNIT",
+            "_SYSTEMD_INVOCATION_ID",
+            "_STREAM_ID",
+            "_BOOT_ID",
+            "_MACHINE_ID",
+            "_SOURCE_REALTIME_TIMESTAMP",
+            "__MONOTONIC_TIMESTAMP",
+            "__SEQNUM",
+            "__CURSOR",
+        ],
+        1,
+    ),
+    Preset::json(
+        "docker-json",
+        "container log file of Docker's json-file driver; `log` ends in LF unless the line was cut, `attrs` \
+         is JSON text; a line without a key has no value there",
+        r#"{"log":"Log line is here\n","stream":"stdout","time":"2019-01-01T11:11:11.111111111Z"}"#,
+        &["log", "stream", "time", "attrs"],
+        3,
     ),
     Preset::new(
         "ndjson",

@@ -14,12 +14,13 @@ pub(crate) struct Definition {
     pub(super) regex: Box<str>,
     /// Longest `regex` that is compiled, in bytes.
     pub(super) limit: usize,
-    /// The captures and their columns; a capture that is not here is a column of its own name.
+    /// The captures and their columns; a capture that is not here is of the column
+    /// that its own name says.
     captures: Box<[(Box<str>, Field)]>,
 }
 
 impl Definition {
-    /// Each named capture is a column.
+    /// Each named capture is a column, or stands in for the one that has its name without `[or]`.
     pub(crate) fn regex(regex: &str) -> Self {
         Self {
             regex: regex.into(),
@@ -41,7 +42,28 @@ impl Definition {
     /// The column of a capture.
     pub(super) fn column(&self, capture: &str) -> Field {
         let renamed = self.captures.iter().find(|(name, _)| **name == *capture);
-        renamed.map_or_else(|| Field::new(capture), |(_, field)| field.clone())
+        renamed.map_or_else(|| Field::new(stands_for(capture)), |it| it.1.clone())
+    }
+
+    /// Of the captures of one column that take part in a match, the last one in the line counts, and
+    /// not the first one in the pattern.
+    pub(super) fn last_counts(&self) -> bool {
+        !self.captures.is_empty()
+    }
+}
+
+/// The column that a capture of this name fills: `user` is that of `user`, `user[or]`, `user[or2]`.
+fn stands_for(capture: &str) -> &str {
+    match capture.rsplit_once("[or") {
+        Some((column, number))
+            if !column.is_empty()
+                && number
+                    .strip_suffix(']')
+                    .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) =>
+        {
+            column
+        }
+        _ => capture,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Engine, Format, catalogue};
+use super::{Engine, Format, catalogue, w3c};
 use crate::{
     batch::Record,
     error::Error,
@@ -61,7 +61,7 @@ impl Detection {
         matched as f64 / (self.lines + 1) as f64
     }
 
-    /// The lines that were looked at, empty ones left out.
+    /// The lines that were looked at; empty ones, and directives beside a `#Fields`, left out.
     pub fn lines(&self) -> usize {
         self.lines
     }
@@ -80,8 +80,11 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
         message,
     };
     let sample = whole_lines(sample);
-    let filled = Lines::new(sample, 0)
-        .filter(|line| !line.is_empty())
+    let lines = || Lines::new(sample, 0).filter_map(|line| sample.get(line));
+    // A directive that cannot be read leaves the preset's own fields.
+    let directive = w3c::last_directive(lines()).and_then(|line| Format::w3c_extended(line).ok());
+    let filled = lines()
+        .filter(|line| !(line.is_empty() || directive.is_some() && line.starts_with(b"#")))
         .count();
     if filled == 0 {
         return Err(undetected("the sample has no line with text".into()));
@@ -90,14 +93,22 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
     let mut candidates = Vec::new();
     for preset in &catalogue::ALL {
         // Without its feature a preset cannot be asked for either.
-        let Ok(format) = preset.format() else {
+        let Ok(mut format) = preset.format() else {
             continue;
         };
+        if preset.name() == "iis"
+            && let Some(of_directive) = &directive
+        {
+            format = of_directive.clone();
+        }
         let is_logfmt = matches!(format.engine(), Engine::Logfmt);
         let batch = Parser::new(format).parse(sample);
-        let matched = match is_logfmt {
-            true => batch.records().filter(mostly_pairs).count(),
-            false => batch.len(),
+        let marked =
+            |record: &Record<'_>| preset.marks().iter().all(|key| record.get(key).is_some());
+        let matched = match preset.marks() {
+            [] if is_logfmt => batch.records().filter(mostly_pairs).count(),
+            [] => batch.len(),
+            _ => batch.records().filter(marked).count(),
         };
         if matched > 0 {
             candidates.push(Candidate {
@@ -110,7 +121,10 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
     candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.matched));
     match candidates.first() {
         Some(best) if best.matched * 2 >= filled => Ok(Detection {
-            format: Format::preset(best.preset)?,
+            format: match directive {
+                Some(format) if best.preset == format.name() => format,
+                _ => Format::preset(best.preset)?,
+            },
             lines: filled,
             candidates,
         }),

@@ -10,12 +10,22 @@ use super::{
     plan::{Follow, Obstacle, Plan, Run, Set, Step},
 };
 
-/// The account of a pattern. `headline` goes first: what runs before the plan, if anything does.
-pub(super) fn explain(headline: &str, plan: Result<&Plan, &Obstacle>, fields: &[Field]) -> String {
-    let mut out = headline.to_owned();
-    if !out.is_empty() {
-        out.push('\n');
-    }
+/// What a signature does before the plan.
+pub(super) const SIGNATURE: &str = "the delimiters of a line are compared with the pattern's as a whole, \
+     many lines at a time; a line with others goes to what the next line says\n";
+
+/// What a head does before the plan.
+pub(super) const HEAD: &str = "operations on blocks of 64 bytes find the columns, each on many lines \
+     before the next, if the processor has AVX2 or AVX-512; a line that they do not fit goes to what \
+     the next line says\n";
+
+/// The account of a pattern: what runs before the plan, if anything does, then the plan.
+pub(super) fn explain(
+    first: Option<&str>,
+    plan: Result<&Plan, &Obstacle>,
+    fields: &[Field],
+) -> String {
+    let mut out = first.unwrap_or_default().to_owned();
     match plan {
         Ok(plan) => {
             out += &format!(

@@ -1,20 +1,28 @@
 pub(crate) mod ahead;
+mod aws;
 mod catalogue;
 mod definition;
 mod detect;
 mod dissect;
 mod explain;
 mod grok;
+pub(crate) mod head;
 mod language;
+#[cfg(test)]
+mod mysql_slow;
+mod openssh;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
+pub(crate) mod signature;
+mod typed;
+mod w3c;
 
 pub(crate) use definition::Definition;
 pub use detect::{Candidate, Detection};
 use language::{Language, language};
-pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
+pub(crate) use pattern::{Fit, Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
@@ -73,7 +81,7 @@ pub struct Format {
 struct Inner {
     name: Box<str>,
     fields: Arc<[Field]>,
-    engine: Engine,
+    engine: Arc<Engine>,
 }
 
 pub(crate) enum Engine {
@@ -88,8 +96,8 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson` without the feature
-    /// `json`.
+    /// `UnknownPreset` with the nearest name; `FeatureDisabled` for `ndjson`, `journald-json` and
+    /// `docker-json` without the feature `json`.
     pub fn preset(name: &str) -> Result<Self, Error> {
         preset::find(name)?.format()
     }
@@ -106,6 +114,20 @@ impl Format {
     /// and case folding are ASCII. Switch Unicode on for a part with `(?u:...)`. The time to match a
     /// line is linear in its length, times the size of the pattern. A capture that can never take
     /// part, as in `(?P<a>x){0}`, is no column.
+    ///
+    /// A column that stands at different places in different alternatives is captured at each:
+    /// `name`, `name[or]`, `name[or2]` and so on are one column `name`, whose value is that of the
+    /// first of them, in the order of the pattern, that took part.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let format = Format::pattern(r"from (?P<host>\S+)|host (?P<host[or]>\S+) left")?;
+    /// let batch = Parser::new(format).parse("from db-1\nhost db-2 left\n");
+    /// let hosts: Vec<_> = batch.column("host").unwrap().iter().collect();
+    /// assert_eq!(hosts, [Some(&b"db-1"[..]), Some(b"db-2")]);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,7 +147,7 @@ impl Format {
         let inner = Inner {
             name: name.into(),
             fields: fields.into(),
-            engine,
+            engine: Arc::new(engine),
         };
         Self {
             inner: Arc::new(inner),
@@ -133,7 +155,9 @@ impl Format {
     }
 
     /// Finds the preset that fits a sample: the beginning of a file, some tens of lines or more.
-    /// A last line without LF is left out when there are others, since it may be cut.
+    /// A last line without LF is left out when there are others, since it may be cut. With a
+    /// `#Fields` directive in the sample, the format `iis` is that of
+    /// [`w3c_extended`](Self::w3c_extended), and lines that begin with `#` are left out.
     ///
     /// # Errors
     ///
@@ -164,30 +188,32 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format, none for `ndjson` and `logfmt`. That of grok
-    /// and dissect is a translation, in which captures may have other names than their columns.
+    /// The regular expression that defines this format; none for `logfmt` and those of JSON. That of
+    /// grok and dissect is a translation, in which captures may have other names than their columns.
     pub fn regex(&self) -> Option<&str> {
-        match &self.inner.engine {
+        match self.engine() {
             Engine::Pattern(pattern) => Some(pattern.source()),
             _ => None,
         }
     }
 
-    /// What finds the columns, in plain words for a person: a sentence, then a line for each column
-    /// and for each part between.
+    /// What finds the columns, in plain words for a person: a line for each engine, the first one
+    /// first, then, indented, one for each column and for each part between.
     ///
     /// A pattern is compiled to a plan where that can be done: its parts one after the other, each
     /// choice made by the bytes that come next. A line on which the plan gets stuck is matched by the
-    /// regular expression, at a small part of the speed. Both always give the same columns. If there
-    /// is no plan, the text says which part of the pattern is in the way, and what to write instead.
+    /// regular expression, at a small part of the speed. Before the plan, many patterns have an engine
+    /// that looks at many lines at once. All always give the same columns. If there is no plan, the
+    /// text says which part of the pattern is in the way, and what to write instead.
     ///
     /// ```
     /// use opsbox_log::Format;
     ///
     /// let format = Format::pattern(r"(?P<host>\S+) (?P<rest>.*)")?;
     /// let lines: Vec<_> = format.explain().lines().map(str::to_owned).collect();
-    /// assert!(lines[0].starts_with("a plan of 7 steps finds the columns"));
-    /// assert_eq!(lines[1..], [
+    /// assert!(lines[0].starts_with("operations on blocks of 64 bytes find the columns"));
+    /// assert!(lines[1].starts_with("a plan of 7 steps finds the columns"));
+    /// assert_eq!(lines[2..], [
     ///     r#"  "host": \S once or more, up to " ""#,
     ///     r#"  " ""#,
     ///     r#"  "rest": the rest of the line"#,
@@ -198,8 +224,8 @@ impl Format {
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```
     pub fn explain(&self) -> String {
-        match &self.inner.engine {
-            Engine::Pattern(pattern) => pattern.explain("", self.fields()),
+        match self.engine() {
+            Engine::Pattern(pattern) => pattern.explain(self.fields()),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]
             Engine::Json => {

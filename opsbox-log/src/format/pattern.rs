@@ -17,8 +17,10 @@ use regex_syntax::{
 use super::{
     Field,
     definition::Definition,
-    explain::explain,
+    explain,
+    head::Head,
     plan::{Obstacle, Plan},
+    signature::{NoPlan, Signature},
 };
 use crate::{
     error::Error,
@@ -30,10 +32,14 @@ use crate::{
 /// A compiled pattern: one search gives the spans of all captures.
 pub(crate) struct Pattern {
     definition: Definition,
-    /// The captures of each column. If there are several, at most one takes part in a match, or one
-    /// a round of a repetition.
+    /// The captures of each column.
     captures: Box<[Vec<usize>]>,
     plan: Result<Plan, Obstacle>,
+    /// The column of each capture that stands in for another one. The plan has their places after
+    /// those of the columns.
+    stand_ins: Box<[usize]>,
+    signature: Result<Box<Signature>, NoPlan>,
+    head: Option<Box<Head>>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
@@ -46,6 +52,16 @@ pub(crate) struct Scratch {
     /// What the plan writes to.
     places: Box<[u32]>,
     viable: Option<dfa::Cache>,
+}
+
+/// Whether a line fits a pattern.
+pub(crate) enum Fit {
+    Yes,
+    No(Reason),
+    /// A Unicode word boundary beside a byte that is not ASCII: only the search for captures tells.
+    Unknown {
+        offset: usize,
+    },
 }
 
 impl Pattern {
@@ -96,9 +112,20 @@ impl Pattern {
             wanted.push(capture);
         }
         let mut captures = vec![Vec::new(); fields.len()];
+        // Where the plan puts each capture.
+        let mut place_of = Vec::new();
+        let mut stand_ins = Vec::new();
         for (capture, &column) in columns.iter().enumerate() {
-            if let Some(captures) = captures.get_mut(column) {
+            let captures: Option<&mut Vec<_>> = captures.get_mut(column);
+            let is_first = captures.as_ref().is_none_or(|captures| captures.is_empty());
+            if let Some(captures) = captures {
                 captures.push(capture);
+            }
+            if is_first || definition.last_counts() {
+                place_of.push(column);
+            } else {
+                place_of.push(fields.len() + stand_ins.len());
+                stand_ins.push(column);
             }
         }
         let inner = only(hir, &wanted);
@@ -132,9 +159,20 @@ impl Pattern {
             )
             .build_from_nfa(nfa)
             .map_err(|error| build_error(source, &error))?;
+        let plan = Plan::compile(&inner, &place_of, fields.len() + stand_ins.len());
+        let (head, signature) = match columns.len() == fields.len() {
+            true => (
+                plan.as_ref().ok().and_then(Head::compile).map(Box::new),
+                Signature::compile(&inner, &columns).map(Box::new),
+            ),
+            false => (None, Err(NoPlan("one column of several captures"))),
+        };
         let pattern = Self {
-            plan: Plan::compile(&inner, &columns, fields.len()),
+            plan,
+            head,
+            signature,
             captures: captures.into(),
+            stand_ins: stand_ins.into(),
             definition,
             regex,
             viable,
@@ -142,9 +180,27 @@ impl Pattern {
         Ok((pattern, fields))
     }
 
-    /// The account of the plan, or why there is none; `headline` goes first.
-    pub(crate) fn explain(&self, headline: &str, fields: &[Field]) -> String {
-        explain(headline, self.plan.as_ref(), fields)
+    /// The account of what finds the columns, or why there is no plan.
+    pub(crate) fn explain(&self, fields: &[Field]) -> String {
+        let first = match (&self.signature, &self.head) {
+            (Ok(_), _) => Some(explain::SIGNATURE),
+            (Err(_), Some(_)) => Some(explain::HEAD),
+            (Err(_), None) => None,
+        };
+        explain::explain(first, self.plan.as_ref(), fields)
+    }
+
+    pub(crate) fn signature(&self) -> Option<&Signature> {
+        self.signature.as_deref().ok()
+    }
+
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.head.as_deref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn signature_state(&self) -> Result<usize, NoPlan> {
+        self.signature.as_ref().map(|it| it.len).map_err(|&it| it)
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -169,7 +225,22 @@ impl Pattern {
     /// The spans of the captures in `line` by the plan, two places each; `None` says nothing.
     pub(crate) fn planned<'s>(&self, line: &[u8], scratch: &'s mut Scratch) -> Option<&'s [u32]> {
         let plan = self.plan.as_ref().ok()?;
-        walk::run(plan, line, &mut scratch.places).then_some(&*scratch.places)
+        if !walk::run(plan, line, &mut scratch.places) {
+            return None;
+        }
+        if self.stand_ins.is_empty() {
+            return Some(&scratch.places);
+        }
+        let columns = 2 * self.captures.len();
+        let (places, others) = scratch.places.split_at_mut_checked(columns)?;
+        for (other, column) in others.chunks_exact(2).zip(&*self.stand_ins) {
+            let place = places.get_mut(2 * column..2 * column + 2)?;
+            // A capture whose end was not reached is absent, as it is to the regular expression.
+            if place.contains(&walk::NONE) {
+                place.copy_from_slice(other);
+            }
+        }
+        Some(places)
     }
 
     /// The spans of the captures in `line`, in the order of the columns, if the pattern fits it.
@@ -183,37 +254,42 @@ impl Pattern {
             .search_slots_with(&mut scratch.regex, &input, &mut scratch.slots)?;
         // The first two slots are the whole match; unnamed groups were compiled away.
         let groups = scratch.slots.get(2..).unwrap_or_default();
-        let place = |capture: &usize| match groups.get(2 * capture..2 * capture + 2)? {
+        let place = move |capture: &usize| match groups.get(2 * capture..2 * capture + 2)? {
             [Some(start), Some(end)] => Some(start.get()..end.get()),
             _ => None,
         };
-        // Of captures in the rounds of a repetition the last one counts, as it does in the plan.
-        let last = move |captures: &Vec<usize>| match captures.as_slice() {
+        let counts = move |captures: &Vec<usize>| match captures.as_slice() {
             [capture] => place(capture),
-            captures => captures
+            captures if self.definition.last_counts() => captures
                 .iter()
                 .filter_map(place)
                 .max_by_key(|it| (it.start, it.end)),
+            captures => captures.iter().find_map(place),
         };
-        Some(self.captures.iter().map(last))
+        Some(self.captures.iter().map(counts))
     }
 
-    /// Why a line does not fit.
-    pub(crate) fn mismatch(&self, line: &[u8], scratch: &mut Scratch) -> Reason {
+    /// Whether a line fits: several times as fast as looking for captures.
+    pub(crate) fn fit(&self, line: &[u8], scratch: &mut Scratch) -> Fit {
         let cache = scratch
             .viable
             .get_or_insert_with(|| self.viable.create_cache());
         let anchored = start::Config::new().anchored(Anchored::Yes);
         let Ok(mut state) = self.viable.start_state(cache, &anchored) else {
-            return Reason::NoMatch { offset: 0 };
+            return Fit::Unknown { offset: 0 };
         };
-        for (at, &byte) in line.iter().enumerate() {
+        for (offset, &byte) in line.iter().enumerate() {
             state = match self.viable.next_state(cache, state, byte) {
-                Ok(state) if !state.is_dead() && !state.is_quit() => state,
-                _ => return Reason::NoMatch { offset: at },
+                Ok(state) if state.is_dead() => return Fit::No(Reason::NoMatch { offset }),
+                Ok(state) if !state.is_quit() => state,
+                _ => return Fit::Unknown { offset },
             };
         }
-        Reason::EndsEarly
+        match self.viable.next_eoi_state(cache, state) {
+            Ok(end) if end.is_match() => Fit::Yes,
+            Ok(_) => Fit::No(Reason::EndsEarly),
+            Err(_) => Fit::Unknown { offset: line.len() },
+        }
     }
 }
 

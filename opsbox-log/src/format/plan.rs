@@ -15,6 +15,7 @@ use regex_syntax::hir::{
 use super::ahead::{
     Ahead, Bits, ahead, any_of, deciding, first, first_of, leading_literal, set_of,
 };
+use crate::scan::{BLOCK, Lanes, Ranges};
 
 /// A set of bytes, and whether the end of the line belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             bytes: Box::new([false; 256]),
             end: false,
@@ -40,8 +41,22 @@ impl Set {
         set
     }
 
-    fn byte(byte: u8) -> Self {
+    pub(crate) fn byte(byte: u8) -> Self {
         Self::of(|it| it == byte)
+    }
+
+    pub(crate) fn insert(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(usize::from(byte)) {
+            *slot = true;
+        }
+    }
+
+    pub(crate) fn union(mut self, other: &Self) -> Self {
+        for (slot, other) in self.bytes.iter_mut().zip(other.bytes.iter()) {
+            *slot |= other;
+        }
+        self.end |= other.end;
+        self
     }
 
     pub(crate) fn has(&self, byte: u8) -> bool {
@@ -60,7 +75,38 @@ impl Set {
         (0..=u8::MAX).filter(|&byte| self.has(byte))
     }
 
-    fn is_disjoint(&self, other: &Self) -> bool {
+    pub(crate) fn minus(mut self, other: &Self) -> Self {
+        for (slot, other) in self.bytes.iter_mut().zip(other.bytes.iter()) {
+            *slot &= !other;
+        }
+        self
+    }
+
+    /// Its byte, if it has one only.
+    pub(crate) fn single(&self) -> Option<u8> {
+        let mut members = self.members();
+        members.next().filter(|_| members.next().is_none())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members().next().is_none()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.iter().all(|&has| has)
+    }
+
+    /// The control characters that are not in it.
+    pub(crate) fn controls_outside(&self) -> Self {
+        let mut outside = Self::empty();
+        let controls = (0..0x20).chain([0x7f]);
+        controls
+            .filter(|&byte| !self.has(byte) && byte != b'\n')
+            .for_each(|byte| outside.insert(byte));
+        outside
+    }
+
+    pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
         self.members().all(|byte| !other.has(byte))
     }
 
@@ -88,7 +134,7 @@ impl From<Bits> for Set {
 }
 
 /// How to pass over the bytes of a set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Skip {
     pub(crate) set: Set,
     pub(crate) stops: Option<Stops>,
@@ -121,7 +167,7 @@ pub(crate) enum Stops {
 
 /// One byte of each of some sets, each of one or two ranges: a timestamp, a status code. Lengths and
 /// bytes of the ranges stand side by side, so that the compiler can check many bytes at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Template {
     first: [Vec<u8>; 2],
     second: [Vec<u8>; 2],
@@ -133,7 +179,7 @@ impl Template {
     }
 
     /// Adds a set, if it has one range or two.
-    fn push(&mut self, set: &Set) -> bool {
+    pub(crate) fn push(&mut self, set: &Set) -> bool {
         let mut ranges: Vec<(u8, u8)> = Vec::new();
         for byte in set.members() {
             match ranges.last_mut() {
@@ -153,7 +199,24 @@ impl Template {
         true
     }
 
-    fn append(&mut self, other: Self) {
+    /// The same for a block; any byte is in the ranges of the rest.
+    pub(crate) fn lanes(&self) -> Lanes {
+        let fill = |values: &[u8], rest: u8| {
+            let mut lanes = [rest; BLOCK];
+            lanes
+                .iter_mut()
+                .zip(values)
+                .for_each(|(lane, &value)| *lane = value);
+            lanes
+        };
+        let [first, second] = [&self.first, &self.second].map(|[low, span]| Ranges {
+            low: fill(low, 0),
+            span: fill(span, u8::MAX),
+        });
+        Lanes { first, second }
+    }
+
+    pub(crate) fn append(&mut self, other: Self) {
         for (mine, other) in [
             (&mut self.first, other.first),
             (&mut self.second, other.second),
@@ -194,10 +257,10 @@ impl Template {
 }
 
 /// Longest template; longer ones become several.
-const MAX_TEMPLATE: usize = 64;
+const MAX_TEMPLATE: usize = BLOCK;
 
 /// One step of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// These bytes.
     Literal(Box<[u8]>),
@@ -230,8 +293,23 @@ pub(crate) enum Step {
     },
 }
 
+impl Step {
+    /// The columns whose captures begin or end in it.
+    pub(crate) fn columns(&self, out: &mut Vec<usize>) {
+        match self {
+            Self::Close(column) => out.push(*column),
+            Self::Choice(alternatives) => {
+                let steps = alternatives.iter().flat_map(|it| &it.steps);
+                steps.for_each(|step| step.columns(out));
+            }
+            Self::Repeat { body, .. } => body.iter().for_each(|step| step.columns(out)),
+            _ => {}
+        }
+    }
+}
+
 /// An alternative, and how it has to begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Alternative {
     pub(crate) first: Set,
     pub(crate) literal: Box<[u8]>,
@@ -241,7 +319,7 @@ pub(crate) struct Alternative {
 }
 
 /// As many bytes of a set as there are, or if lazy as few as what follows allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) set: Set,
     /// The bytes that can be passed over without a look at what follows.
@@ -253,7 +331,7 @@ pub(crate) struct Run {
 }
 
 /// What comes after a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Follow {
     pub(crate) first: Set,
     /// The bytes that must come, as far as they are the same in every case and more than one.
@@ -264,7 +342,7 @@ pub(crate) struct Follow {
     pub(crate) disjoint: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Escaped {
     pub(crate) set: Set,
     /// The bytes that can be passed over without a look at what follows.
@@ -345,31 +423,54 @@ impl Plan {
     /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; each is
     /// of one of the columns.
     pub(crate) fn compile(pattern: &Hir, column_of: &[usize], columns: usize) -> Compiled<Self> {
-        let after = After {
-            ahead: vec![Bits::END],
-            literal: Vec::new(),
-        };
-        let mut parts = match pattern.kind() {
-            HirKind::Concat(parts) => parts.as_slice(),
-            _ => std::slice::from_ref(pattern),
-        };
-        // A pattern fits the whole line anyway.
-        while let [first, rest @ ..] = parts
-            && matches!(first.kind(), HirKind::Look(Look::Start))
-        {
-            parts = rest;
-        }
-        while let [rest @ .., last] = parts
-            && matches!(last.kind(), HirKind::Look(Look::End))
-        {
-            parts = rest;
-        }
-        let mut steps = Vec::new();
-        sequence(parts, &after, &mut steps)?;
-        let mut steps = merge(steps);
-        number(&mut steps, column_of);
-        Ok(Self { steps, columns })
+        Ok(Self {
+            steps: steps(parts_of(pattern), &After::end(), column_of)?,
+            columns,
+        })
     }
+}
+
+/// What comes one after the other in a whole-line pattern, without the anchors that it has anyway.
+pub(crate) fn parts_of(pattern: &Hir) -> &[Hir] {
+    let mut parts = match pattern.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(pattern),
+    };
+    while let [first, rest @ ..] = parts
+        && matches!(first.kind(), HirKind::Look(Look::Start))
+    {
+        parts = rest;
+    }
+    while let [rest @ .., last] = parts
+        && matches!(last.kind(), HirKind::Look(Look::End))
+    {
+        parts = rest;
+    }
+    parts
+}
+
+/// The steps of a part of a pattern that has to end at a byte, or at the end of the line.
+pub(super) fn steps_before(
+    part: &Hir,
+    end: Option<u8>,
+    column_of: &[usize],
+) -> Compiled<Box<[Step]>> {
+    let after = match end {
+        Some(byte) => After {
+            ahead: vec![Bits::byte(byte)],
+            literal: vec![byte],
+        },
+        None => After::end(),
+    };
+    steps(std::slice::from_ref(part), &after, column_of)
+}
+
+fn steps(parts: &[Hir], after: &After, column_of: &[usize]) -> Compiled<Box<[Step]>> {
+    let mut steps = Vec::new();
+    sequence(parts, after, &mut steps)?;
+    let mut steps = merge(steps);
+    number(&mut steps, column_of);
+    Ok(steps)
 }
 
 /// Names captures by their columns.
@@ -398,6 +499,14 @@ struct After {
 }
 
 impl After {
+    /// The end of the line.
+    fn end() -> Self {
+        Self {
+            ahead: vec![Bits::END],
+            literal: Vec::new(),
+        }
+    }
+
     fn first(&self) -> Bits {
         first(&self.ahead)
     }

@@ -2,7 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::{Engine, Format, catalogue::ALL};
+#[cfg(feature = "json")]
+use super::Field;
+use super::{Engine, Format, catalogue::ALL, typed};
+
 use crate::error::Error;
 
 /// A named format: what it is, an example, and the regular expression that defines it.
@@ -28,6 +31,12 @@ pub(super) enum Rule {
     Pattern(&'static str),
     Logfmt,
     Json,
+    /// JSON with these columns, the keys, in this order; a line that has the marks, the first of
+    /// them, is what `detect` takes for this preset.
+    Keys {
+        keys: &'static [&'static str],
+        marks: usize,
+    },
 }
 
 impl Preset {
@@ -55,6 +64,24 @@ impl Preset {
         }
     }
 
+    pub(super) const fn json(
+        name: &'static str,
+        summary: &'static str,
+        example: &'static str,
+        keys: &'static [&'static str],
+        marks: usize,
+    ) -> Self {
+        Self::new(name, summary, example, Rule::Keys { keys, marks })
+    }
+
+    /// The keys that a line has to have for `detect` to take it for this preset.
+    pub(super) fn marks(&self) -> &'static [&'static str] {
+        match self.rule {
+            Rule::Keys { keys, marks } => keys.get(..marks).unwrap_or(keys),
+            _ => &[],
+        }
+    }
+
     /// The name that [`Format::preset`] takes.
     pub fn name(&self) -> &'static str {
         self.name
@@ -74,18 +101,23 @@ impl Preset {
     ///
     /// # Errors
     ///
-    /// `FeatureDisabled` for `ndjson` without the feature `json`.
+    /// `FeatureDisabled` for `ndjson`, `journald-json` and `docker-json` without the feature `json`.
     pub fn format(&self) -> Result<Format, Error> {
         if let Some(format) = self.compiled.get() {
             return Ok(format.clone());
         }
         let format = match self.rule {
-            Rule::Pattern(pattern) => Format::named_pattern(self.name, pattern)?,
+            Rule::Pattern(pattern) => typed::of_preset(Format::named_pattern(self.name, pattern)?)?,
             Rule::Logfmt => Format::new(self.name, Vec::new(), Engine::Logfmt),
             #[cfg(feature = "json")]
             Rule::Json => Format::new(self.name, Vec::new(), Engine::Json),
+            #[cfg(feature = "json")]
+            Rule::Keys { keys, .. } => {
+                let fields = keys.iter().map(|key| Field::new(key)).collect();
+                Format::new(self.name, fields, Engine::Json)
+            }
             #[cfg(not(feature = "json"))]
-            Rule::Json => {
+            Rule::Json | Rule::Keys { .. } => {
                 return Err(Error::FeatureDisabled {
                     preset: self.name,
                     feature: "json",

@@ -9,7 +9,8 @@ impl Format {
     ///
     /// For the formats whose keys are in the line (`ndjson`, `logfmt`) these are the keys to look
     /// for, dots between the levels; a line without a key has no value there, and other keys are
-    /// left alone.
+    /// left alone. Where the key of an object is selected itself, its value is the object as JSON text,
+    /// and the keys inside are not looked at.
     ///
     /// ```
     /// use opsbox_log::{Format, Parser};

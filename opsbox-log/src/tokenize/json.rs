@@ -4,7 +4,7 @@
 use simd_json::{Buffers, Node, Tape, fill_tape};
 
 use crate::{
-    batch::{Cell, Rows},
+    batch::{Block, Place},
     limits::{MAX_FLATTEN_DEPTH, MAX_JSON_DEPTH},
     unmatched::Reason,
 };
@@ -31,9 +31,9 @@ impl Default for Scratch {
 }
 
 /// Writes a cell for each key of the object that `line` is. Keys of nested objects become paths
-/// with dots; arrays, and empty or too deep objects, stay JSON text; null is an absent value. Of two
-/// equal paths the last wins.
-pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Rows) -> Result<(), Reason> {
+/// with dots; arrays, and empty, too deep or selected objects, stay JSON text; null is an absent
+/// value. Of two equal paths the last wins.
+pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Block) -> Result<(), Reason> {
     scratch.line.clear();
     scratch.line.extend_from_slice(line);
     scratch.path.clear();
@@ -74,7 +74,7 @@ struct Walk<'w> {
     nodes: &'w [Node<'w>],
     structurals: &'w [u32],
     path: &'w mut String,
-    rows: &'w mut Rows,
+    rows: &'w mut Block,
 }
 
 /// The tape and the offsets went out of step. Not reachable as long as simd-json keeps what its
@@ -121,33 +121,35 @@ impl<'w> Walk<'w> {
     fn value(&mut self, depth: usize) -> Result<(), Reason> {
         let start = self.offset()?;
         let cell = match self.node()? {
-            Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
+            Node::Object { len, .. }
+                if len > 0 && depth < MAX_FLATTEN_DEPTH && !self.rows.is_column(self.path) =>
+            {
                 return self.object(len, depth + 1);
             }
             Node::Object { count, .. } | Node::Array { count, .. } => {
                 self.nodes = self.nodes.get(count..).ok_or(OUT_OF_STEP)?;
                 let end = self.close()?;
-                Cell::line(start..end + 1)
+                Place::Line(start..end + 1)
             }
             Node::String(text) => self.string(start, text),
-            Node::Static(simd_json::StaticNode::Null) => Cell::NULL,
-            Node::Static(_) => Cell::line(start..self.literal_end(start)),
+            Node::Static(simd_json::StaticNode::Null) => Place::Null,
+            Node::Static(_) => Place::Line(start..self.literal_end(start)),
         };
         self.rows.push_named(self.path, cell)
     }
 
     /// A string: where it stands in the line if it has no escapes, else its text in the arena.
-    fn string(&mut self, quote: usize, text: &str) -> Cell {
+    fn string(&mut self, quote: usize, text: &str) -> Place {
         let range = quote + 1..quote + 1 + text.len();
         // Equal bytes up to a quote mean that there is no escape: the first backslash of the line
         // would have to be unescaped to itself, and so would each byte after it up to the quote.
         let plain = self.line.get(range.clone()) == Some(text.as_bytes())
             && self.line.get(range.end) == Some(&b'"');
         match plain {
-            true => Cell::line(range),
+            true => Place::Line(range),
             false => self
                 .rows
-                .arena_cell(|arena| arena.extend_from_slice(text.as_bytes())),
+                .arena_place(|arena| arena.extend_from_slice(text.as_bytes())),
         }
     }
 

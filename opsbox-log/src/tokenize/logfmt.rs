@@ -10,11 +10,11 @@
 use std::ops::Range;
 
 use crate::{
-    batch::{Cell, Rows},
+    batch::{Block, Place},
     unmatched::Reason,
 };
 
-pub(super) fn line(line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
+pub(super) fn line(line: &[u8], rows: &mut Block) -> Result<(), Reason> {
     let mut at = 0;
     let mut pairs = 0;
     loop {
@@ -37,7 +37,7 @@ pub(super) fn line(line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
                 rows.push_named(name, cell)?;
                 at = end;
             }
-            _ => rows.push_named(name, Cell::line(at..at))?,
+            _ => rows.push_named(name, Place::Line(at..at))?,
         }
     }
     match pairs {
@@ -50,11 +50,11 @@ pub(super) fn line(line: &[u8], rows: &mut Rows) -> Result<(), Reason> {
 }
 
 /// The value that begins at `start`, and where it ends.
-fn value(line: &[u8], start: usize, rows: &mut Rows) -> Result<(Cell, usize), Reason> {
+fn value(line: &[u8], start: usize, rows: &mut Block) -> Result<(Place, usize), Reason> {
     let invalid = |offset, problem| Reason::InvalidLogfmt { offset, problem };
     if line.get(start) != Some(&b'"') {
         let end = skip(line, start, |byte| byte > b' ');
-        return Ok((Cell::line(start..end), end));
+        return Ok((Place::Line(start..end), end));
     }
     let open = start + 1;
     let mut at = open;
@@ -75,11 +75,11 @@ fn value(line: &[u8], start: usize, rows: &mut Rows) -> Result<(Cell, usize), Re
         return Err(invalid(end, "no space after the closing quote"));
     }
     if !escaped {
-        return Ok((Cell::line(open..close), end));
+        return Ok((Place::Line(open..close), end));
     }
     let raw = line.get(open..close).unwrap_or_default();
     let mut problem = None;
-    let cell = rows.arena_cell(|arena| problem = unescape(raw, arena).err());
+    let cell = rows.arena_place(|arena| problem = unescape(raw, arena).err());
     match problem {
         Some(at) => Err(invalid(open + at, "an unknown escape")),
         None => Ok((cell, end)),

@@ -22,7 +22,12 @@ pub(crate) fn run(plan: &Plan, line: &[u8], slots: &mut Slots) -> bool {
 }
 
 /// The place after the steps, or `None` where one gets stuck.
-fn steps(steps: &[Step], line: &[u8], mut at: usize, slots: &mut Slots) -> Option<usize> {
+pub(crate) fn steps(
+    steps: &[Step],
+    line: &[u8],
+    mut at: usize,
+    slots: &mut Slots,
+) -> Option<usize> {
     for step in steps {
         at = match step {
             Step::Literal(literal) => {

@@ -1,0 +1,272 @@
+//! A plan as operations on blocks: for lines whose beginning tells everything, and whose rest is text.
+//!
+//! Each operation looks at the 64 bytes from where the one before ended: at bytes of fixed places, and
+//! then for the end of a run. It decides as the plan's steps do, or not at all: then the line is left
+//! to them.
+
+use super::{
+    plan::{Plan, Run, Set, Step, Template},
+    signature::CellLanes,
+};
+use crate::scan::{BLOCK, Classes, LANES, Lanes};
+
+/// A plan for blocks.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) operations: Box<[Operation]>,
+    /// Lane 0 is the byte before the line, lane `i + 1` where operation `i` begins.
+    pub(crate) cells: CellLanes,
+    /// Whether captures are inside of operations that are steps.
+    pub(crate) patched: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Operation {
+    Window(Box<Window>),
+    /// What only the plan can do; the bytes without which it is left out, and the columns in it.
+    Steps(Box<Step>, Option<Set>, Box<[usize]>),
+    /// Nothing, or a byte and all the rest of the line as a column.
+    OptionalRest(u8, usize),
+    /// All the rest of the line.
+    Rest,
+}
+
+/// Bytes of fixed places, then a run.
+#[derive(Debug)]
+pub(crate) struct Window {
+    pub(crate) lanes: Lanes,
+    /// Bytes of fixed places.
+    pub(crate) len: usize,
+    pub(crate) run: Option<WindowRun>,
+    /// The operation is left out where its first byte is not there.
+    pub(crate) optional: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct WindowRun {
+    /// The bytes that end it.
+    pub(crate) stops: Classes,
+    /// Bytes that are not ASCII end it, too.
+    pub(crate) ascii: bool,
+    pub(crate) min: usize,
+    /// How many more than `min` there may be.
+    pub(crate) more: usize,
+}
+
+impl Head {
+    /// The plan for blocks; `None` if little would be gained.
+    pub(crate) fn compile(plan: &Plan) -> Option<Self> {
+        let mut builder = Builder {
+            operations: Vec::new(),
+            template: Template::default(),
+            cells: CellLanes::absent(plan.columns)?,
+            patched: false,
+        };
+        for (at, step) in plan.steps.iter().enumerate() {
+            builder.step(step, at + 1 == plan.steps.len())?;
+        }
+        builder.close(None, false);
+        let windows = builder.operations.iter();
+        let windows = windows.filter(|it| matches!(it, Operation::Window(_)));
+        let worth = 2 * windows.count() >= builder.operations.len();
+        (worth && builder.operations.len() + 3 <= LANES).then(|| Self {
+            operations: builder.operations.into(),
+            cells: builder.cells,
+            patched: builder.patched,
+        })
+    }
+}
+
+struct Builder {
+    operations: Vec<Operation>,
+    /// Of the operation that is not closed yet.
+    template: Template,
+    cells: CellLanes,
+    patched: bool,
+}
+
+impl Builder {
+    fn step(&mut self, step: &Step, last: bool) -> Option<()> {
+        match step {
+            Step::Literal(literal) => {
+                literal
+                    .iter()
+                    .try_for_each(|&byte| self.one(&Set::byte(byte)))?;
+            }
+            Step::Byte(byte) => self.one(&Set::byte(*byte))?,
+            Step::Template(template) => {
+                if self.template.len() + template.len() > BLOCK / 2 {
+                    self.close(None, false);
+                }
+                if template.len() > BLOCK / 2 {
+                    return None;
+                }
+                self.template.append(template.clone());
+            }
+            Step::Open(column) => {
+                let place = self.place();
+                self.cells.open(*column, place);
+            }
+            Step::Close(column) => {
+                let place = self.place();
+                self.cells.close(*column, place);
+            }
+            Step::Run(run) if is_rest(run) => {
+                self.close(None, false);
+                self.operations.push(Operation::Rest);
+            }
+            Step::Run(run) => match window_run(run) {
+                Some(window) => self.close(Some(window), false),
+                None => self.steps(step.clone()),
+            },
+            // Where one byte does not tell whether it is there, the step looks ahead.
+            Step::Repeat {
+                body,
+                ahead,
+                min: 0,
+                max: 1,
+                ..
+            } if ahead.is_empty() && (self.optional(body) || last && self.optional_rest(body)) => {}
+            Step::End if last => {}
+            Step::One(_)
+            | Step::Escaped(_)
+            | Step::Choice(_)
+            | Step::Repeat { .. }
+            | Step::Look(_)
+            | Step::End => self.steps(step.clone()),
+        }
+        Some(())
+    }
+
+    fn one(&mut self, set: &Set) -> Option<()> {
+        if self.template.len() == BLOCK / 2 {
+            self.close(None, false);
+        }
+        self.template.push(set).then_some(())
+    }
+
+    /// Where the next byte is: an operation's beginning, and a distance.
+    fn place(&self) -> (usize, u16) {
+        // Templates are shorter than a block.
+        (self.operations.len() + 1, self.template.len() as u16)
+    }
+
+    /// A group of bytes of fixed places and a run, which may be missing.
+    fn optional(&mut self, body: &[Step]) -> bool {
+        let mut template = Template::default();
+        let mut run = None;
+        for step in body {
+            let room = run.is_none() && template.len() < BLOCK / 2;
+            let fits = match step {
+                Step::Literal(literal) => {
+                    literal.iter().all(|&byte| template.push(&Set::byte(byte)))
+                }
+                Step::Byte(byte) => template.push(&Set::byte(*byte)),
+                Step::Template(other) => {
+                    template.append(other.clone());
+                    true
+                }
+                Step::Run(it) => {
+                    run = window_run(it);
+                    run.is_some()
+                }
+                _ => false,
+            };
+            if !(room && fits) {
+                return false;
+            }
+        }
+        if template.len() == 0 || template.len() > BLOCK / 2 {
+            return false;
+        }
+        self.close(None, false);
+        self.template = template;
+        self.close(run, true);
+        true
+    }
+
+    /// A byte and the rest of the line, which may be missing.
+    fn optional_rest(&mut self, body: &[Step]) -> bool {
+        match *body {
+            [
+                Step::Byte(byte),
+                Step::Open(column),
+                Step::Run(ref run),
+                Step::Close(_),
+            ] if is_rest(run) => {
+                self.close(None, false);
+                self.cells.present(column);
+                self.operations.push(Operation::OptionalRest(byte, column));
+                self.patched = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn steps(&mut self, step: Step) {
+        self.close(None, false);
+        let mut columns = Vec::new();
+        step.columns(&mut columns);
+        self.patched |= !columns.is_empty();
+        for &column in &columns {
+            self.cells.present(column);
+        }
+        let first = match &step {
+            Step::Repeat { first, min: 0, .. } => Some(first.clone()),
+            _ => None,
+        };
+        let steps = Operation::Steps(Box::new(step), first, columns.into());
+        self.operations.push(steps);
+    }
+
+    /// Ends the operation with a run.
+    fn close(&mut self, run: Option<WindowRun>, optional: bool) {
+        if self.template.len() == 0 && run.is_none() {
+            return;
+        }
+        let template = std::mem::take(&mut self.template);
+        self.operations.push(Operation::Window(Box::new(Window {
+            lanes: template.lanes(),
+            len: template.len(),
+            run,
+            optional,
+        })));
+    }
+}
+
+/// Whether a run takes all there is.
+fn is_rest(run: &Run) -> bool {
+    let line = Set::byte(b'\n').union(&run.set);
+    !run.lazy
+        && line.is_full()
+        && (run.min, run.max) == (0, u32::MAX as usize)
+        && run.follow.first.is_empty()
+        && run.follow.first.end
+        && run.follow.literal.is_empty()
+}
+
+/// A run that ends at the first byte that it may not pass over.
+fn window_run(run: &Run) -> Option<WindowRun> {
+    let first = match run.lazy {
+        // It ends where what follows may begin, and one byte is enough to tell.
+        true => run.follow.literal.is_empty() && run.follow.ahead.is_empty(),
+        false => run.follow.disjoint,
+    };
+    let high = (0x80..=u8::MAX)
+        .filter(|&byte| run.skip.set.has(byte))
+        .count();
+    if !first || (high != 0 && high != 0x80) {
+        return None;
+    }
+    Some(WindowRun {
+        stops: Classes::new(
+            |_| false,
+            |byte| byte < 0x80 && (byte == b'\n' || !run.skip.set.has(byte)),
+            None,
+        ),
+        ascii: high == 0,
+        min: run.min,
+        more: run.max.checked_sub(run.min)?,
+    })
+}

@@ -1,0 +1,896 @@
+//! Patterns whose lines have the same delimiters in the same order: what the fastest engine runs on.
+//!
+//! A signature is the sequence of the *structural* bytes of a line: the bytes that delimit the
+//! pattern's parts, those between quotes left out. If a line has the signature, each part lies between
+//! two known places, and what is left is to look at its length, and at its bytes if not all are
+//! allowed.
+//!
+//! Why the captures are those of the regular expression: a part is followed by a structural byte that
+//! cannot be in it, so it has to end at the first one; or it is lazy and followed directly by that
+//! byte, so the first one is what it prefers. Lines that the signature has no word for (with an
+//! escape, say) have other structural bytes and are left to the plan.
+
+use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
+
+use super::{
+    ahead,
+    plan::{self, Obstacle, Set, Step, Template},
+};
+use crate::scan::{BLOCK, Classes, LANES, Lanes};
+
+/// Why a pattern has no signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPlan(pub(crate) &'static str);
+
+impl From<Obstacle> for NoPlan {
+    fn from(obstacle: Obstacle) -> Self {
+        Self(obstacle.what)
+    }
+}
+
+/// A compiled signature.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) classes: Classes,
+    /// The structural bytes of a line that ends in LF, and in CRLF, the ending included.
+    pub(crate) endings: [[u8; LANES]; 2],
+    /// How many they are without the ending.
+    pub(crate) len: usize,
+    /// Lengths of the parts between them: the least, and how much more is allowed.
+    pub(crate) min: [u16; LANES],
+    pub(crate) span: [u16; LANES],
+    pub(crate) cells: CellLanes,
+    pub(crate) checks: Box<[Check]>,
+    pub(crate) steps: Box<[PartSteps]>,
+}
+
+/// Where the columns begin and end: a structural byte (0 is the line's beginning), and a distance.
+#[derive(Clone, Debug)]
+pub(crate) struct CellLanes {
+    pub(crate) columns: usize,
+    pub(crate) start: [u16; LANES],
+    pub(crate) start_add: [u16; LANES],
+    pub(crate) end: [u16; LANES],
+    pub(crate) end_add: [u16; LANES],
+    /// All ones for a column that such lines do not have.
+    pub(crate) absent: [u32; LANES],
+}
+
+impl CellLanes {
+    /// Columns that lines do not have, until they are said to; `None` if there are too many.
+    pub(crate) fn absent(columns: usize) -> Option<Self> {
+        let mut absent = [0; LANES];
+        absent.get_mut(..columns)?.fill(u32::MAX);
+        Some(Self {
+            columns,
+            start: [0; LANES],
+            start_add: [0; LANES],
+            end: [0; LANES],
+            end_add: [0; LANES],
+            absent,
+        })
+    }
+
+    /// A column begins at a distance from a lane.
+    pub(crate) fn open(&mut self, column: usize, place: (usize, u16)) {
+        set(&mut self.start, &mut self.start_add, column, place);
+    }
+
+    /// A column ends there, and is in each line.
+    pub(crate) fn close(&mut self, column: usize, place: (usize, u16)) {
+        set(&mut self.end, &mut self.end_add, column, place);
+        self.present(column);
+    }
+
+    pub(crate) fn present(&mut self, column: usize) {
+        if let Some(absent) = self.absent.get_mut(column) {
+            *absent = 0;
+        }
+    }
+}
+
+fn set(
+    lanes: &mut [u16; LANES],
+    adds: &mut [u16; LANES],
+    column: usize,
+    (lane, add): (usize, u16),
+) {
+    if let (Some(lanes), Some(adds)) = (lanes.get_mut(column), adds.get_mut(column)) {
+        *lanes = u16::try_from(lane).unwrap_or(u16::MAX);
+        *adds = add;
+    }
+}
+
+/// What the bytes of a part have to be.
+#[derive(Debug)]
+pub(crate) enum Check {
+    /// As many bytes as the template has, from a place on.
+    Template {
+        at: Place,
+        lanes: Box<Lanes>,
+        len: usize,
+    },
+    /// The bytes between two places are one of the alternatives.
+    Content {
+        from: Place,
+        to: Place,
+        alternatives: Box<[Content]>,
+    },
+}
+
+/// The steps of a plan that lead from one place to another, through captures.
+#[derive(Debug)]
+pub(crate) struct PartSteps {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) steps: Box<[Step]>,
+    pub(crate) columns: Box<[usize]>,
+}
+
+/// A place that is found from a structural byte: 0 is the byte before the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) lane: usize,
+    pub(crate) add: u16,
+}
+
+impl Place {
+    fn new(lane: usize, add: isize) -> Self {
+        // Two's complement: distances are added in 16 bits.
+        Self {
+            lane,
+            add: (add as i64 & 0xffff) as u16,
+        }
+    }
+}
+
+/// `min` to `max` bytes of the sets.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) lanes: Box<Lanes>,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+}
+
+const QUOTE: u8 = b'"';
+const ESCAPE: u8 = b'\\';
+
+/// One after the other, what a line consists of.
+enum Item {
+    One(Set),
+    Open(usize),
+    Close(usize),
+    /// Of no fixed length, or with a choice.
+    Many(Hir),
+}
+
+impl Item {
+    fn byte(&self) -> Option<u8> {
+        match self {
+            Self::One(set) => set.single(),
+            _ => None,
+        }
+    }
+
+    /// The bytes that can be in it.
+    fn bytes(&self) -> Result<Set, NoPlan> {
+        match self {
+            Self::One(set) => Ok(set.clone()),
+            Self::Many(hir) => bytes_of(hir),
+            Self::Open(_) | Self::Close(_) => Ok(Set::empty()),
+        }
+    }
+}
+
+/// A part between two structural bytes.
+struct Part {
+    items: Vec<Item>,
+    quoted: bool,
+    /// What ends it; nothing at the end of the line.
+    end: Option<u8>,
+}
+
+impl Signature {
+    /// The signature of a whole-line pattern, of whose captures each is a column of its own.
+    pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Self, NoPlan> {
+        let mut always = Set::empty();
+        if has_byte(pattern, ESCAPE) {
+            always.insert(ESCAPE);
+        }
+        let pattern = Hir::concat(plan::parts_of(pattern).to_vec());
+        let pattern = prune(&pattern, &always)?.ok_or(NoPlan("an escape in every line"))?;
+        let mut items = Vec::new();
+        flatten(pattern, &mut items)?;
+        let quotes = quotes(&items)?;
+        let quoting = quotes.iter().any(|&is| is);
+        let mut delimiters = delimiters(&items, &quotes)?;
+        if quoting {
+            always.insert(QUOTE);
+        }
+        let parts = parts(items, &quotes, &delimiters);
+        if let Some(last) = parts.last() {
+            for item in &last.items {
+                if matches!(item, Item::Many(_)) && !item.bytes()?.is_disjoint(&delimiters) {
+                    return Err(NoPlan("a last part in which delimiters may be"));
+                }
+            }
+        }
+        delimiters.insert(b'\r');
+        let mut outside = delimiters.union(&always);
+        for part in &parts {
+            if let (false, Some(set)) = (part.quoted, many(part)?) {
+                outside = outside.union(&set.controls_outside());
+            }
+        }
+        if parts.len() == 1 {
+            return Err(NoPlan("no delimiters"));
+        }
+        if parts.len() + 2 > LANES {
+            return Err(NoPlan("more delimiters than a signature takes"));
+        }
+        let builder = Builder::new(&parts, column_of);
+        let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
+        for (lane, part) in parts.into_iter().enumerate() {
+            let structural = if part.quoted { &always } else { &outside };
+            builder.part(lane, part, structural)?;
+        }
+        Ok(builder.finish(Classes::new(
+            |byte| always.has(byte) || byte == b'\n',
+            |byte| outside.has(byte),
+            quoting.then_some(QUOTE),
+        )))
+    }
+}
+
+/// The bytes of a part's middle, if it has one and they are not delimited otherwise.
+fn many(part: &Part) -> Result<Option<Set>, NoPlan> {
+    let mut found = None;
+    for item in &part.items {
+        if let Item::Many(hir) = item {
+            // A run of one class: other parts are checked byte by byte anyway.
+            found = match (found, run_of(hir)?) {
+                (None, Some((set, ..))) => Some(set),
+                _ => return Ok(None),
+            };
+        }
+    }
+    Ok(found)
+}
+
+fn flatten(hir: Hir, items: &mut Vec<Item>) -> Result<(), NoPlan> {
+    match hir.into_kind() {
+        HirKind::Empty => {}
+        HirKind::Literal(literal) => {
+            items.extend(literal.0.iter().map(|&byte| Item::One(Set::byte(byte))));
+        }
+        HirKind::Class(class) => items.push(Item::One(set_of(&class)?)),
+        HirKind::Capture(Capture { index, sub, .. }) => {
+            let index = index as usize - 1;
+            items.push(Item::Open(index));
+            flatten(*sub, items)?;
+            items.push(Item::Close(index));
+        }
+        HirKind::Concat(parts) => {
+            for part in parts {
+                flatten(part, items)?;
+            }
+        }
+        HirKind::Repetition(Repetition {
+            min,
+            max: Some(max),
+            ref sub,
+            ..
+        }) if min == max
+            && min as usize <= BLOCK
+            && matches!(sub.kind(), HirKind::Class(_) | HirKind::Literal(_)) =>
+        {
+            for _ in 0..min {
+                flatten((**sub).clone(), items)?;
+            }
+        }
+        HirKind::Look(_) => return Err(NoPlan("an anchor or a word boundary inside")),
+        kind @ (HirKind::Repetition(_) | HirKind::Alternation(_)) => {
+            items.push(Item::Many(of(kind)))
+        }
+    }
+    Ok(())
+}
+
+fn of(kind: HirKind) -> Hir {
+    match kind {
+        HirKind::Repetition(repetition) => Hir::repetition(repetition),
+        HirKind::Alternation(parts) => Hir::alternation(parts),
+        _ => Hir::empty(),
+    }
+}
+
+/// For each item whether it is between quotes.
+fn quotes(items: &[Item]) -> Result<Vec<bool>, NoPlan> {
+    let mut quoted = vec![false; items.len()];
+    let mut from = 0;
+    let find = |from: usize| {
+        let rest = items.iter().enumerate().skip(from);
+        let mut found = rest.filter(|(_, item)| item.byte() == Some(QUOTE));
+        found.next().map(|(at, _)| at)
+    };
+    while let Some(open) = find(from) {
+        let close = find(open + 1).ok_or(NoPlan("a quote without another"))?;
+        for (item, quoted) in items.iter().zip(&mut quoted).take(close).skip(open + 1) {
+            if item.bytes()?.has(QUOTE) {
+                return Err(NoPlan("a quote between quotes"));
+            }
+            *quoted = true;
+        }
+        from = close + 1;
+    }
+    Ok(quoted)
+}
+
+/// The bytes that end the parts of no fixed length, outside of quotes.
+fn delimiters(items: &[Item], quoted: &[bool]) -> Result<Set, NoPlan> {
+    let mut delimiters = Set::empty();
+    let mut inside: Option<Set> = None;
+    let mut before = None;
+    for (item, quoted) in items.iter().zip(quoted) {
+        if *quoted {
+            continue;
+        }
+        let bytes = item.bytes()?;
+        match (item, &mut inside) {
+            (Item::Many(hir), None) => {
+                before = Some(hir);
+                inside = Some(bytes);
+                continue;
+            }
+            (Item::Open(_) | Item::Close(_), _) => continue,
+            (_, None) => {}
+            (_, Some(so_far)) => {
+                let lazy = before.is_some_and(prefers_the_first);
+                match item.byte() {
+                    Some(byte) if lazy || !so_far.has(byte) => {
+                        if byte != QUOTE {
+                            delimiters.insert(byte);
+                        }
+                        inside = None;
+                    }
+                    _ => inside = Some(so_far.clone().union(&bytes)),
+                }
+            }
+        }
+        before = None;
+    }
+    Ok(delimiters)
+}
+
+/// Of the ends that it can have, the one before the first delimiter is what it prefers: a lazy run, or
+/// alternatives of which that is the last.
+fn prefers_the_first(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            !repetition.greedy && matches!(repetition.sub.kind(), HirKind::Class(_))
+        }
+        _ => false,
+    }
+}
+
+fn parts(items: Vec<Item>, quoted: &[bool], delimiters: &Set) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    let mut last_quoted = false;
+    for (item, &quoted) in items.into_iter().zip(quoted) {
+        let structural = item
+            .byte()
+            .filter(|&byte| byte == QUOTE || !quoted && delimiters.has(byte));
+        match structural {
+            Some(byte) => {
+                parts.push(Part {
+                    items: std::mem::take(&mut part),
+                    quoted: last_quoted,
+                    end: Some(byte),
+                });
+                last_quoted = false;
+            }
+            None => {
+                last_quoted |= quoted;
+                part.push(item);
+            }
+        }
+    }
+    parts.push(Part {
+        items: part,
+        quoted: false,
+        end: None,
+    });
+    parts
+}
+
+struct Builder<'o> {
+    signature: Signature,
+    checks: Vec<Check>,
+    steps: Vec<PartSteps>,
+    template: Open,
+    column_of: &'o [usize],
+}
+
+/// A template that can still grow.
+struct Open {
+    at: Place,
+    template: Template,
+    /// Bytes that were looked at, without those that are structural at its end.
+    len: usize,
+}
+
+impl<'o> Builder<'o> {
+    fn new(parts: &[Part], column_of: &'o [usize]) -> Option<Self> {
+        let cells = CellLanes::absent(column_of.len())?;
+        let mut bytes = [0; LANES];
+        for (slot, part) in bytes.iter_mut().zip(parts) {
+            *slot = part.end.unwrap_or(b'\n');
+        }
+        let len = parts.len() - 1;
+        let mut crlf = bytes;
+        if let Some([cr, lf]) = crlf.get_mut(len..len + 2) {
+            (*cr, *lf) = (b'\r', b'\n');
+        }
+        let mut span = [u16::MAX; LANES];
+        if let Some(slot) = span.get_mut(len + 1) {
+            // Between CR and LF there is nothing.
+            *slot = 0;
+        }
+        Some(Self {
+            signature: Signature {
+                classes: Classes::new(|_| false, |_| false, None),
+                endings: [bytes, crlf],
+                len,
+                min: [0; LANES],
+                span,
+                cells,
+                checks: Box::default(),
+                steps: Box::default(),
+            },
+            checks: Vec::new(),
+            steps: Vec::new(),
+            template: Open {
+                at: Place::new(0, 1),
+                template: Template::default(),
+                len: 0,
+            },
+            column_of,
+        })
+    }
+
+    /// The part before structural byte `lane`, counted from 0; in it there are no `structural` bytes.
+    fn part(&mut self, lane: usize, part: Part, structural: &Set) -> Result<(), NoPlan> {
+        let is_many = |item: &Item| matches!(item, Item::Many(_));
+        let first = part.items.iter().position(is_many);
+        let last = part.items.iter().rposition(is_many);
+        let (Some(mut first), Some(mut last)) = (first, last) else {
+            let length = self.fixed(&part.items, lane, 1)?;
+            self.length(lane, length, Some(0));
+            if let Some(end) = part.end {
+                self.structural(end, lane)?;
+            }
+            return Ok(());
+        };
+        let mut items = part.items;
+        if first != last {
+            // Captures may begin before the first and end after the last.
+            (first, last) = (0, items.len() - 1);
+        }
+        let after = items.split_off(last + 1);
+        let middle = items.split_off(first);
+        let prefix = self.fixed(&items, lane, 1)?;
+        self.close_template(Place::new(lane + 1, 0))?;
+        let suffix = after
+            .iter()
+            .filter(|item| matches!(item, Item::One(_)))
+            .count();
+        let from = Place::new(lane, 1 + prefix as isize);
+        let to = Place::new(lane + 1, -(suffix as isize));
+        self.template.at = to;
+
+        if let Some(end) = part.end {
+            let mut bytes = Set::empty();
+            for item in middle.iter().chain(&after) {
+                bytes = bytes.union(&item.bytes()?);
+            }
+            let lazy = match middle.as_slice() {
+                [Item::Many(hir)] => {
+                    suffix == 0 && (prefers_the_first(hir) || last_is_lazy(hir, end)?)
+                }
+                _ => false,
+            };
+            if bytes.has(end) && !lazy {
+                return Err(NoPlan("a part that can go on beyond what ends it"));
+            }
+        }
+        let (min, max) = self.middle(middle, from, to, structural, part.end)?;
+        let fixed = prefix + suffix;
+        self.length(lane, fixed + min, max.map(|max| max.saturating_sub(min)));
+        let added = self.fixed(&after, lane + 1, -(suffix as isize))?;
+        debug_assert_eq!(added, suffix);
+        if let Some(end) = part.end {
+            self.structural(end, lane)?;
+        }
+        Ok(())
+    }
+
+    /// The part of no fixed length; returns its least and its greatest length.
+    fn middle(
+        &mut self,
+        middle: Vec<Item>,
+        from: Place,
+        to: Place,
+        structural: &Set,
+        end: Option<u8>,
+    ) -> Result<(usize, Option<usize>), NoPlan> {
+        if let [Item::Many(hir)] = middle.as_slice() {
+            let hir =
+                prune(hir, structural)?.ok_or(NoPlan("a part that has to have a delimiter"))?;
+            let hir = widest(hir)?;
+            if let Some((set, min, max)) = run_of(&hir)? {
+                let all = set.union(structural).union(&Set::byte(b'\n'));
+                if all.is_full() {
+                    return Ok((min, max));
+                }
+            }
+            if let Some(alternatives) = contents(&hir)? {
+                let min = alternatives.iter().map(|it| it.min).min().unwrap_or(0);
+                let max = alternatives.iter().map(|it| it.max).max();
+                self.checks.push(Check::Content {
+                    from,
+                    to,
+                    alternatives,
+                });
+                return Ok((min, max));
+            }
+        }
+        let mut open = Vec::new();
+        let mut hirs = Vec::new();
+        for item in middle {
+            match item {
+                Item::Open(index) => open.push((index, std::mem::take(&mut hirs))),
+                Item::Close(index) => {
+                    let (opened, before) = open.pop().ok_or(CROSSED)?;
+                    if opened != index {
+                        return Err(CROSSED);
+                    }
+                    let inside = std::mem::replace(&mut hirs, before);
+                    hirs.push(Hir::capture(Capture {
+                        index: u32::try_from(index + 1).map_err(|_| CROSSED)?,
+                        name: None,
+                        sub: Box::new(Hir::concat(inside)),
+                    }));
+                }
+                Item::One(set) => hirs.push(class_of(&set)),
+                Item::Many(hir) => hirs.push(hir),
+            }
+        }
+        if !open.is_empty() {
+            return Err(CROSSED);
+        }
+        let hir = prune(&Hir::concat(hirs), structural)?
+            .ok_or(NoPlan("a part that has to have a delimiter"))?;
+        let steps = plan::steps_before(&hir, end, self.column_of)?;
+        let mut captures = Vec::new();
+        captured(&hir, &mut captures);
+        let columns = captures.iter().map(|&capture| self.column(capture));
+        let columns: Box<[usize]> = columns.collect::<Result<_, _>>()?;
+        for &column in &columns {
+            self.signature.cells.present(column);
+        }
+        self.steps.push(PartSteps {
+            from,
+            to,
+            steps,
+            columns,
+        });
+        Ok((0, None))
+    }
+
+    /// Items of one byte each, the first of them `add` bytes after structural byte `lane`.
+    fn fixed(&mut self, items: &[Item], lane: usize, add: isize) -> Result<usize, NoPlan> {
+        let mut len = 0;
+        for item in items {
+            let at = Place::new(lane, add + len as isize);
+            match item {
+                Item::One(set) => {
+                    self.template_byte(set, at)?;
+                    len += 1;
+                    self.template.len = self.template.template.len();
+                }
+                Item::Open(capture) => {
+                    let column = self.column(*capture)?;
+                    self.signature.cells.open(column, (at.lane, at.add));
+                }
+                Item::Close(capture) => {
+                    let column = self.column(*capture)?;
+                    self.signature.cells.close(column, (at.lane, at.add));
+                }
+                Item::Many(_) => return Err(CROSSED),
+            }
+        }
+        Ok(len)
+    }
+
+    fn column(&self, capture: usize) -> Result<usize, NoPlan> {
+        self.column_of.get(capture).copied().ok_or(CROSSED)
+    }
+
+    fn template_byte(&mut self, set: &Set, at: Place) -> Result<(), NoPlan> {
+        if self.template.template.len() == BLOCK {
+            self.close_template(at)?;
+        }
+        if self.template.template.len() == 0 {
+            self.template.at = at;
+        }
+        match self.template.template.push(set) {
+            true => Ok(()),
+            false => Err(NoPlan("a byte of more than two ranges")),
+        }
+    }
+
+    /// A structural byte, which needs no check but goes between two that do.
+    fn structural(&mut self, byte: u8, lane: usize) -> Result<(), NoPlan> {
+        if self.template.len > 0 {
+            self.template_byte(&Set::byte(byte), Place::new(lane + 1, 0))?;
+        } else {
+            self.close_template(Place::new(lane + 1, 1))?;
+        }
+        Ok(())
+    }
+
+    fn close_template(&mut self, next: Place) -> Result<(), NoPlan> {
+        let open = std::mem::replace(
+            &mut self.template,
+            Open {
+                at: next,
+                template: Template::default(),
+                len: 0,
+            },
+        );
+        if open.len > 0 {
+            self.checks.push(Check::Template {
+                at: open.at,
+                lanes: Box::new(open.template.lanes()),
+                len: open.len,
+            });
+        }
+        Ok(())
+    }
+
+    /// The lengths of the part before structural byte `lane`; `None` is no limit.
+    fn length(&mut self, lane: usize, min: usize, more: Option<usize>) {
+        let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        if let Some(slot) = self.signature.min.get_mut(lane) {
+            *slot = short(min);
+        }
+        if let Some(slot) = self.signature.span.get_mut(lane) {
+            // No length is greater, and none wraps: see `tokenize::signature`.
+            *slot = more.map_or(u16::MAX - short(min), short);
+        }
+    }
+
+    fn finish(mut self, classes: Classes) -> Signature {
+        // Nothing can fail that closes a template.
+        if self.close_template(Place::new(0, 0)).is_err() {
+            self.checks.clear();
+        }
+        self.signature.classes = classes;
+        self.signature.checks = self.checks.into();
+        self.signature.steps = self.steps.into();
+        self.signature
+    }
+}
+
+const CROSSED: NoPlan = NoPlan("a capture that begins in a repetition and ends after it");
+
+/// Alternatives that cannot have the delimiter, and a last one that is a lazy run.
+fn last_is_lazy(hir: &Hir, end: u8) -> Result<bool, NoPlan> {
+    let HirKind::Alternation(parts) = hir.kind() else {
+        return Ok(false);
+    };
+    let Some((last, others)) = parts.split_last() else {
+        return Ok(false);
+    };
+    for other in others {
+        if bytes_of(other)?.has(end) {
+            return Ok(false);
+        }
+    }
+    Ok(prefers_the_first(last))
+}
+
+/// A run of one class, its least and greatest length.
+fn run_of(hir: &Hir) -> Result<Option<(Set, usize, Option<usize>)>, NoPlan> {
+    let HirKind::Repetition(repetition) = hir.kind() else {
+        return Ok(None);
+    };
+    let set = match repetition.sub.kind() {
+        HirKind::Class(class) => set_of(class)?,
+        HirKind::Literal(literal) => match *literal.0 {
+            [byte] => Set::byte(byte),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let max = repetition.max.map(|max| max as usize);
+    Ok(Some((set, repetition.min as usize, max)))
+}
+
+/// Of alternatives without captures the one that all others are part of.
+fn widest(hir: Hir) -> Result<Hir, NoPlan> {
+    let HirKind::Alternation(parts) = hir.kind() else {
+        return Ok(hir);
+    };
+    if hir.properties().explicit_captures_len() > 0 {
+        return Ok(hir);
+    }
+    for part in parts {
+        let Some((set, 0, None)) = run_of(part)? else {
+            continue;
+        };
+        let mut all = Set::empty();
+        for part in parts {
+            all = all.union(&bytes_of(part)?);
+        }
+        if all.union(&set) == set {
+            return Ok(part.clone());
+        }
+    }
+    Ok(hir)
+}
+
+/// Alternatives that can be checked at once.
+fn contents(hir: &Hir) -> Result<Option<Box<[Content]>>, NoPlan> {
+    if hir.properties().explicit_captures_len() > 0 {
+        return Ok(None);
+    }
+    let parts = match hir.kind() {
+        HirKind::Alternation(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(hir),
+    };
+    let mut contents = Vec::new();
+    for part in parts {
+        let mut template = Template::default();
+        let (min, max) = if let Some((set, min, max)) = run_of(part)? {
+            if min > BLOCK || !(0..BLOCK).all(|_| template.push(&set)) {
+                return Ok(None);
+            }
+            (min, max.unwrap_or(BLOCK).min(BLOCK))
+        } else {
+            let mut items = Vec::new();
+            flatten(part.clone(), &mut items)?;
+            if items.len() > BLOCK {
+                return Ok(None);
+            }
+            for item in &items {
+                match item {
+                    Item::One(set) if template.push(set) => {}
+                    _ => return Ok(None),
+                }
+            }
+            (items.len(), items.len())
+        };
+        contents.push(Content {
+            lanes: Box::new(template.lanes()),
+            min,
+            max,
+        });
+    }
+    Ok(Some(contents.into()))
+}
+
+/// The same pattern for lines without certain bytes; `None` if it needs one of them.
+fn prune(hir: &Hir, without: &Set) -> Result<Option<Hir>, NoPlan> {
+    Ok(match hir.kind() {
+        HirKind::Empty => Some(Hir::empty()),
+        HirKind::Literal(literal) => {
+            let has = literal.0.iter().any(|&byte| without.has(byte));
+            (!has).then(|| hir.clone())
+        }
+        HirKind::Class(class) => {
+            let set = set_of(class)?.minus(without);
+            (!set.is_empty()).then(|| class_of(&set))
+        }
+        HirKind::Look(_) => return Err(NoPlan("an anchor or a word boundary inside")),
+        HirKind::Repetition(repetition) => match prune(&repetition.sub, without)? {
+            Some(sub) => Some(Hir::repetition(Repetition {
+                min: repetition.min,
+                max: repetition.max,
+                greedy: repetition.greedy,
+                sub: Box::new(sub),
+            })),
+            None => (repetition.min == 0).then(Hir::empty),
+        },
+        HirKind::Capture(capture) => prune(&capture.sub, without)?.map(|sub| {
+            Hir::capture(Capture {
+                index: capture.index,
+                name: capture.name.clone(),
+                sub: Box::new(sub),
+            })
+        }),
+        HirKind::Concat(parts) => {
+            let parts = parts.iter().map(|part| prune(part, without));
+            let parts: Option<Vec<_>> = parts.collect::<Result<_, _>>()?;
+            parts.map(Hir::concat)
+        }
+        HirKind::Alternation(parts) => {
+            let parts = parts.iter().map(|part| prune(part, without));
+            let parts: Vec<_> = parts.collect::<Result<Vec<_>, _>>()?;
+            let parts: Vec<_> = parts.into_iter().flatten().collect();
+            (!parts.is_empty()).then(|| Hir::alternation(parts))
+        }
+    })
+}
+
+fn set_of(class: &Class) -> Result<Set, NoPlan> {
+    Ok(ahead::set_of(class)?.into())
+}
+
+fn class_of(set: &Set) -> Hir {
+    let ranges = set.members().map(|byte| ClassBytesRange::new(byte, byte));
+    Hir::class(Class::Bytes(ClassBytes::new(ranges)))
+}
+
+/// The bytes that can be in what matches.
+fn bytes_of(hir: &Hir) -> Result<Set, NoPlan> {
+    let mut all = Set::empty();
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => literal.0.iter().for_each(|&byte| all.insert(byte)),
+        HirKind::Class(class) => all = set_of(class)?,
+        HirKind::Repetition(repetition) => all = bytes_of(&repetition.sub)?,
+        HirKind::Capture(capture) => all = bytes_of(&capture.sub)?,
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            for part in parts {
+                all = all.union(&bytes_of(part)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a literal of the pattern has this byte.
+fn has_byte(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Repetition(repetition) => has_byte(&repetition.sub, byte),
+        HirKind::Capture(capture) => has_byte(&capture.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(|part| has_byte(part, byte))
+        }
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => false,
+    }
+}
+
+/// The captures in it.
+fn captured(hir: &Hir, out: &mut Vec<usize>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            out.push(capture.index as usize - 1);
+            captured(&capture.sub, out);
+        }
+        HirKind::Repetition(repetition) => captured(&repetition.sub, out),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| captured(part, out));
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Format;
+    #[test]
+    fn show() {
+        for preset in Format::presets() {
+            let Ok(format) = preset.format() else {
+                continue;
+            };
+            if let crate::format::Engine::Pattern(pattern) = format.engine() {
+                println!("{:20} {:?}", preset.name(), pattern.signature_state());
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! AVX2.
+
+use std::arch::x86_64::*;
+
+use super::{
+    BLOCK, Simd, Work,
+    lanes::{Classes, Found, Lanes, Ranges},
+};
+
+/// Made only by [`run`], which is called only where the instructions are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Avx2(());
+
+/// Enters the code that is compiled for these instructions.
+///
+/// # Safety
+///
+/// The processor has the instructions of [`Kernel::Avx2`](super::Kernel::Avx2).
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
+pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
+    work.run(Avx2(()))
+}
+
+#[inline(always)]
+fn load(block: &[u8; BLOCK]) -> [__m256i; 2] {
+    // SAFETY: the reference is to 64 readable bytes; the loads need no alignment. An `Avx2` token is
+    // at hand in every caller.
+    unsafe {
+        let bytes = block.as_ptr();
+        [
+            _mm256_loadu_si256(bytes.cast()),
+            _mm256_loadu_si256(bytes.add(BLOCK / 2).cast()),
+        ]
+    }
+}
+
+/// The highest bits of the bytes of both halves.
+#[inline(always)]
+fn bits(halves: [__m256i; 2]) -> u64 {
+    // SAFETY: as in `load`.
+    unsafe {
+        let low = _mm256_movemask_epi8(halves[0]).cast_unsigned();
+        let high = _mm256_movemask_epi8(halves[1]).cast_unsigned();
+        u64::from(low) | u64::from(high) << 32
+    }
+}
+
+impl Simd for Avx2 {
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        let [low, high] = load(block);
+        // SAFETY: the token says that the instructions are there.
+        unsafe {
+            let byte = _mm256_set1_epi8(byte.cast_signed());
+            bits([_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte)])
+        }
+    }
+
+    #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        bits(load(block))
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, mask: u64) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let mask = _mm_set_epi64x(0, mask.cast_signed());
+            let parity = _mm_clmulepi64_si128::<0>(mask, _mm_set1_epi8(-1));
+            _mm_cvtsi128_si64(parity).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    fn positions(self, mut mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
+        let count = mask.count_ones() as usize;
+        // Eight at a time without a look at the count: a block rarely has more.
+        for eight in out.chunks_exact_mut(8) {
+            for slot in eight {
+                *slot = base.wrapping_add(mask.trailing_zeros() as u16);
+                mask &= mask.wrapping_sub(1);
+            }
+            if mask == 0 {
+                break;
+            }
+        }
+        count
+    }
+
+    type Table<'c> = ([__m256i; 2], [u8; 2], Option<u8>);
+
+    #[inline(always)]
+    fn table(self, classes: &Classes) -> Self::Table<'_> {
+        // SAFETY: as in `equal`; there are 16 rows.
+        unsafe {
+            // Row by the lower half of a byte, bit by the upper: none for what is not ASCII.
+            let rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(classes.low.as_ptr().cast()));
+            let bits_of = _mm256_broadcastsi128_si256(_mm_set_epi64x(
+                0,
+                0x8040_2010_0804_0201_u64.cast_signed(),
+            ));
+            ([rows, bits_of], classes.always, classes.quote)
+        }
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found {
+        let ([rows, bits_of], [one, other], quote) = table;
+        let [low, high] = load(block);
+        let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
+        let line_feeds = self.equal(block, b'\n');
+        Found {
+            always: line_feeds | self.equal(block, one) | self.equal(block, other),
+            outside: !none,
+            quotes: match quote {
+                Some(quote) => self.equal(block, quote),
+                None => 0,
+            },
+            line_feeds,
+        }
+    }
+
+    #[inline(always)]
+    fn gather(
+        self,
+        mut mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize {
+        let count = mask.count_ones() as usize;
+        // Eight at a time without a look at the count: a block rarely has more.
+        let eights = places.chunks_exact_mut(8).zip(bytes.chunks_exact_mut(8));
+        for (places, bytes) in eights {
+            for at in 0..8 {
+                let bit = mask.trailing_zeros();
+                places[at] = base.wrapping_add(bit as u16);
+                bytes[at] = block[bit as usize % BLOCK];
+                mask &= mask.wrapping_sub(1);
+            }
+            if mask == 0 {
+                break;
+            }
+        }
+        count
+    }
+
+    #[inline(always)]
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        let block = load(block);
+        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+}
+
+/// All ones for the bytes that are in no class; see `lanes::Classes::low`.
+#[inline(always)]
+fn no_class(bytes: __m256i, rows: __m256i, bits_of: __m256i) -> __m256i {
+    // SAFETY: as in `load`.
+    unsafe {
+        let nibble = _mm256_set1_epi8(15);
+        let row = _mm256_shuffle_epi8(rows, _mm256_and_si256(bytes, nibble));
+        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+        let bit = _mm256_shuffle_epi8(bits_of, upper);
+        _mm256_cmpeq_epi8(_mm256_and_si256(row, bit), _mm256_setzero_si256())
+    }
+}
+
+#[inline(always)]
+fn in_ranges(block: [__m256i; 2], ranges: &Ranges) -> u64 {
+    let (low, span) = (load(&ranges.low), load(&ranges.span));
+    bits([
+        in_half(block[0], low[0], span[0]),
+        in_half(block[1], low[1], span[1]),
+    ])
+}
+
+#[inline(always)]
+fn in_half(bytes: __m256i, low: __m256i, span: __m256i) -> __m256i {
+    // SAFETY: as in `load`.
+    unsafe {
+        let above = _mm256_sub_epi8(bytes, low);
+        // In the range if the greater of both is the span.
+        _mm256_cmpeq_epi8(_mm256_max_epu8(above, span), span)
+    }
+}

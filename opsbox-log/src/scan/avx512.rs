@@ -1,0 +1,242 @@
+//! AVX-512 with VBMI2.
+
+use std::arch::x86_64::*;
+
+use super::{
+    BLOCK, CellLanes, LANES, Simd, Work,
+    lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
+};
+
+/// Made only by [`run`], which is called only where the instructions are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Avx512(());
+
+/// Enters the code that is compiled for these instructions.
+///
+/// # Safety
+///
+/// The processor has the instructions of [`Kernel::Avx512`](super::Kernel::Avx512).
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
+)]
+pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
+    work.run(Avx512(()))
+}
+
+#[inline(always)]
+fn load(block: &[u8; BLOCK]) -> __m512i {
+    // SAFETY: the reference is to 64 readable bytes; the load needs no alignment. An `Avx512` token
+    // is at hand in every caller.
+    unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
+}
+
+impl Simd for Avx512 {
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        // SAFETY: the token says that the instructions are there.
+        unsafe { _mm512_cmpeq_epi8_mask(load(block), splat(byte)) }
+    }
+
+    #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe { _mm512_movepi8_mask(load(block)) }
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, mask: u64) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let mask = _mm_set_epi64x(0, mask.cast_signed());
+            let parity = _mm_clmulepi64_si128::<0>(mask, _mm_set1_epi8(-1));
+            _mm_cvtsi128_si64(parity).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
+        // SAFETY: as in `equal`; `out` has room for two stores of 32 places.
+        unsafe {
+            let bytes = _mm512_maskz_compress_epi8(mask, iota());
+            let base = _mm512_set1_epi16(base.cast_signed());
+            let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(bytes));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi16(low, base));
+            let count = mask.count_ones() as usize;
+            if count > BLOCK / 2 {
+                let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(bytes));
+                let out = out.as_mut_ptr().add(BLOCK / 2);
+                _mm512_storeu_si512(out.cast(), _mm512_add_epi16(high, base));
+            }
+            count
+        }
+    }
+
+    type Table<'c> = ([__m512i; 2], Option<u8>);
+
+    #[inline(always)]
+    fn table(self, classes: &Classes) -> Self::Table<'_> {
+        // SAFETY: as in `equal`; the table is 128 bytes long.
+        unsafe {
+            let table = classes.of.as_ptr();
+            let low = _mm512_loadu_si512(table.cast());
+            let high = _mm512_loadu_si512(table.add(BLOCK).cast());
+            ([low, high], classes.quote)
+        }
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], ([low, high], quote): Self::Table<'_>) -> Found {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let bytes = load(block);
+            // The look-up sees 7 bits: what is not ASCII is masked out.
+            let ascii = !_mm512_movepi8_mask(bytes);
+            let class = _mm512_maskz_permutex2var_epi8(ascii, low, bytes, high);
+            Found {
+                always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
+                outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
+                quotes: match quote {
+                    Some(quote) => self.equal(block, quote),
+                    None => 0,
+                },
+                line_feeds: self.equal(block, b'\n'),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn gather(
+        self,
+        mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize {
+        // SAFETY: as in `equal`; `bytes` has room for 64 bytes. Compressing straight to memory is
+        // slow on Zen 4.
+        unsafe {
+            let compressed = _mm512_maskz_compress_epi8(mask, load(block));
+            _mm512_storeu_si512(bytes.as_mut_ptr().cast(), compressed);
+        }
+        self.positions(mask, base, places)
+    }
+
+    #[inline(always)]
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        let block = load(block);
+        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+
+    #[inline(always)]
+    fn same(self, bytes: &[u8; LANES], signature: &[u8; LANES], lanes: usize) -> bool {
+        // SAFETY: as in `equal`; both are 32 bytes long.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+            let signature = _mm256_loadu_si256(signature.as_ptr().cast());
+            _mm256_mask_cmpneq_epi8_mask(first(lanes), bytes, signature) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn lengths_fit(
+        self,
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        min: &[u16; LANES],
+        span: &[u16; LANES],
+        lanes: usize,
+    ) -> bool {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let ones = _mm512_set1_epi16(-1);
+            let len = _mm512_sub_epi16(_mm512_add_epi16(words(next), ones), words(places));
+            let above = _mm512_sub_epi16(len, words(min));
+            _mm512_mask_cmpgt_epu16_mask(first(lanes), above, words(span)) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
+        // SAFETY: as in `equal`; `out` has room for two stores of 16.
+        unsafe {
+            let line = _mm512_set1_epi16(places[0].wrapping_add(1).cast_signed());
+            let places = words(places);
+            let start = moved(places, &lanes.start, &lanes.start_add);
+            let end = moved(places, &lanes.end, &lanes.end_add);
+            let (start, len) = (_mm512_sub_epi16(start, line), _mm512_sub_epi16(end, start));
+            let (out, absent) = (out.as_mut_ptr(), lanes.absent.as_ptr());
+            let low = packed(_mm512_castsi512_si256(start), _mm512_castsi512_si256(len));
+            let low = _mm512_or_si512(low, _mm512_loadu_si512(absent.cast()));
+            _mm512_storeu_si512(out.cast(), low);
+            if lanes.columns > LANES / 2 {
+                let high = packed(
+                    _mm512_extracti64x4_epi64::<1>(start),
+                    _mm512_extracti64x4_epi64::<1>(len),
+                );
+                let absent = absent.add(LANES / 2);
+                let high = _mm512_or_si512(high, _mm512_loadu_si512(absent.cast()));
+                _mm512_storeu_si512(out.add(LANES / 2).cast(), high);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn words(words: &[u16; LANES]) -> __m512i {
+    // SAFETY: the reference is to 64 readable bytes; an `Avx512` token is at hand in every caller.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+/// The first lanes.
+#[inline(always)]
+fn first(lanes: usize) -> u32 {
+    ((1_u64 << lanes.min(LANES)) - 1) as u32
+}
+
+/// 0, 1, 2, ... 63.
+#[inline(always)]
+fn iota() -> __m512i {
+    const IOTA: [u8; BLOCK] = {
+        let mut bytes = [0; BLOCK];
+        let mut at = 0;
+        while at < BLOCK {
+            bytes[at] = at as u8;
+            at += 1;
+        }
+        bytes
+    };
+    load(&IOTA)
+}
+
+#[inline(always)]
+fn splat(byte: u8) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe { _mm512_set1_epi8(byte.cast_signed()) }
+}
+
+#[inline(always)]
+fn in_ranges(block: __m512i, ranges: &Ranges) -> u64 {
+    // SAFETY: as in `words`.
+    unsafe {
+        let above = _mm512_sub_epi8(block, load(&ranges.low));
+        _mm512_cmple_epu8_mask(above, load(&ranges.span))
+    }
+}
+
+/// The places of the lanes, moved by the distances.
+#[inline(always)]
+fn moved(places: __m512i, lanes: &[u16; LANES], add: &[u16; LANES]) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe { _mm512_add_epi16(_mm512_permutexvar_epi16(words(lanes), places), words(add)) }
+}
+
+/// `start | len << 16`.
+#[inline(always)]
+fn packed(start: __m256i, len: __m256i) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe {
+        let len = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(len));
+        _mm512_or_si512(len, _mm512_cvtepu16_epi32(start))
+    }
+}

@@ -1,0 +1,81 @@
+//! Tables that the kernels look things up in.
+
+use super::BLOCK;
+
+/// Structural bytes, or columns, of a line that the kernels take at once.
+pub(crate) const LANES: usize = 32;
+
+/// Which bytes are structural: everywhere, or outside of quotes. All are ASCII.
+#[derive(Clone, Debug)]
+pub(crate) struct Classes {
+    /// By byte.
+    pub(super) of: [u8; 128],
+    /// For each lower half of a byte the upper halves with which it is structural outside of quotes,
+    /// a bit each.
+    pub(super) low: [u8; 16],
+    /// Those everywhere, besides the line feed: the quote and the escape.
+    pub(super) always: [u8; 2],
+    /// What the text between which is passed over.
+    pub(crate) quote: Option<u8>,
+}
+
+pub(super) const ALWAYS: u8 = 1;
+pub(super) const OUTSIDE: u8 = 2;
+
+impl Classes {
+    pub(crate) fn new(
+        always: impl Fn(u8) -> bool,
+        outside: impl Fn(u8) -> bool,
+        quote: Option<u8>,
+    ) -> Self {
+        let mut classes = Self {
+            of: [0; 128],
+            low: [0; 16],
+            always: [b'\n'; 2],
+            quote,
+        };
+        let mut everywhere = classes.always.iter_mut();
+        for (byte, class) in (0..).zip(&mut classes.of) {
+            if always(byte) {
+                *class |= ALWAYS;
+                if byte != b'\n'
+                    && let Some(slot) = everywhere.next()
+                {
+                    *slot = byte;
+                }
+            }
+            if outside(byte) {
+                *class |= OUTSIDE;
+                if let Some(row) = classes.low.get_mut(usize::from(byte & 15)) {
+                    *row |= 1 << (byte >> 4);
+                }
+            }
+        }
+        classes
+    }
+}
+
+/// For each byte of a block up to two ranges, as their beginnings and lengths, in which it may be.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    pub(crate) first: Ranges,
+    pub(crate) second: Ranges,
+}
+
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Ranges {
+    pub(crate) low: [u8; BLOCK],
+    pub(crate) span: [u8; BLOCK],
+}
+
+/// What a kernel finds in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Bytes that are structural everywhere.
+    pub(crate) always: u64,
+    /// Bytes that are structural outside of quotes.
+    pub(crate) outside: u64,
+    pub(crate) quotes: u64,
+    pub(crate) line_feeds: u64,
+}

@@ -1,0 +1,142 @@
+//! The vector kernels: the only module with `unsafe`.
+//!
+//! Engines are written once, in safe code, over the trait [`Simd`]. [`run`] calls them inside a
+//! function that is compiled for the kernel's instructions, so that the operations inline. A kernel
+//! is a token that exists only where the processor has its instructions: that is the argument behind
+//! every `unsafe` block here.
+//!
+//! Loads come from references to arrays, so that no kernel can read past a slice.
+//!
+//! There are kernels for AVX-512 (with VBMI2, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
+//! and a portable twin in plain Rust, which other processors run and which is the oracle of the tests.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, indexed below it"
+)]
+#![allow(
+    unsafe_code,
+    reason = "vector instructions; each block has its argument"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod kernel;
+mod lanes;
+mod portable;
+
+pub(crate) use kernel::Chosen;
+pub use kernel::{Kernel, UnknownKernel};
+pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
+
+use crate::format::signature::CellLanes;
+
+/// Bytes that a kernel looks at together.
+pub(crate) const BLOCK: usize = 64;
+
+/// The operations of a kernel. Bit `i` of a mask stands for byte `i` of a block.
+///
+/// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
+pub(crate) trait Simd: Copy {
+    /// The bytes that are equal to `byte`.
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
+
+    /// The bytes above 127.
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
+
+    /// For each bit the parity of the bits up to and with it.
+    fn prefix_xor(self, mask: u64) -> u64;
+
+    /// Writes the positions of the bits of `mask`, each added to `base`, and returns how many there
+    /// are. What comes after them in `out` is undefined.
+    fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
+
+    /// Classes as they are in registers.
+    type Table<'c>: Copy;
+
+    /// Loads the classes, once for many blocks.
+    fn table(self, classes: &Classes) -> Self::Table<'_>;
+
+    /// The structural bytes of a block.
+    fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
+
+    /// Writes the places of the bits of `mask`, each added to `base`, and the bytes there; returns how
+    /// many there are. What comes after them is undefined.
+    fn gather(
+        self,
+        mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize;
+
+    /// The bytes that are in the ranges of their lane.
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
+
+    /// Whether the first `lanes` bytes are those of the signature.
+    #[inline(always)]
+    fn same(self, bytes: &[u8; LANES], signature: &[u8; LANES], lanes: usize) -> bool {
+        let pairs = bytes.iter().zip(signature).take(lanes);
+        pairs.fold(0, |different, (a, b)| different | (a ^ b)) == 0
+    }
+
+    /// Whether the distances between the first `lanes` places, less one, are in their ranges.
+    #[inline(always)]
+    fn lengths_fit(
+        self,
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        min: &[u16; LANES],
+        span: &[u16; LANES],
+        lanes: usize,
+    ) -> bool {
+        let mut outside = 0;
+        for at in 0..lanes.min(LANES) {
+            let len = next[at].wrapping_sub(places[at]).wrapping_sub(1);
+            outside |= u16::from(len.wrapping_sub(min[at]) > span[at]);
+        }
+        outside == 0
+    }
+
+    /// Beginnings and lengths of the columns of a line: `start | len << 16`. What comes after them in
+    /// `out` is undefined.
+    #[inline(always)]
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
+        let line = places[0].wrapping_add(1);
+        let place = |lane: &[u16; LANES], add: &[u16; LANES], at: usize| {
+            places[usize::from(lane[at]) % LANES].wrapping_add(add[at])
+        };
+        for (at, cell) in out.iter_mut().enumerate().take(lanes.columns) {
+            let start = place(&lanes.start, &lanes.start_add, at);
+            let end = place(&lanes.end, &lanes.end_add, at);
+            *cell = u32::from(start.wrapping_sub(line))
+                | u32::from(end.wrapping_sub(start)) << 16
+                | lanes.absent[at];
+        }
+    }
+}
+
+/// Work that is compiled for each kernel.
+pub(crate) trait Work {
+    /// What comes out.
+    type Output;
+
+    /// Does the work. To be marked `#[inline(always)]`, and so what it calls in its hot loops.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `work` on a kernel.
+pub(crate) fn run<W: Work>(kernel: Chosen, work: W) -> W::Output {
+    match kernel.kernel() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Chosen` is a kernel whose instructions were found on this processor.
+        Kernel::Avx512 => unsafe { avx512::run(work) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Kernel::Avx2 => unsafe { avx2::run(work) },
+        _ => work.run(portable::Portable),
+    }
+}

@@ -1,0 +1,118 @@
+//! The twin of the vector kernels in plain Rust.
+
+use super::{
+    BLOCK, Simd,
+    lanes::{Classes, Found, Lanes, OUTSIDE},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portable;
+
+/// The lowest bits of the bytes. The multiplication moves those of eight bytes side by side.
+#[inline(always)]
+fn bits(flags: &[u8; BLOCK]) -> u64 {
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    const MOVE: u64 = 0x0102_0408_1020_4080;
+    let (words, _) = flags.as_chunks::<8>();
+    let words = words.iter().zip((0..).step_by(8));
+    words.fold(0, |mask, (word, bit)| {
+        let moved = (u64::from_le_bytes(*word) & LOWEST).wrapping_mul(MOVE) >> 56;
+        mask | moved << bit
+    })
+}
+
+impl Simd for Portable {
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        let mut flags = [0; BLOCK];
+        for (flag, &it) in flags.iter_mut().zip(block) {
+            *flag = u8::from(it == byte);
+        }
+        bits(&flags)
+    }
+
+    #[inline(always)]
+    fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
+        let mut flags = [0; BLOCK];
+        for (flag, &it) in flags.iter_mut().zip(block) {
+            *flag = it >> 7;
+        }
+        bits(&flags)
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, mut mask: u64) -> u64 {
+        for shift in [1, 2, 4, 8, 16, 32] {
+            mask ^= mask << shift;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn positions(self, mut mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
+        let count = mask.count_ones() as usize;
+        for slot in out.iter_mut().take(count) {
+            // Below 64.
+            *slot = base.wrapping_add(mask.trailing_zeros() as u16);
+            mask &= mask - 1;
+        }
+        count
+    }
+
+    type Table<'c> = &'c Classes;
+
+    #[inline(always)]
+    fn table(self, classes: &Classes) -> Self::Table<'_> {
+        classes
+    }
+
+    #[inline(always)]
+    fn classify(self, block: &[u8; BLOCK], classes: Self::Table<'_>) -> Found {
+        let mut of = [0; BLOCK];
+        for (class, &byte) in of.iter_mut().zip(block) {
+            *class =
+                classes.of[usize::from(byte & 0x7f)] & !(byte.cast_signed() >> 7).cast_unsigned();
+        }
+        let always = bits(&of);
+        for class in &mut of {
+            *class >>= OUTSIDE.trailing_zeros();
+        }
+        Found {
+            always,
+            outside: bits(&of),
+            quotes: classes.quote.map_or(0, |quote| self.equal(block, quote)),
+            line_feeds: self.equal(block, b'\n'),
+        }
+    }
+
+    #[inline(always)]
+    fn gather(
+        self,
+        mut mask: u64,
+        block: &[u8; BLOCK],
+        base: u16,
+        places: &mut [u16; BLOCK],
+        bytes: &mut [u8; BLOCK],
+    ) -> usize {
+        let count = mask.count_ones() as usize;
+        for (place, byte) in places.iter_mut().zip(bytes).take(count) {
+            let at = mask.trailing_zeros();
+            // Below 64.
+            *place = base.wrapping_add(at as u16);
+            *byte = block[at as usize % BLOCK];
+            mask &= mask - 1;
+        }
+        count
+    }
+
+    #[inline(always)]
+    fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        let mut inside = [0; BLOCK];
+        for at in 0..BLOCK {
+            let first = block[at].wrapping_sub(lanes.first.low[at]) <= lanes.first.span[at];
+            let second = block[at].wrapping_sub(lanes.second.low[at]) <= lanes.second.span[at];
+            inside[at] = u8::from(first | second);
+        }
+        bits(&inside)
+    }
+}

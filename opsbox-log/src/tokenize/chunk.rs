@@ -1,0 +1,111 @@
+//! What the engines for whole chunks have in common.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, and places that the scan has written"
+)]
+
+use crate::{
+    batch::{Block, Cell},
+    format::signature::CellLanes,
+    scan::{BLOCK, LANES, Simd},
+};
+
+/// Bytes that are scanned before their lines are looked at: what the nearest cache holds. Places in a
+/// chunk are 16 bits.
+pub(super) const CHUNK: usize = 16 << 10;
+
+/// Lines of a chunk that are looked at together; more begin a new chunk.
+pub(super) const CHUNK_LINES: usize = CHUNK / 8;
+
+/// Rows that are not in the block yet.
+pub(super) struct RowBuffer {
+    lines: Box<[u32]>,
+    cells: Box<[u32]>,
+    columns: usize,
+    rows: usize,
+}
+
+impl RowBuffer {
+    pub(super) fn new(rows: usize, columns: usize) -> Self {
+        Self {
+            lines: vec![0; rows].into(),
+            cells: vec![0; rows * columns + LANES].into(),
+            columns,
+            rows: 0,
+        }
+    }
+
+    /// Writes the next row, of a line that begins at `line` of the block; [`accept`](Self::accept)
+    /// makes it count.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(
+        &mut self,
+        simd: S,
+        places: &[u16; LANES],
+        lanes: &CellLanes,
+        line: usize,
+    ) -> bool {
+        let room = self.cells.get_mut(self.rows * self.columns..);
+        let room = room.and_then(|room| room.first_chunk_mut());
+        let (Some(room), Some(slot)) = (room, self.lines.get_mut(self.rows)) else {
+            return false;
+        };
+        simd.cells(places, lanes, room);
+        // Blocks are shorter than 4 GiB.
+        *slot = line as u32;
+        true
+    }
+
+    /// The cells of the next row.
+    pub(super) fn next(&mut self) -> &mut [u32] {
+        let at = self.rows * self.columns;
+        &mut self.cells[at..at + self.columns]
+    }
+
+    #[inline(always)]
+    pub(super) fn accept(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Moves the rows to the block.
+    #[inline(always)]
+    pub(super) fn flush(&mut self, block: &mut Block) {
+        let rows = std::mem::take(&mut self.rows);
+        let cells = &self.cells[..rows * self.columns];
+        block.extend_rows(
+            &self.lines[..rows],
+            cells.iter().map(|&it| Cell::packed(it)),
+        );
+    }
+}
+
+/// Bits from `len` on.
+#[inline(always)]
+pub(super) fn all_from(len: usize) -> u64 {
+    u64::MAX.checked_shl(len as u32).unwrap_or(0)
+}
+
+/// The block of a chunk at `at`; beyond its end are zeros.
+#[inline(always)]
+pub(super) fn block_at<'b>(
+    chunk: &'b [u8],
+    at: usize,
+    spare: &'b mut [u8; BLOCK],
+) -> &'b [u8; BLOCK] {
+    let rest = chunk.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => block,
+        None => {
+            *spare = padded(rest);
+            spare
+        }
+    }
+}
+
+#[cold]
+pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}

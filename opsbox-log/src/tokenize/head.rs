@@ -1,0 +1,371 @@
+//! Runs a plan for blocks over many lines at once: an operation on all lines of a chunk, then the
+//! next.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, and places that the scan has written"
+)]
+
+use std::ops::Range;
+
+use super::{
+    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
+    walk,
+};
+use crate::{
+    batch::Block,
+    format::head::{Head, Operation, Window, WindowRun},
+    format::plan::{Set, Step},
+    frame,
+    scan::{self, BLOCK, Chosen, LANES, Simd, Work},
+};
+
+/// What is kept from chunk to chunk.
+pub(crate) struct Scratch {
+    /// Of each line the byte before it, then where each operation begins.
+    cursors: Box<[[u16; LANES]]>,
+    /// Where each line ends, and whether the operations so far fit it.
+    ends: Box<[u16]>,
+    fits: Box<[bool]>,
+    /// Line feeds.
+    feeds: Box<[u16]>,
+    rows: RowBuffer,
+    slots: Box<[u32]>,
+    /// Cells of captures inside of steps, a row for each line.
+    patches: Box<[u32]>,
+}
+
+impl Scratch {
+    pub(crate) fn new(head: &Head) -> Self {
+        let columns = head.cells.columns;
+        Self {
+            cursors: vec![[0; LANES]; CHUNK_LINES].into(),
+            ends: vec![0; CHUNK_LINES].into(),
+            fits: vec![false; CHUNK_LINES].into(),
+            feeds: vec![0; CHUNK + BLOCK].into(),
+            rows: RowBuffer::new(CHUNK_LINES, columns),
+            slots: vec![walk::NONE; 2 * columns].into(),
+            patches: vec![
+                0;
+                if head.patched {
+                    CHUNK_LINES * columns
+                } else {
+                    0
+                }
+            ]
+            .into(),
+        }
+    }
+}
+
+/// Tokenizes the lines of `range`, of which the last may have no ending. `line` is called for those
+/// that the operations do not decide, with the range of the line without its ending, in their order.
+pub(crate) fn run(
+    kernel: Chosen,
+    head: &Head,
+    input: &[u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &mut Block,
+    line: impl FnMut(Range<usize>, &mut Block),
+) {
+    scan::run(
+        kernel,
+        Lines {
+            head,
+            scratch: &mut Scratch::new(head),
+            input,
+            range,
+            line_limit,
+            block,
+            line,
+        },
+    );
+}
+
+struct Lines<'r, F> {
+    head: &'r Head,
+    scratch: &'r mut Scratch,
+    input: &'r [u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &'r mut Block,
+    line: F,
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut at = self.range.start;
+        while at < self.range.end {
+            let chunk_end = self.range.end.min(at + CHUNK);
+            let chunk = self.input.get(at..chunk_end).unwrap_or_default();
+            let mut lines = self.scratch.lines(simd, chunk);
+            if lines < CHUNK_LINES
+                && chunk_end == self.range.end
+                && chunk.last().is_some_and(|&last| last != b'\n')
+            {
+                // A last line without an ending.
+                self.scratch.feeds[lines] = chunk.len() as u16;
+                lines += 1;
+            }
+            at = match lines.checked_sub(1) {
+                // The line is longer than the chunk.
+                None => {
+                    let rest = self
+                        .input
+                        .get(chunk_end..self.range.end)
+                        .unwrap_or_default();
+                    let end = memchr::memchr(b'\n', rest);
+                    let end = end.map_or(self.range.end, |end| chunk_end + end);
+                    (self.line)(frame::trim(self.input, at..end), self.block);
+                    end + 1
+                }
+                Some(last) => {
+                    self.chunk(simd, at, lines);
+                    at + usize::from(self.scratch.feeds[last]) + 1
+                }
+            };
+            let read = at - self.range.start;
+            self.block.reserve_for(read, self.range.len());
+        }
+    }
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
+    /// So many lines of the chunk at `base`.
+    #[inline(always)]
+    fn chunk<S: Simd>(&mut self, simd: S, base: usize, lines: usize) {
+        let chunk = self.input.get(base..).unwrap_or_default();
+        self.scratch.begin(chunk, lines, self.line_limit);
+        for (operation, lane) in self.head.operations.iter().zip(1..) {
+            match operation {
+                Operation::Window(window) => self.scratch.window(simd, window, chunk, lane, lines),
+                Operation::Rest => {
+                    for line in 0..lines {
+                        self.scratch.cursors[line][lane + 1] = self.scratch.ends[line];
+                    }
+                }
+                Operation::OptionalRest(byte, column) => {
+                    for line in 0..lines {
+                        self.scratch
+                            .optional_rest(*byte, *column, chunk, lane, line);
+                    }
+                }
+                Operation::Steps(step, first, columns) => {
+                    for line in 0..lines {
+                        self.scratch
+                            .steps(step, first.as_ref(), columns, chunk, lane, line);
+                    }
+                }
+            }
+        }
+        let last = self.head.operations.len() + 1;
+        let first = base - self.block.base();
+        for line in 0..lines {
+            let places = &self.scratch.cursors[line];
+            let start = usize::from(places[0].wrapping_add(1));
+            if self.scratch.fits[line]
+                && places[last] == self.scratch.ends[line]
+                && self
+                    .scratch
+                    .rows
+                    .write(simd, places, &self.head.cells, first + start)
+            {
+                if self.head.patched {
+                    self.scratch.patch(self.head, line);
+                }
+                self.scratch.rows.accept();
+                continue;
+            }
+            let end = usize::from(self.scratch.ends[line]);
+            self.scratch.rows.flush(self.block);
+            (self.line)(base + start..base + end, self.block);
+        }
+        self.scratch.rows.flush(self.block);
+    }
+}
+
+impl Scratch {
+    /// Finds the line feeds of a chunk, and says how many there are.
+    #[inline(always)]
+    fn lines<S: Simd>(&mut self, simd: S, chunk: &[u8]) -> usize {
+        let (blocks, rest) = chunk.as_chunks::<BLOCK>();
+        let mut found = 0;
+        for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
+            let mask = simd.equal(block, b'\n');
+            if let Some(room) = self
+                .feeds
+                .get_mut(found..)
+                .and_then(|it| it.first_chunk_mut())
+            {
+                found += simd.positions(mask, base as u16, room);
+            }
+        }
+        if !rest.is_empty() {
+            let mask = simd.equal(&padded(rest), b'\n');
+            if let Some(room) = self
+                .feeds
+                .get_mut(found..)
+                .and_then(|it| it.first_chunk_mut())
+            {
+                found += simd.positions(mask, (chunk.len() - rest.len()) as u16, room);
+            }
+        }
+        found.min(CHUNK_LINES)
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, chunk: &[u8], lines: usize, line_limit: usize) {
+        let mut before = u16::MAX;
+        for line in 0..lines {
+            let feed = self.feeds[line];
+            let start = before.wrapping_add(1);
+            // The byte before the line is in the chunk, or the line is empty and begins it.
+            let cr = feed > start && chunk[usize::from(feed) - 1] == b'\r';
+            let end = feed - u16::from(cr);
+            self.cursors[line][0] = before;
+            self.cursors[line][1] = start;
+            self.ends[line] = end;
+            self.fits[line] = usize::from(end - start) <= line_limit;
+            before = feed;
+        }
+    }
+
+    #[inline(always)]
+    fn window<S: Simd>(
+        &mut self,
+        simd: S,
+        window: &Window,
+        chunk: &[u8],
+        lane: usize,
+        lines: usize,
+    ) {
+        match (&window.run, window.optional) {
+            (None, false) => self.windows(simd, window, None, false, chunk, lane, lines),
+            (None, true) => self.windows(simd, window, None, true, chunk, lane, lines),
+            (Some(run), false) => self.windows(simd, window, Some(run), false, chunk, lane, lines),
+            (Some(run), true) => self.windows(simd, window, Some(run), true, chunk, lane, lines),
+        }
+    }
+
+    /// One operation on all lines: bytes of fixed places, and then the run if there is one.
+    #[inline(always)]
+    fn windows<S: Simd>(
+        &mut self,
+        simd: S,
+        window: &Window,
+        run: Option<&WindowRun>,
+        optional: bool,
+        chunk: &[u8],
+        lane: usize,
+        lines: usize,
+    ) {
+        let table = run.map(|run| (simd.table(&run.stops), run.ascii, run.min, run.more));
+        let (len, beyond) = (window.len, all_from(window.len));
+        for line in 0..lines {
+            let at = self.cursors[line][lane];
+            let mut spare = [0; BLOCK];
+            let block = block_at(chunk, usize::from(at), &mut spare);
+            let there = match len {
+                0 => u64::MAX,
+                _ => simd.in_lanes(block, &window.lanes),
+            };
+            let mut fits = there | beyond == u64::MAX;
+            let mut taken = len;
+            if let Some((table, ascii, min, more)) = table {
+                let mut stops = simd.classify(block, table).outside;
+                if ascii {
+                    stops |= simd.not_ascii(block);
+                }
+                stops >>= len;
+                let run = stops.trailing_zeros() as usize;
+                fits &= (stops != 0) & (run.wrapping_sub(min) <= more);
+                taken += run;
+            }
+            if optional && there & 1 == 0 {
+                (fits, taken) = (true, 0);
+            }
+            // Only where it does not fit can it be beyond the chunk.
+            let next = at.wrapping_add(taken as u16);
+            self.fits[line] &= fits & (next <= self.ends[line]) & (next >= at);
+            self.cursors[line][lane + 1] = next;
+        }
+    }
+
+    #[inline(always)]
+    fn optional_rest(&mut self, byte: u8, column: usize, chunk: &[u8], lane: usize, line: usize) {
+        let (at, end) = (self.cursors[line][lane], self.ends[line]);
+        let first = self.cursors[line][0].wrapping_add(1);
+        let there = chunk.get(usize::from(at)) == Some(&byte);
+        self.fits[line] &= there | (at == end);
+        self.cursors[line][lane + 1] = end;
+        let start = at.wrapping_add(1);
+        let place = u32::from(start.wrapping_sub(first)) | u32::from(end.wrapping_sub(start)) << 16;
+        let place = if at == end { u32::MAX } else { place };
+        self.patches[line * (self.slots.len() / 2) + column] = place;
+    }
+
+    /// One step of the plan on one line.
+    fn steps(
+        &mut self,
+        step: &Step,
+        first: Option<&Set>,
+        columns: &[usize],
+        chunk: &[u8],
+        lane: usize,
+        line: usize,
+    ) {
+        if !self.fits[line] {
+            return;
+        }
+        let cursors = &mut self.cursors[line];
+        let at = cursors[lane];
+        if let Some(first) = first
+            && columns.is_empty()
+            && (at == self.ends[line] || !first.has(chunk[usize::from(at)]))
+        {
+            cursors[lane + 1] = at;
+            return;
+        }
+        let start = usize::from(cursors[0].wrapping_add(1));
+        let text = chunk
+            .get(start..usize::from(self.ends[line]))
+            .unwrap_or_default();
+        for &column in columns {
+            self.slots[2 * column..2 * column + 2].fill(walk::NONE);
+        }
+        let at = usize::from(at) - start;
+        match walk::steps(std::slice::from_ref(step), text, at, &mut self.slots) {
+            // A chunk is shorter than 16 bits count.
+            Some(next) => cursors[lane + 1] = (start + next) as u16,
+            None => self.fits[line] = false,
+        }
+        let row = line * (self.slots.len() / 2);
+        for &column in columns {
+            let (start, end) = (self.slots[2 * column], self.slots[2 * column + 1]);
+            self.patches[row + column] = match start.max(end) {
+                walk::NONE => u32::MAX,
+                _ => start | end.saturating_sub(start) << 16,
+            };
+        }
+    }
+
+    /// Puts the captures of steps into the next row.
+    fn patch(&mut self, head: &Head, line: usize) {
+        let row = line * (self.slots.len() / 2);
+        let cells = self.rows.next();
+        for operation in &head.operations {
+            let columns = match operation {
+                Operation::Steps(_, _, columns) => columns,
+                Operation::OptionalRest(_, column) => std::slice::from_ref(column),
+                _ => continue,
+            };
+            for &column in columns {
+                cells[column] = self.patches[row + column];
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Runs a signature over many lines at once.
+//!
+//! A chunk of the input is scanned for structural bytes; what comes out is a stream of their places and
+//! of the bytes themselves. Then, line by line, as many bytes of the stream as the signature has are
+//! compared with it, and if they are the same the columns follow from the places. A line that is
+//! different, or has a part that does not check, is left to the caller.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, and places that the scan has written"
+)]
+
+use std::ops::Range;
+
+use super::{
+    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
+    walk,
+};
+use crate::{
+    batch::Block,
+    format::signature::{Check, Content, PartSteps, Place, Signature},
+    frame,
+    scan::{self, BLOCK, Chosen, Classes, LANES, Simd, Work},
+};
+
+/// What is kept from chunk to chunk.
+pub(crate) struct Scratch {
+    /// The place before the first line, then those of the structural bytes.
+    places: Box<[u16]>,
+    bytes: Box<[u8]>,
+    /// Where each line begins in the stream, at the line feed before it, and whether it has the
+    /// signature.
+    ats: Box<[u16]>,
+    fits: Box<[bool]>,
+    rows: RowBuffer,
+    /// Places of captures inside a part.
+    slots: Box<[u32]>,
+}
+
+impl Scratch {
+    pub(crate) fn new(signature: &Signature) -> Self {
+        let room = CHUNK + BLOCK + 2 * LANES;
+        // A line has a structural byte of each kind at least, and the line feed.
+        let rows = CHUNK / (signature.len + 1) + 1;
+        Self {
+            places: vec![0; room].into(),
+            bytes: vec![0; room].into(),
+            ats: vec![0; CHUNK_LINES].into(),
+            fits: vec![false; CHUNK_LINES].into(),
+            rows: RowBuffer::new(rows, signature.cells.columns),
+            slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
+        }
+    }
+}
+
+/// Tokenizes the lines of `range`, of which the last may have no ending. `line` is called for those
+/// that the signature does not decide, with the range of the line without its ending, in their order.
+pub(crate) fn run(
+    kernel: Chosen,
+    signature: &Signature,
+    input: &[u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &mut Block,
+    line: impl FnMut(Range<usize>, &mut Block),
+) {
+    scan::run(
+        kernel,
+        Lines {
+            signature,
+            scratch: &mut Scratch::new(signature),
+            input,
+            range,
+            line_limit,
+            block,
+            line,
+        },
+    );
+}
+
+struct Lines<'r, F> {
+    signature: &'r Signature,
+    scratch: &'r mut Scratch,
+    input: &'r [u8],
+    range: Range<usize>,
+    line_limit: usize,
+    block: &'r mut Block,
+    line: F,
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut at = self.range.start;
+        while at < self.range.end {
+            let chunk_end = self.range.end.min(at + CHUNK);
+            let chunk = self.input.get(at..chunk_end).unwrap_or_default();
+            let mut found = scan_chunk(simd, chunk, &self.signature.classes, self.scratch);
+            if chunk_end == self.range.end && chunk.last() != Some(&b'\n') {
+                // A last line without an ending.
+                self.scratch.push(found, chunk.len());
+                found += 1;
+            }
+            let done = self.chunk(simd, at, found);
+            self.scratch.rows.flush(self.block);
+            let (read, all) = (at + done - self.range.start, self.range.len());
+            self.block.reserve_for(read, all);
+            at = match done {
+                // The line is longer than the chunk.
+                0 => {
+                    let rest = self
+                        .input
+                        .get(chunk_end..self.range.end)
+                        .unwrap_or_default();
+                    let end =
+                        memchr::memchr(b'\n', rest).map_or(self.range.end, |end| chunk_end + end);
+                    (self.line)(frame::trim(self.input, at..end), self.block);
+                    end + 1
+                }
+                done => at + done,
+            };
+        }
+    }
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
+    /// The lines of a chunk with so many structural bytes; returns where the last one that is whole
+    /// ends.
+    #[inline(always)]
+    fn chunk<S: Simd>(&mut self, simd: S, base: usize, found: usize) -> usize {
+        let (lines, end) = self.compare(simd, found);
+        for check in &self.signature.checks {
+            self.scratch.check(simd, check, self.input, base, lines);
+        }
+        let first = base - self.block.base();
+        for line in 0..lines {
+            let at = usize::from(self.scratch.ats[line]);
+            if self.scratch.fits[line]
+                && self.scratch.write(simd, self.signature, first, at)
+                && self
+                    .signature
+                    .steps
+                    .iter()
+                    .all(|part| self.steps(part, base, at))
+            {
+                self.scratch.rows.accept();
+                continue;
+            }
+            self.scratch.rows.flush(self.block);
+            let next = match line + 1 < lines {
+                true => usize::from(self.scratch.ats[line + 1]),
+                false => end,
+            };
+            let start = base + usize::from(self.scratch.places[at].wrapping_add(1));
+            let line = start..base + usize::from(self.scratch.places[next]);
+            (self.line)(frame::trim(self.input, line), self.block);
+        }
+        match end {
+            0 => 0,
+            _ => usize::from(self.scratch.places[end]) + 1,
+        }
+    }
+
+    /// Which lines of the chunk have the signature; returns how many lines there are, and where the
+    /// last one ends in the stream.
+    #[inline(always)]
+    fn compare<S: Simd>(&mut self, simd: S, found: usize) -> (usize, usize) {
+        let signature = self.signature;
+        let len = signature.len;
+        let [lf, crlf] = &signature.endings;
+        // Which ending the line before had.
+        let (mut ending, mut other) = ((lf, len + 1), (crlf, len + 2));
+        let mut at = 0;
+        let mut lines = 0;
+        while let Some((places, next, bytes)) = self.scratch.window(at) {
+            let mut same = simd.same(bytes, ending.0, ending.1);
+            if !same && simd.same(bytes, other.0, other.1) {
+                std::mem::swap(&mut ending, &mut other);
+                same = true;
+            }
+            // Beyond the last structural byte stands what an earlier chunk had.
+            let mut after = at + ending.1;
+            same &= after <= found;
+            let mut fits = false;
+            if same {
+                let length = next[len].wrapping_sub(places[0]).wrapping_sub(1);
+                fits = simd.lengths_fit(places, next, &signature.min, &signature.span, ending.1)
+                    & (usize::from(length) <= self.line_limit);
+            } else {
+                let rest = self.scratch.bytes.get(at..found).unwrap_or_default();
+                let Some(feed) = memchr::memchr(b'\n', rest) else {
+                    break;
+                };
+                after = at + feed + 1;
+            }
+            let (Some(slot), Some(flag)) = (
+                self.scratch.ats.get_mut(lines),
+                self.scratch.fits.get_mut(lines),
+            ) else {
+                break;
+            };
+            // The stream is shorter than 16 bits count.
+            (*slot, *flag) = (at as u16, fits);
+            lines += 1;
+            at = after;
+        }
+        (lines, at)
+    }
+
+    /// Runs the steps of a part of the line at `at` of the stream.
+    fn steps(&mut self, part: &PartSteps, base: usize, at: usize) -> bool {
+        let start = self.scratch.place(at, Place { lane: 0, add: 1 });
+        let end = usize::from(self.scratch.places[at + self.signature.len + 1]);
+        let line = self.input.get(base + start..base + end).unwrap_or_default();
+        let from = self.scratch.place(at, part.from) - start;
+        let to = self.scratch.place(at, part.to) - start;
+        self.scratch.steps(part, line, from..to)
+    }
+}
+
+impl Scratch {
+    /// Adds a line feed at the end of an input that has none.
+    fn push(&mut self, found: usize, place: usize) {
+        // A chunk is shorter than 16 bits count.
+        self.places[found + 1] = place as u16;
+        self.bytes[found] = b'\n';
+    }
+
+    /// From the line feed before a line: its places, those without the first, and the bytes.
+    #[inline(always)]
+    fn window(&self, at: usize) -> Option<(&[u16; LANES], &[u16; LANES], &[u8; LANES])> {
+        let places = self.places.get(at..at + LANES + 1)?;
+        Some((
+            places.first_chunk()?,
+            places.last_chunk()?,
+            self.bytes.get(at..)?.first_chunk()?,
+        ))
+    }
+
+    /// Where a place of the line at `at` of the stream is in the chunk.
+    #[inline(always)]
+    fn place(&self, at: usize, place: Place) -> usize {
+        usize::from(self.places[at + place.lane].wrapping_add(place.add))
+    }
+
+    /// Looks at one part of all lines.
+    #[inline(always)]
+    fn check<S: Simd>(&mut self, simd: S, check: &Check, input: &[u8], base: usize, lines: usize) {
+        let chunk = input.get(base..).unwrap_or_default();
+        match check {
+            Check::Template {
+                at: place,
+                lanes,
+                len,
+            } => {
+                let rest = all_from(*len);
+                for line in 0..lines {
+                    let at = usize::from(self.ats[line]);
+                    let mut spare = [0; BLOCK];
+                    let block = block_at(chunk, self.place(at, *place), &mut spare);
+                    self.fits[line] &= simd.in_lanes(block, lanes) | rest == u64::MAX;
+                }
+            }
+            Check::Content {
+                from,
+                to,
+                alternatives,
+            } => {
+                for line in 0..lines {
+                    let at = usize::from(self.ats[line]);
+                    let from = self.place(at, *from);
+                    // Only a line that does not fit can have them the other way round.
+                    let len = self.place(at, *to).wrapping_sub(from);
+                    let mut spare = [0; BLOCK];
+                    let block = block_at(chunk, from, &mut spare);
+                    let mut any = false;
+                    for Content { lanes, min, max } in alternatives {
+                        any |= (len.wrapping_sub(*min) <= max - min)
+                            & (simd.in_lanes(block, lanes) | all_from(len) == u64::MAX);
+                        if any {
+                            break;
+                        }
+                    }
+                    self.fits[line] &= any;
+                }
+            }
+        }
+    }
+
+    /// Writes the next row.
+    #[inline(always)]
+    fn write<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
+        let Some(places) = self.places.get(at..).and_then(|it| it.first_chunk()) else {
+            return false;
+        };
+        let line = first + usize::from(places[0].wrapping_add(1));
+        self.rows.write(simd, places, &signature.cells, line)
+    }
+
+    /// Runs the steps of a part; their captures replace the row's cells.
+    fn steps(&mut self, part: &PartSteps, line: &[u8], range: Range<usize>) -> bool {
+        for &column in &part.columns {
+            self.slots[2 * column..2 * column + 2].fill(walk::NONE);
+        }
+        if walk::steps(&part.steps, line, range.start, &mut self.slots) != Some(range.end) {
+            return false;
+        }
+        let cells = self.rows.next();
+        for &column in &part.columns {
+            let (start, end) = (self.slots[2 * column], self.slots[2 * column + 1]);
+            cells[column] = match start.max(end) {
+                walk::NONE => u32::MAX,
+                _ => start | end.saturating_sub(start) << 16,
+            };
+        }
+        true
+    }
+}
+
+/// Writes the structural bytes of a chunk into the stream, and returns how many there are.
+#[inline(always)]
+fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut Scratch) -> usize {
+    // The line feed before the chunk.
+    scratch.places[0] = u16::MAX;
+    let (places, bytes) = (&mut scratch.places[1..], &mut scratch.bytes[..]);
+    let mut found = 0;
+    let mut quoted = 0;
+    let (table, quoting) = (simd.table(classes), classes.quote.is_some());
+    let (blocks, rest) = chunk.as_chunks::<BLOCK>();
+    for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
+        put(
+            simd,
+            block,
+            BLOCK,
+            base,
+            table,
+            quoting,
+            &mut quoted,
+            &mut found,
+            places,
+            bytes,
+        );
+    }
+    if !rest.is_empty() {
+        let base = chunk.len() - rest.len();
+        put(
+            simd,
+            &padded(rest),
+            rest.len(),
+            base,
+            table,
+            quoting,
+            &mut quoted,
+            &mut found,
+            places,
+            bytes,
+        );
+    }
+    found
+}
+
+/// The first `len` bytes of a block, which is at `base` of its chunk.
+#[inline(always)]
+fn put<S: Simd>(
+    simd: S,
+    block: &[u8; BLOCK],
+    len: usize,
+    base: usize,
+    table: S::Table<'_>,
+    quoting: bool,
+    quoted: &mut u64,
+    found: &mut usize,
+    places: &mut [u16],
+    bytes: &mut [u8],
+) {
+    let it = simd.classify(block, table);
+    let mut inside = 0;
+    if quoting {
+        inside = simd.prefix_xor(it.quotes) ^ *quoted;
+        // A line that ends between quotes is broken; the next one begins outside of them.
+        let mut open = inside & it.line_feeds;
+        while open != 0 {
+            inside ^= u64::MAX << open.trailing_zeros();
+            open = inside & it.line_feeds;
+        }
+        // All ones or none.
+        *quoted = (inside.cast_signed() >> 63).cast_unsigned();
+    }
+    let mask = (it.always | it.outside & !inside) & !all_from(len);
+    let (Some(places), Some(bytes)) = (room(places, *found), room(bytes, *found)) else {
+        return;
+    };
+    *found += simd.gather(mask, block, base as u16, places, bytes);
+}
+
+#[inline(always)]
+fn room<T>(stream: &mut [T], at: usize) -> Option<&mut [T; BLOCK]> {
+    stream.get_mut(at..)?.first_chunk_mut()
+}
