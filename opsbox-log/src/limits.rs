@@ -32,6 +32,11 @@ pub const MAX_LINE_BYTES: usize = 1 << 30;
 /// [`Parser::read`]: crate::Parser::read
 pub const DEFAULT_BATCH_BYTES: usize = 4 << 20;
 
+/// Most threads that [`Parser::threads`] takes: 1,024.
+///
+/// [`Parser::threads`]: crate::Parser::threads
+pub const MAX_THREADS: usize = 1024;
+
 /// Longest pattern, in bytes, that [`Format::pattern`] compiles: 16 KiB.
 ///
 /// [`Format::pattern`]: crate::Format::pattern

@@ -1,11 +1,11 @@
-use std::{fs, io::Read, path::Path};
+use std::{fs, io::Read, num::NonZero, path::Path, thread};
 
 use crate::{
     batch::{Batch, Origin},
     error::Error,
     file,
     format::Format,
-    limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
+    limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES, MAX_THREADS},
     read::Batches,
     tokenize::{Options, tokenize},
 };
@@ -35,6 +35,7 @@ impl Parser {
             options: Options {
                 line_limit: DEFAULT_MAX_LINE_BYTES,
                 regex_only: false,
+                threads: 1,
             },
             batch_bytes: DEFAULT_BATCH_BYTES,
         }
@@ -54,6 +55,35 @@ impl Parser {
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.batch_bytes = bytes.max(1);
+        self
+    }
+
+    /// Parses with this many threads, the calling one among them; 0 means as many as the system
+    /// [has room for](std::thread::available_parallelism). 1 unless set, at most
+    /// [`MAX_THREADS`](crate::limits::MAX_THREADS). The result is the same whatever the number.
+    ///
+    /// An input of less than half a MiB stays on one thread. [`read`](Self::read) shares out each
+    /// batch: with many threads, set [`batch_bytes`](Self::batch_bytes) to some MiB for each. Where
+    /// `ndjson` or `logfmt` come near [`MAX_DISCOVERED_FIELDS`], the lines are parsed once more by
+    /// one thread.
+    ///
+    /// [`MAX_DISCOVERED_FIELDS`]: crate::limits::MAX_DISCOVERED_FIELDS
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let log = "2026-01-02 03:04:05 [INFO] tick\n".repeat(50_000);
+    /// let batch = Parser::new(Format::preset("app")?).threads(0).parse(log);
+    /// assert_eq!(batch.len(), 50_000);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        let threads = match threads {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            threads => threads,
+        };
+        self.options.threads = threads.min(MAX_THREADS);
         self
     }
 

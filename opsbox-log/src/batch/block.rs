@@ -103,6 +103,11 @@ pub(crate) struct Block {
     pub(super) wide: Vec<Wide>,
     pub(super) unmatched: Vec<UnmatchedMark>,
     pub(super) arena: Vec<u8>,
+    /// Most columns that one line added before it was refused for another reason than their number,
+    /// in a block that does not know the columns before it.
+    pub(super) attempted: usize,
+    /// Whether the columns are found from those of the blocks before it on.
+    follows: bool,
     /// What the line being written may fall back to.
     mark: Mark,
 }
@@ -148,8 +153,29 @@ impl Block {
             wide: Vec::new(),
             unmatched: Vec::new(),
             arena: Vec::new(),
+            attempted: 0,
+            follows: false,
             mark: Mark::default(),
         }
+    }
+
+    /// A block with the columns that the one before it ended with, found ones included.
+    pub(crate) fn after(previous: &Self, base: usize) -> Self {
+        let columns = match &previous.columns {
+            Columns::Fixed(fields) => Columns::Fixed(Arc::clone(fields)),
+            Columns::Discovered(columns) => Columns::Discovered(Discovered {
+                fields: columns.fields.clone(),
+                index: columns.index.clone(),
+                ..Discovered::default()
+            }),
+        };
+        let mut block = Self {
+            columns,
+            follows: true,
+            ..Self::new(Arc::default(), base)
+        };
+        block.begin();
+        block
     }
 
     /// The lines so far.
@@ -276,6 +302,10 @@ impl Block {
         self.arena.truncate(self.mark.arena);
         if let Columns::Discovered(columns) = &mut self.columns {
             columns.ids.truncate(self.mark.cells);
+            if !self.follows && !matches!(reason, Reason::TooManyFields { .. }) {
+                let added = columns.fields.len().saturating_sub(self.mark.fields);
+                self.attempted = self.attempted.max(added);
+            }
             for field in columns.fields.drain(self.mark.fields..) {
                 columns.index.remove(field.name());
             }

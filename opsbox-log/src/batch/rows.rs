@@ -68,6 +68,9 @@ impl Rows {
 
     /// The rows of blocks that follow each other in the input, as one block of the whole would have
     /// them.
+    ///
+    /// Blocks that found their columns each for itself fail where a line may have met the limit of
+    /// columns in one block of the whole, and did not in its own.
     pub(crate) fn join(blocks: Vec<Block>) -> Result<Self, TooManyColumns> {
         let mut fields = Arc::default();
         let mut found: Vec<Field> = Vec::new();
@@ -88,6 +91,9 @@ impl Rows {
                     let index = index.get_or_insert_with(HashMap::new);
                     let mut ids = columns.ids;
                     let global = add(index, &mut found, columns.fields)?;
+                    if !parts.is_empty() && found.len() + block.attempted > MAX_DISCOVERED_FIELDS {
+                        return Err(TooManyColumns);
+                    }
                     for id in &mut ids {
                         *id = global.get(usize::from(*id)).copied().unwrap_or(*id);
                     }
