@@ -4,10 +4,12 @@ mod pattern;
 pub(crate) mod plan;
 mod preset;
 mod select;
+mod start;
 
 pub use detect::{Candidate, Detection};
 pub(crate) use pattern::{Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
+pub(crate) use start::{Scratch as StartScratch, StartPattern};
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 

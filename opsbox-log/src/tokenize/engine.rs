@@ -2,16 +2,20 @@
 
 #[cfg(feature = "json")]
 use super::json;
-use super::{Options, logfmt};
+use super::{Options, Tail, logfmt};
 use crate::{
     batch::{Block, Place},
-    format::{Engine, Pattern, PatternScratch},
+    format::{Engine, Pattern, PatternScratch, StartScratch},
+    multiline::Multiline,
     unmatched::Reason,
 };
 
 /// An engine with the memory it writes to while it works, kept from line to line; one a thread.
 pub(super) struct Tokenizer<'f> {
-    pub(super) options: Options,
+    pub(super) options: &'f Options,
+    /// The last line of the input, if it is longer than what is there.
+    pub(super) tail: Option<Tail>,
+    pub(super) starts: Option<StartScratch>,
     engine: Scratch<'f>,
 }
 
@@ -26,7 +30,7 @@ enum Scratch<'f> {
 }
 
 impl<'f> Tokenizer<'f> {
-    pub(super) fn new(engine: &'f Engine, options: Options) -> Self {
+    pub(super) fn new(engine: &'f Engine, options: &'f Options, tail: Option<Tail>) -> Self {
         let engine = match engine {
             Engine::Pattern(pattern) => Scratch::Pattern {
                 pattern,
@@ -36,14 +40,31 @@ impl<'f> Tokenizer<'f> {
             #[cfg(feature = "json")]
             Engine::Json => Scratch::Json(Box::default()),
         };
-        Self { options, engine }
+        Self {
+            options,
+            tail,
+            starts: options.multiline.as_ref().and_then(Multiline::scratch),
+            engine,
+        }
     }
 
-    /// Writes the cells of one line.
-    pub(super) fn cells(&mut self, line: &[u8], rows: &mut Block) -> Result<(), Reason> {
+    /// Whether the columns are those of a pattern.
+    pub(super) fn has_pattern(&self) -> bool {
+        matches!(self.engine, Scratch::Pattern { .. })
+    }
+
+    /// Writes the cells of one line, or of the text of a record of several.
+    pub(super) fn cells(
+        &mut self,
+        line: &[u8],
+        has_lines: bool,
+        rows: &mut Block,
+    ) -> Result<(), Reason> {
         match &mut self.engine {
             Scratch::Pattern { pattern, scratch } => {
+                // A plan takes it that no byte is LF.
                 if !self.options.regex_only
+                    && !has_lines
                     && let Some(places) = pattern.planned(line, scratch)
                 {
                     rows.push_places(places);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::{frame::Lines, multiline::last_start};
+
 /// Longest range with more than one line. Rows begin at 32-bit offsets in their block.
 const MAX_RANGE_BYTES: usize = 1 << 30;
 
@@ -45,6 +47,32 @@ impl<'i> Ranges<'i> {
             start: from,
             size: size.max(1),
         }
+    }
+
+    /// Ranges that end where a record begins instead: at most `size` bytes, or one record and lines
+    /// of none. `begins` says whether a line, given without its ending, begins a record.
+    pub(super) fn between_records(
+        &mut self,
+        mut begins: impl FnMut(Range<usize>) -> bool,
+    ) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        while self.start < self.input.len() {
+            let start = self.start;
+            let target = start.saturating_add(self.size);
+            self.start = match target < self.input.len() {
+                false => self.input.len(),
+                true => last_start(self.input, start..target, &mut begins)
+                    .or_else(|| {
+                        // No line up to `target` begins a record: the next one that does.
+                        let at = memchr::memchr(b'\n', self.input.get(target - 1..)?)?;
+                        let mut lines = Lines::new(self.input, target + at);
+                        lines.find(|line| begins(line.clone())).map(|it| it.start)
+                    })
+                    .unwrap_or(self.input.len()),
+            };
+            ranges.push(start..self.start);
+        }
+        ranges
     }
 }
 

@@ -12,41 +12,56 @@ use crate::{
 #[derive(Debug, PartialEq)]
 struct All {
     fields: Vec<String>,
-    records: Vec<(u64, u64, Vec<u8>, Vec<Option<Span>>)>,
-    unmatched: Vec<(u64, u64, u64, Reason, Vec<u8>)>,
+    records: Vec<(Where, bool, Vec<Option<Span>>)>,
+    unmatched: Vec<(Where, Reason)>,
     line_count: usize,
     arena: Vec<u8>,
 }
 
+/// Line number, lines, offset, bytes, and the text.
+type Where = ([u64; 4], Vec<u8>);
+
 fn all(work: &Work<'_>, sizes: Sizes) -> All {
     let limit = work.options.line_limit;
-    let batch = Batch::new(work.input, work.rows(sizes), Origin::START, limit);
+    let batch = Batch::new(work.input, work.rows(sizes).0, Origin::START, limit);
     All {
         fields: batch.fields().iter().map(|it| it.name().into()).collect(),
         records: batch
             .records()
             .map(|it| {
                 let spans = (0..batch.fields().len()).map(|field| it.span_at(field));
-                let raw = it.raw().to_vec();
-                (it.line_number(), it.offset(), raw, spans.collect())
+                let number = it.line_number();
+                let place = [number, it.line_count(), it.offset(), it.line_bytes()];
+                let place = (place, it.raw().to_vec());
+                (place, it.is_truncated(), spans.collect())
             })
             .collect(),
         unmatched: batch
             .unmatched()
             .map(|it| {
-                let raw = it.raw().to_vec();
-                (
-                    it.line_number(),
-                    it.offset(),
-                    it.line_bytes(),
-                    it.reason(),
-                    raw,
-                )
+                let number = it.line_number();
+                let place = [number, it.line_count(), it.offset(), it.line_bytes()];
+                ((place, it.raw().to_vec()), it.reason())
             })
             .collect(),
         line_count: batch.line_count(),
         arena: batch.arena().to_vec(),
     }
+}
+
+fn multiline() -> impl Strategy<Value = Option<Multiline>> {
+    let rules = vec![
+        Multiline::indented(),
+        Multiline::stack_traces(),
+        Multiline::start("a=|20").unwrap(),
+        Multiline::start("never").unwrap(),
+    ];
+    let rule = (prop::sample::select(rules), 1..6_u32, any::<bool>());
+    let rule = rule.prop_map(|(rule, lines, whole)| {
+        let rule = rule.max_lines(lines);
+        if whole { rule.whole() } else { rule }
+    });
+    prop::option::of(rule)
 }
 
 /// Lines with runs of keys, so many that some batches come to the limit of columns, some of them
@@ -64,7 +79,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         }
         line
     });
-    let few = "[a-c]=(\"[x\\\\]{0,3}\"|[xy ]{0,9})( [d-f]=1)?";
+    let few = "[ ]?[a-c]=(\"[x\\\\]{0,3}\"|[xy ]{0,9})( [d-f]=1)?";
     let app = "2026-01-02 03:04:05 \\[INFO\\] [ -~]{0,12}";
     let line = prop_oneof![3 => keys, 4 => few, 4 => app, 1 => ".{0,9}", 1 => "x{100,200}"];
     let ending = prop::sample::select(vec!["\n", "\n", "\r\n", "\n\n", "\r\r\n", ""]);
@@ -84,13 +99,15 @@ proptest! {
         size in prop_oneof![1..50_usize, 50..20_000_usize],
         threads in 1..4_usize,
         line_limit in prop_oneof![1 => 1..150_usize, 3 => Just(1_usize << 20)],
+        overlong in prop::sample::select(vec![Overlong::Unmatched, Overlong::Truncate]),
+        multiline in multiline(),
         bom in any::<bool>(),
     ) {
         let input = if bom { [BOM, &input].concat() } else { input };
         let format = Format::preset(preset).unwrap();
-        let options = Options { line_limit, regex_only: false, threads };
+        let options = Options { line_limit, overlong, multiline, threads, ..Options::default() };
         let from = if bom { BOM.len() } else { 0 };
-        let work = Work { format: &format, options, input: &input, from };
+        let work = Work { format: &format, options: &options, input: &input, from, place: Place::START };
         let whole = all(&work, Sizes { alone: usize::MAX, shared: None });
         prop_assert_eq!(&all(&work, Sizes { alone: size, shared: None }), &whole);
         prop_assert_eq!(&all(&work, Sizes { alone: size, shared: Some(size) }), &whole);
@@ -123,23 +140,23 @@ fn the_limit_of_columns_holds_across_threads() {
     let input: String = (0..1400).map(|key| format!("k{key}=1 same=2\n")).collect();
     let format = Format::preset("logfmt").unwrap();
     let options = Options {
-        line_limit: 1000,
-        regex_only: false,
         threads: 2,
+        ..Options::default()
     };
     let work = Work {
         format: &format,
-        options,
+        options: &options,
         input: input.as_bytes(),
         from: 0,
+        place: Place::START,
     };
     let ranges: Vec<_> = Ranges::new(work.input, 0, 3000).collect();
-    assert!(Rows::join(work.parallel(&ranges, 2)).is_err());
+    assert!(Rows::join(work.parallel(&ranges, 2).0).is_err());
     let sizes = Sizes {
         alone: 1000,
         shared: Some(3000),
     };
-    let rows = work.rows(sizes);
+    let (rows, _) = work.rows(sizes);
     assert_eq!(rows.fields().len(), MAX_DISCOVERED_FIELDS);
     assert_eq!((rows.len(), rows.unmatched().len()), (1023, 377));
     let last = &rows.unmatched()[376];
