@@ -133,7 +133,7 @@ fn every_split_of_a_small_input_gives_the_same() {
         for limit in [1, 5] {
             for parser in parsers(limit, 2) {
                 let whole = entries(&parser.parse(input));
-                for (batch_bytes, masks) in [(1, 1_u32 << (input.len() - 1)), (7, 8), (1000, 4)] {
+                for (batch_bytes, masks) in [(1, 1_u32 << (input.len() - 1)), (7, 4)] {
                     let parser = parser.clone().batch_bytes(batch_bytes);
                     for mask in 0..masks {
                         let cuts = (1..input.len()).filter(|at| mask >> (at - 1) & 1 == 1);
@@ -444,6 +444,57 @@ fn an_endless_line_in_a_record_costs_a_limit_of_memory() {
     assert!(entries[3].outcome.is_ok());
 }
 
+/// NUL, bytes that are not UTF-8, a lone CR, and a last line without an ending are as any others.
+#[test]
+fn bytes_are_bytes() {
+    let format = Format::pattern("(?P<key>[^=]*)=(?P<value>.*)").unwrap();
+    let log = b"a=\0\xff\r\n\xc3=\x80\r\r\n\0=\rx\nb=\xe2\x82";
+    let batch = Parser::new(format).parse(log);
+    let values = |name| {
+        batch
+            .column(name)
+            .unwrap()
+            .iter()
+            .flatten()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values("key"), [&b"a"[..], b"\xc3", b"\0", b"b"]);
+    assert_eq!(
+        values("value"),
+        [&b"\0\xff"[..], b"\x80\r", b"\rx", b"\xe2\x82"]
+    );
+    let offsets: Vec<_> = batch.records().map(|it| it.offset()).collect();
+    assert_eq!(offsets, [0, 6, 12, 17]);
+
+    let batch = Parser::new(Format::preset("logfmt").unwrap()).parse(b"a=\xff b=1\n\xff=1\n");
+    assert_eq!(batch.record(0).unwrap().get("b"), Some(&b"1"[..]));
+    assert_eq!(
+        batch.unmatched().next().unwrap().reason().to_string(),
+        "not logfmt at byte 0: the key is not UTF-8"
+    );
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json_with_bytes_that_are_none() {
+    let log = b"{\"a\":\"\xff\"}\n{\"a\":\"\0\"}\r\n{\"a\":1}\r\n\r\n{\"a\":\"\\u0000\"}";
+    let batch = Parser::new(Format::preset("ndjson").unwrap()).parse(log);
+    let reasons: Vec<_> = batch
+        .unmatched()
+        .map(|it| (it.line_number(), it.reason().to_string()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (1, "not valid JSON at byte 6".to_owned()),
+            (2, "not valid JSON".to_owned()),
+            (4, "the line is empty".to_owned()),
+        ]
+    );
+    let values: Vec<_> = batch.column("a").unwrap().iter().flatten().collect();
+    assert_eq!(values, [&b"1"[..], b"\0"]);
+}
+
 /// Large enough for threads to share it.
 #[test]
 fn threads_change_nothing() {
@@ -523,7 +574,9 @@ mod stream {
             batch_bytes in 1..60_usize,
             cuts in prop::collection::btree_set(0..200_usize, 0..12),
             flushes in any::<u32>(),
+            bom in any::<bool>(),
         ) {
+            let input = if bom { [b"\xef\xbb\xbf", input.as_slice()].concat() } else { input };
             let parser = parsers(limit, 3)[which].clone().batch_bytes(batch_bytes);
             let whole = entries(&parser.parse(&input));
             let cuts = cuts.into_iter().filter(|&cut| cut < input.len());
@@ -630,7 +683,7 @@ fn cases(at_least: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(2000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn records_are_what_the_rule_says(
@@ -695,12 +748,32 @@ proptest! {
             }
         }
         prop_assert_eq!(before, whole);
-        let line = memchr(&input) + 1;
+        let line = line_ends(&input) + 1;
         let expected = format!("reading failed at byte {} (line {line}): cable pulled", input.len());
         prop_assert_eq!(error, Some(expected));
     }
 }
 
-fn memchr(input: &[u8]) -> usize {
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn any_split_of_a_larger_input_gives_the_same(
+        parts in prop::collection::vec(text(), 50..80),
+        which in 0..8_usize,
+        batch_bytes in 100..5000_usize,
+        limit in 5..200_usize,
+        cuts in prop::collection::btree_set(0..4000_usize, 0..200),
+    ) {
+        let input = parts.concat();
+        let parser = &parsers(limit, 4)[which];
+        let whole = entries(&parser.parse(&input));
+        let parser = parser.clone().batch_bytes(batch_bytes);
+        let cuts = cuts.into_iter().filter(|&cut| cut < input.len());
+        prop_assert_eq!(read(&parser, pieces(&input, cuts)), whole);
+    }
+}
+
+fn line_ends(input: &[u8]) -> usize {
     input.iter().filter(|&&byte| byte == b'\n').count()
 }
