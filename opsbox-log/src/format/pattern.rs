@@ -69,20 +69,7 @@ impl Pattern {
         source: &str,
         selected: Option<&[Field]>,
     ) -> Result<(Self, Vec<Field>), Error> {
-        if source.len() > MAX_PATTERN_BYTES {
-            let message = format!(
-                "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
-                source.len()
-            );
-            return Err(refuse(source, 0..0, message));
-        }
-        let hir = ParserBuilder::new()
-            .utf8(false)
-            .unicode(false)
-            .nest_limit(MAX_PATTERN_NESTING)
-            .build()
-            .parse(source)
-            .map_err(|error| syntax_error(source, &error))?;
+        let hir = parse(source)?;
         let captured = captures(&hir);
         if captured.is_empty() {
             let message = "there is no named capture; name each column, as in (?P<level>[A-Z]+)";
@@ -304,6 +291,26 @@ fn distinct(captured: &[Field]) -> Vec<Field> {
     fields
 }
 
+/// The expression of a pattern, over bytes.
+pub(super) fn parse(source: &str) -> Result<Hir, Error> {
+    if source.len() > MAX_PATTERN_BYTES {
+        let message = format!(
+            "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
+            source.len()
+        );
+        return Err(refuse(source, 0..0, message));
+    }
+    ParserBuilder::new()
+        .utf8(false)
+        .unicode(false)
+        .nest_limit(MAX_PATTERN_NESTING)
+        .build()
+        .parse(source)
+        .map_err(|error| syntax_error(source, &error))
+}
+
+/// The named captures, in order.
+
 /// The named captures, in order, each by the name of its column.
 fn captures(hir: &Hir) -> Vec<Field> {
     let mut fields = Vec::new();
@@ -388,7 +395,7 @@ fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
 }
 
 /// The syntax was fine: what is left to fail is the size.
-fn build_error(source: &str, error: &dyn std::error::Error) -> Error {
+pub(super) fn build_error(source: &str, error: &dyn std::error::Error) -> Error {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
