@@ -242,8 +242,11 @@ impl Block {
     /// Makes room for the rows of `all` bytes, of which `read` gave the rows so far. Growing by
     /// doubling would copy them, and touch twice the memory.
     pub(crate) fn reserve_for(&mut self, read: usize, all: usize) {
+        let missing = all.saturating_sub(read) as u64;
+        // In parts of 1,024, so that nothing overflows; a twentieth more than the rows so far say.
         let share = |len: usize| {
-            (len as f64 * 1.05 * all.saturating_sub(read) as f64 / read.max(1) as f64) as usize
+            let more = len as u64 * 21 / 20 * (missing / 1024 + 1) / (read as u64 / 1024 + 1);
+            usize::try_from(more).unwrap_or(0)
         };
         if self.lines.capacity() - self.lines.len() < self.lines.len() / 16 + 64 {
             self.lines.reserve_exact(share(self.lines.len()) + 64);

@@ -309,8 +309,6 @@ pub(super) fn parse(source: &str) -> Result<Hir, Error> {
         .map_err(|error| syntax_error(source, &error))
 }
 
-/// The named captures, in order.
-
 /// The named captures, in order, each by the name of its column.
 fn captures(hir: &Hir) -> Vec<Field> {
     let mut fields = Vec::new();
