@@ -8,6 +8,19 @@ use std::ops::Range;
 /// UTF-8 byte order mark, skipped at the very start of an input.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// What becomes of a line that is longer than [`Parser::max_line_bytes`](crate::Parser::max_line_bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overlong {
+    /// It is unmatched with [`Reason::TooLong`](crate::Reason::TooLong).
+    #[default]
+    Unmatched,
+    /// Its first `max_line_bytes` bytes are parsed as if they were the line, and the record
+    /// [says so](crate::Record::is_truncated). If they do not fit the format, the line is unmatched
+    /// with `TooLong`.
+    Truncate,
+}
+
 /// The lines of a slice, as ranges without their endings.
 pub(crate) struct Lines<'i> {
     input: &'i [u8],

@@ -34,7 +34,9 @@
 //! # Guarantees
 //!
 //! - A field's bytes are never copied, but for strings with escapes in `ndjson` and `logfmt`.
-//! - Every line is accounted for: it is a row, or unmatched with line number, offset and reason.
+//! - Every line is accounted for: it is a row, or of one ([`Multiline`]), or unmatched with line
+//!   number, offset and reason.
+//! - However an input comes, in pieces or shared by threads, the rows are the same.
 //! - No input panics, and each pattern matches in time linear in the line.
 //! - A value that does not fit its column's [type](types) is null and counted, never a wrong number.
 //! - Bytes are bytes: NUL and invalid UTF-8 are parsed like any others.
@@ -51,6 +53,7 @@
 //! |---|---|---|---|
 //! | `json` | yes | the preset `ndjson` | simd-json |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
+//! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.
 #![deny(unsafe_code)]
@@ -58,15 +61,19 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
+mod chunks;
 mod error;
 pub mod export;
 mod file;
 mod format;
 mod frame;
 pub mod limits;
+mod multiline;
 mod parser;
 mod read;
 mod scan;
+#[cfg(feature = "tokio")]
+mod stream;
 mod text;
 mod tokenize;
 pub mod types;
@@ -75,7 +82,11 @@ mod unmatched;
 pub use batch::{Batch, Column, Record, Span};
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
+pub use frame::Overlong;
+pub use multiline::Multiline;
 pub use parser::Parser;
 pub use read::Batches;
 pub use scan::{Kernel, UnknownKernel};
+#[cfg(feature = "tokio")]
+pub use stream::BatchStream;
 pub use unmatched::{Reason, Unmatched};

@@ -32,6 +32,21 @@ pub const MAX_LINE_BYTES: usize = 1 << 30;
 /// [`Parser::read`]: crate::Parser::read
 pub const DEFAULT_BATCH_BYTES: usize = 4 << 20;
 
+/// Most lines of one record unless [`Multiline::max_lines`] says otherwise: 1,000. Its bytes are limited
+/// as those of a line are, by [`Parser::max_line_bytes`].
+///
+/// Further lines are unmatched with [`Reason::RecordFull`].
+///
+/// [`Multiline::max_lines`]: crate::Multiline::max_lines
+/// [`Parser::max_line_bytes`]: crate::Parser::max_line_bytes
+/// [`Reason::RecordFull`]: crate::Reason::RecordFull
+pub const DEFAULT_MAX_RECORD_LINES: u32 = 1000;
+
+/// Most threads that [`Parser::threads`] takes: 1,024.
+///
+/// [`Parser::threads`]: crate::Parser::threads
+pub const MAX_THREADS: usize = 1024;
+
 /// Longest pattern, in bytes, that [`Format::pattern`] compiles: 16 KiB.
 ///
 /// [`Format::pattern`]: crate::Format::pattern

@@ -1,14 +1,16 @@
-use std::{fs, io::Read, path::Path};
+use std::{fs, io::Read, num::NonZero, path::Path, thread};
 
 use crate::{
-    batch::{Batch, Origin},
+    batch::Batch,
     error::Error,
     file,
     format::Format,
-    limits::{DEFAULT_BATCH_BYTES, DEFAULT_MAX_LINE_BYTES, MAX_LINE_BYTES},
+    frame::Overlong,
+    limits::{DEFAULT_BATCH_BYTES, MAX_LINE_BYTES, MAX_THREADS},
+    multiline::{Before, Multiline},
     read::Batches,
     scan::{Chosen, Kernel},
-    tokenize::{Options, tokenize},
+    tokenize::{Options, Place, tokenize},
 };
 
 /// A format and the limits it is applied with. Cheap to clone, and shared by threads as it is.
@@ -33,16 +35,13 @@ impl Parser {
     pub fn new(format: Format) -> Self {
         Self {
             format,
-            options: Options {
-                line_limit: DEFAULT_MAX_LINE_BYTES,
-                regex_only: false,
-                kernel: Chosen::new(Kernel::best()),
-            },
+            options: Options::default(),
             batch_bytes: DEFAULT_BATCH_BYTES,
         }
     }
 
-    /// Lines longer than this are unmatched. At least 1, at most
+    /// Lines longer than this are unmatched, unless [`overlong`](Self::overlong) says otherwise; a
+    /// [record of several lines](Self::multiline) takes no line beyond it. At least 1, at most
     /// [`MAX_LINE_BYTES`](crate::limits::MAX_LINE_BYTES); a value outside is brought inside.
     #[must_use]
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
@@ -50,12 +49,70 @@ impl Parser {
         self
     }
 
+    /// What becomes of lines that are longer than the [limit](Self::max_line_bytes).
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Overlong, Parser};
+    ///
+    /// let parser = Parser::new(Format::pattern(r"(?P<level>\w+) (?P<message>.*)")?)
+    ///     .max_line_bytes(10)
+    ///     .overlong(Overlong::Truncate);
+    /// let batch = parser.parse("INFO a long message\n");
+    /// let record = batch.record(0).unwrap();
+    /// assert_eq!(record.get("message"), Some(&b"a lon"[..]));
+    /// assert!(record.is_truncated());
+    /// assert_eq!(record.line_bytes(), 19);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn overlong(mut self, overlong: Overlong) -> Self {
+        self.options.overlong = overlong;
+        self
+    }
+
+    /// Puts several lines together to one record, by a [rule](Multiline) that says which lines begin
+    /// one. Line numbers still count lines, a record's being that of its first.
+    #[must_use]
+    pub fn multiline(mut self, multiline: Multiline) -> Self {
+        self.options.multiline = Some(multiline);
+        self
+    }
+
     /// About how many bytes [`read`](Self::read) puts into one batch. A batch holds at least one
     /// line, so the memory in use is up to this or [`line_limit`](Self::line_limit), whichever is
-    /// larger, and the rows.
+    /// larger, and the rows; with [`multiline`](Self::multiline) up to twice the limit.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.batch_bytes = bytes.max(1);
+        self
+    }
+
+    /// Parses with this many threads, the calling one among them; 0 means as many as the system
+    /// [has room for](std::thread::available_parallelism). 1 unless set, at most
+    /// [`MAX_THREADS`](crate::limits::MAX_THREADS). The result is the same whatever the number.
+    ///
+    /// An input of less than half a MiB stays on one thread. [`read`](Self::read) shares out each
+    /// batch: with many threads, set [`batch_bytes`](Self::batch_bytes) to some MiB for each. Where
+    /// `ndjson` or `logfmt` come near [`MAX_DISCOVERED_FIELDS`], the lines are parsed once more by
+    /// one thread.
+    ///
+    /// [`MAX_DISCOVERED_FIELDS`]: crate::limits::MAX_DISCOVERED_FIELDS
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let log = "2026-01-02 03:04:05 [INFO] tick\n".repeat(50_000);
+    /// let batch = Parser::new(Format::preset("app")?).threads(0).parse(log);
+    /// assert_eq!(batch.len(), 50_000);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        let threads = match threads {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            threads => threads,
+        };
+        self.options.threads = threads.min(MAX_THREADS);
         self
     }
 
@@ -91,7 +148,7 @@ impl Parser {
     /// A UTF-8 byte order mark at the start is skipped. There is no error: what does not fit is in
     /// [`Batch::unmatched`].
     pub fn parse<B: AsRef<[u8]>>(&self, input: B) -> Batch<B> {
-        self.parse_part(input, Origin::START)
+        self.parse_part(input, Place::START).0
     }
 
     /// Parses from a reader in bounded memory, a [batch](Self::batch_bytes) at a time. Lines are
@@ -112,6 +169,34 @@ impl Parser {
     /// ```
     pub fn read<R: Read>(&self, reader: R) -> Batches<R> {
         Batches::new(self.clone(), reader)
+    }
+
+    /// [`read`](Self::read) for an asynchronous reader: a stream of batches, in bounded memory, with
+    /// the same rows. Parsing happens where the stream is polled, a batch at a time; 4 MiB take some
+    /// milliseconds, and up to tens of them for a pattern [without a plan](Format::explain). Where
+    /// that is too long for the other tasks of the thread, set a lower
+    /// [`batch_bytes`](Self::batch_bytes).
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    /// use futures_util::StreamExt;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let log = "2026-01-02 03:04:05 [INFO] tick\n".repeat(1000);
+    /// let parser = Parser::new(Format::preset("app")?).batch_bytes(4096);
+    /// let mut batches = parser.stream(log.as_bytes());
+    /// let mut rows = 0;
+    /// while let Some(batch) = batches.next().await {
+    ///     rows += batch?.len();
+    /// }
+    /// assert_eq!(rows, 1000);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn stream<R: tokio::io::AsyncRead + Unpin>(&self, reader: R) -> crate::BatchStream<R> {
+        crate::BatchStream::new(self.clone(), reader)
     }
 
     /// Opens a file for [`read`](Self::read).
@@ -137,9 +222,15 @@ impl Parser {
         Ok(self.parse(input))
     }
 
-    pub(crate) fn parse_part<B: AsRef<[u8]>>(&self, input: B, origin: Origin) -> Batch<B> {
-        let rows = tokenize(&self.format, self.options, input.as_ref(), origin);
-        Batch::new(input, rows, origin, self.options.line_limit)
+    /// Parses a part of an input, and says what the lines after it would continue.
+    pub(crate) fn parse_part<B: AsRef<[u8]>>(&self, input: B, place: Place) -> (Batch<B>, Before) {
+        let (rows, before) = tokenize(&self.format, &self.options, input.as_ref(), place);
+        let batch = Batch::new(input, rows, place.origin, self.options.line_limit);
+        (batch, before)
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     pub(crate) fn batch_target(&self) -> usize {

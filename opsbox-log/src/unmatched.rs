@@ -4,7 +4,7 @@ use crate::text::Escaped;
 
 /// Why a line is unmatched.
 ///
-/// Offsets count bytes from the start of the line.
+/// Offsets count bytes from the start of the line, or of the record of several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -56,6 +56,17 @@ pub enum Reason {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The line continues a record, by the parser's [`Multiline`](crate::Multiline), and no record
+    /// has begun.
+    NoRecord,
+    /// The line continues a record that takes no more lines.
+    #[non_exhaustive]
+    RecordFull {
+        /// Most lines of a record.
+        max_lines: u32,
+        /// Most bytes of a record.
+        max_bytes: usize,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -81,11 +92,21 @@ impl fmt::Display for Reason {
             Self::FieldNameTooLong { limit } => {
                 write!(f, "has a key longer than the limit of {limit} bytes")
             }
+            Self::NoRecord => f.write_str("continues a record, and none has begun"),
+            Self::RecordFull {
+                max_lines,
+                max_bytes,
+            } => write!(
+                f,
+                "continues a record that is at its limit of {max_lines} lines or {max_bytes} bytes"
+            ),
         }
     }
 }
 
-/// A line that does not fit the format, kept with all that is needed to find it again.
+/// A line that does not fit the format, kept with all that is needed to find it again. With
+/// [`Parser::multiline`](crate::Parser::multiline) it is a record of one or more lines, or a line of no
+/// record.
 ///
 /// ```
 /// use opsbox_log::{Format, Parser};
@@ -105,6 +126,7 @@ pub struct Unmatched<'b> {
     pub(crate) line_number: u64,
     pub(crate) offset: u64,
     pub(crate) len: u64,
+    pub(crate) lines: u64,
     pub(crate) reason: Reason,
     pub(crate) raw: &'b [u8],
 }
@@ -113,7 +135,12 @@ pub struct Unmatched<'b> {
 const SHOWN_BYTES: usize = 200;
 
 impl<'b> Unmatched<'b> {
-    /// The line's number in the input, from 1.
+    /// The number of lines: 1, but for a [record of several](crate::Multiline).
+    pub fn line_count(&self) -> u64 {
+        self.lines
+    }
+
+    /// The line's number in the input, from 1; a record's is that of its first line.
     pub fn line_number(&self) -> u64 {
         self.line_number
     }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use crate::{
     format::Field,
     limits::{MAX_DISCOVERED_FIELDS, MAX_FIELD_NAME_BYTES},
+    types::Type,
     unmatched::Reason,
 };
 
@@ -100,8 +101,28 @@ pub(crate) struct Block {
     pub(super) wide: Vec<Wide>,
     pub(super) unmatched: Vec<UnmatchedMark>,
     pub(super) arena: Vec<u8>,
+    /// Most columns that one line added before it was refused for another reason than their number,
+    /// in a block that does not know the columns before it.
+    pub(super) attempted: usize,
+    /// The rows that are longer than their text: row, and bytes in the input.
+    pub(super) cut: Vec<(usize, u64)>,
+    /// Of rows and unmatched that may have several lines.
+    pub(super) spans: Option<Spans>,
+    /// Whether the columns are found from those of the blocks before it on.
+    follows: bool,
     /// What the line being written may fall back to.
     mark: Mark,
+}
+
+/// Which lines and bytes the rows take, where that does not follow from their number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spans {
+    /// Lines of the block before each row.
+    pub(super) lines: Vec<u32>,
+    /// Bytes of each row's text.
+    pub(super) lens: Vec<u32>,
+    /// All lines of the block.
+    pub(super) line_count: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,13 +166,46 @@ impl Block {
             wide: Vec::new(),
             unmatched: Vec::new(),
             arena: Vec::new(),
+            attempted: 0,
+            cut: Vec::new(),
+            spans: None,
+            follows: false,
             mark: Mark::default(),
         }
     }
 
+    /// A block with the columns that the one before it ended with, found ones included.
+    pub(crate) fn after(previous: &Self, base: usize) -> Self {
+        let columns = match &previous.columns {
+            Columns::Fixed(fields) => Columns::Fixed(Arc::clone(fields)),
+            Columns::Discovered(columns) => Columns::Discovered(Discovered {
+                fields: columns.fields.clone(),
+                index: columns.index.clone(),
+                ..Discovered::default()
+            }),
+        };
+        let mut block = Self {
+            columns,
+            follows: true,
+            spans: previous.spans.as_ref().map(|_| Spans::default()),
+            ..Self::new(Arc::default(), base)
+        };
+        block.begin();
+        block
+    }
+
+    /// Lets rows have several lines, each told to [`end_record`](Self::end_record).
+    pub(crate) fn spanning(mut self) -> Self {
+        self.spans = Some(Spans::default());
+        self
+    }
+
     /// The lines so far.
     pub(crate) fn line_count(&self) -> u64 {
-        (self.lines.len() + self.unmatched.len()) as u64
+        match &self.spans {
+            None => (self.lines.len() + self.unmatched.len()) as u64,
+            Some(spans) => spans.line_count,
+        }
     }
 
     /// Adds the next field's place of fixed columns.
@@ -188,8 +242,11 @@ impl Block {
     /// Makes room for the rows of `all` bytes, of which `read` gave the rows so far. Growing by
     /// doubling would copy them, and touch twice the memory.
     pub(crate) fn reserve_for(&mut self, read: usize, all: usize) {
+        let missing = all.saturating_sub(read) as u64;
+        // In parts of 1,024, so that nothing overflows; a twentieth more than the rows so far say.
         let share = |len: usize| {
-            (len as f64 * 1.05 * all.saturating_sub(read) as f64 / read.max(1) as f64) as usize
+            let more = len as u64 * 21 / 20 * (missing / 1024 + 1) / (read as u64 / 1024 + 1);
+            usize::try_from(more).unwrap_or(0)
         };
         if self.lines.capacity() - self.lines.len() < self.lines.len() / 16 + 64 {
             self.lines.reserve_exact(share(self.lines.len()) + 64);
@@ -273,6 +330,55 @@ impl Block {
         Place::Arena(start..self.arena.len())
     }
 
+    /// Says that the row being written has `len` bytes in the input, more than its text.
+    pub(crate) fn cut(&mut self, len: u64) {
+        self.cut.push((self.lines.len(), len));
+    }
+
+    /// Lets the value that ends where the row's first line does, at `from`, go on to `to`: of several
+    /// the one that begins last. Only text can go on.
+    pub(crate) fn extend_last(&mut self, from: usize, to: usize) {
+        let Columns::Fixed(fields) = &self.columns else {
+            return;
+        };
+        let written = self.cells.get(self.mark.cells..).unwrap_or_default();
+        let starts = fields
+            .iter()
+            .zip(written)
+            .enumerate()
+            .zip(self.mark.cells..);
+        let starts = starts.filter_map(|((index, (field, cell)), at)| {
+            let range = match cell.range() {
+                Ok(range) => range,
+                Err(NotNarrow::Null) => return None,
+                Err(NotNarrow::Wide) => {
+                    let mut wide = self.wide.iter().rev();
+                    let wide = wide.find(|wide| wide.cell == at && !wide.in_arena)?;
+                    wide.start..wide.start + wide.len as usize
+                }
+            };
+            let fits = range.end == from && field.data_type() == Type::Text;
+            fits.then_some((range.start, index))
+        });
+        if let Some((start, index)) = starts.max() {
+            self.set(index, Place::Line(start..to));
+        }
+    }
+
+    /// Adds the lines of the row or unmatched record that was ended last. `len`: bytes of a row's text.
+    pub(crate) fn end_record(&mut self, len: usize, lines: u32) {
+        if let Some(spans) = &mut self.spans {
+            // The block's rows that have no lines yet: one, or none if it was refused.
+            if spans.lines.len() < self.lines.len() {
+                // Only the first row of a block can begin after as many lines.
+                let before = u32::try_from(spans.line_count).unwrap_or(u32::MAX);
+                spans.lines.push(before);
+                spans.lens.push(u32::try_from(len).unwrap_or(u32::MAX));
+            }
+            spans.line_count += u64::from(lines);
+        }
+    }
+
     /// Ends the line, which begins at `start` of the input, as a row.
     pub(crate) fn commit(&mut self, start: usize) {
         match &mut self.columns {
@@ -299,6 +405,10 @@ impl Block {
         self.arena.truncate(self.mark.arena);
         if let Columns::Discovered(columns) = &mut self.columns {
             columns.ids.truncate(self.mark.cells);
+            if !self.follows && !matches!(reason, Reason::TooManyFields { .. }) {
+                let added = columns.fields.len().saturating_sub(self.mark.fields);
+                self.attempted = self.attempted.max(added);
+            }
             for field in columns.fields.drain(self.mark.fields..) {
                 columns.index.remove(field.name());
             }

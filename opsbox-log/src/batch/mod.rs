@@ -9,7 +9,7 @@ pub use rows::Span;
 
 use crate::{format::Field, unmatched::Unmatched};
 
-/// Parsed lines as columns of spans: rows for the lines that fit the format, and the
+/// Parsed lines as columns of spans: rows for the lines (or [records](crate::Multiline)) that fit the format, and the
 /// [unmatched](Self::unmatched) ones.
 ///
 /// A [`Batch`] keeps the input it was made from, owned or borrowed as the caller gave it, and for
@@ -74,9 +74,12 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.len() == 0
     }
 
-    /// The number of lines: rows and unmatched lines together.
+    /// The number of lines of the input: rows and unmatched lines together. Where records may have
+    /// [several lines](crate::Parser::multiline) it is the sum of the
+    /// [lines of the records](Record::line_count) and of the
+    /// [unmatched](crate::Unmatched::line_count).
     pub fn line_count(&self) -> usize {
-        self.len() + self.rows.unmatched().len()
+        usize::try_from(self.rows.line_count()).unwrap_or(usize::MAX)
     }
 
     /// The columns: the format's, or for formats whose keys are in the line (`ndjson`, `logfmt`)
@@ -129,6 +132,7 @@ impl<B: AsRef<[u8]>> Batch<B> {
                 line_number: view.line_number(mark.index),
                 offset: view.offset(mark.start),
                 len: mark.len,
+                lines: view.rows.lines_at(mark.index),
                 reason: mark.reason,
                 raw: view.input.get(mark.start..end).unwrap_or_default(),
             }
@@ -155,6 +159,7 @@ impl<B: AsRef<[u8]>> Batch<B> {
             input: self.input.as_ref(),
             rows: &self.rows,
             origin: self.origin,
+            line_limit: self.line_limit,
         }
     }
 
@@ -181,6 +186,8 @@ pub(crate) struct View<'b> {
     pub(crate) input: &'b [u8],
     pub(crate) rows: &'b Rows,
     origin: Origin,
+    /// Longest text of a row.
+    line_limit: usize,
 }
 
 impl<'b> View<'b> {

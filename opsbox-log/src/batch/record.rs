@@ -61,7 +61,8 @@ impl fmt::Debug for Column<'_> {
     }
 }
 
-/// One row of a [`Batch`](crate::Batch), with its place in the input.
+/// One row of a [`Batch`](crate::Batch), with its place in the input: a line, or with
+/// [`Parser::multiline`](crate::Parser::multiline) several.
 ///
 /// ```
 /// use opsbox_log::{Format, Parser};
@@ -119,9 +120,15 @@ impl<'b> Record<'b> {
         fields.map(move |(index, field)| (field, view.value(row, index)))
     }
 
-    /// The line's number in the input, from 1.
+    /// The line's number in the input, from 1; that of the first if there are several.
     pub fn line_number(&self) -> u64 {
         self.view.line_number(self.view.rows.line_index(self.row))
+    }
+
+    /// The number of lines: 1, but for a [record of several](crate::Multiline).
+    pub fn line_count(&self) -> u64 {
+        let index = self.view.rows.line_index(self.row);
+        self.view.rows.lines_at(index)
     }
 
     /// The byte offset of the line's start in the input.
@@ -129,11 +136,58 @@ impl<'b> Record<'b> {
         self.view.offset(self.start)
     }
 
-    /// The whole line without its ending.
+    /// The whole line without its ending, or all lines of the record without the last ending. Of a
+    /// line that was [truncated](crate::Overlong::Truncate), the bytes that were parsed.
     pub fn raw(&self) -> &'b [u8] {
-        let line = Lines::new(self.view.input, self.start).next();
-        line.and_then(|line| self.view.input.get(line))
+        let View {
+            input,
+            rows,
+            line_limit,
+            ..
+        } = self.view;
+        let end = match rows.text_len(self.row) {
+            Some(len) => Some(self.start + len),
+            None if self.is_truncated() => Some(self.start + line_limit),
+            None => Lines::new(input, self.start).next().map(|line| line.end),
+        };
+        end.and_then(|end| input.get(self.start..end))
             .unwrap_or_default()
+    }
+
+    /// The lines of the record after its first, without the last ending; empty if there are none.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Multiline, Parser};
+    ///
+    /// let format = Format::pattern(r"(?P<code>\d+) (?P<word>\w+);")?;
+    /// let parser = Parser::new(format).multiline(Multiline::indented());
+    /// let batch = parser.parse("1 one;\n  more\n  lines\n2 two;\n");
+    /// assert_eq!(batch.record(0).unwrap().continuation(), b"  more\n  lines");
+    /// assert_eq!(batch.record(1).unwrap().continuation(), b"");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn continuation(&self) -> &'b [u8] {
+        let raw = match self.view.rows.text_len(self.row) {
+            Some(_) => self.raw(),
+            None => &[],
+        };
+        memchr::memchr(b'\n', raw)
+            .and_then(|at| raw.get(at + 1..))
+            .unwrap_or_default()
+    }
+
+    /// Whether the parser left something of it out: the end of an
+    /// [over-long line](crate::Overlong::Truncate), or lines beyond the limits of a
+    /// [record](crate::Multiline), which are among the unmatched.
+    pub fn is_truncated(&self) -> bool {
+        self.view.rows.cut_len(self.row).is_some()
+    }
+
+    /// The bytes of the line in the input, without its ending: those of [`raw`](Self::raw), but for
+    /// a truncated line, which has more.
+    pub fn line_bytes(&self) -> u64 {
+        let cut = self.view.rows.cut_len(self.row);
+        cut.unwrap_or_else(|| self.raw().len() as u64)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::block::{Block, Cell, Columns, NotNarrow, UnmatchedMark, Wide};
+use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -30,6 +30,10 @@ pub(crate) struct Rows {
     len: usize,
     unmatched: Vec<UnmatchedMark>,
     arena: Vec<u8>,
+    /// Rows that are longer than their text, and their bytes in the input.
+    cut: Vec<(usize, u64)>,
+    line_count: u64,
+    spanning: bool,
 }
 
 /// The rows of one block.
@@ -44,6 +48,9 @@ pub(crate) struct Part {
     lines: Vec<u32>,
     wide: Vec<Wide>,
     keyed: Option<Keyed>,
+    /// Lines before it.
+    first_line: u64,
+    spans: Option<Spans>,
 }
 
 /// Rows that have the cells of their own keys.
@@ -60,25 +67,24 @@ struct Keyed {
 pub(crate) struct TooManyColumns;
 
 impl Rows {
-    /// Rows of columns that the format gives, or that one block found.
-    pub(crate) fn of(block: Block) -> Self {
-        // One block keeps to the limit itself.
-        Self::join(vec![block]).unwrap_or_default()
-    }
-
     /// The rows of blocks that follow each other in the input, as one block of the whole would have
     /// them.
+    ///
+    /// Blocks that found their columns each for itself fail where a line may have met the limit of
+    /// columns in one block of the whole, and did not in its own.
     pub(crate) fn join(blocks: Vec<Block>) -> Result<Self, TooManyColumns> {
         let mut fields = Arc::default();
         let mut found: Vec<Field> = Vec::new();
         let mut index = None;
         let mut parts = Vec::with_capacity(blocks.len());
         let (mut len, mut line_count) = (0, 0);
-        let (mut unmatched, mut arena) = (Vec::new(), Vec::new());
+        let (mut unmatched, mut arena, mut cut) = (Vec::new(), Vec::new(), Vec::new());
+        let mut spanning = false;
         for block in blocks {
             let (first_row, first_line) = (len, line_count);
             len += block.lines.len();
             line_count += block.line_count();
+            spanning |= block.spans.is_some();
             let keyed = match block.columns {
                 Columns::Fixed(columns) => {
                     fields = columns;
@@ -88,6 +94,9 @@ impl Rows {
                     let index = index.get_or_insert_with(HashMap::new);
                     let mut ids = columns.ids;
                     let global = add(index, &mut found, columns.fields)?;
+                    if !parts.is_empty() && found.len() + block.attempted > MAX_DISCOVERED_FIELDS {
+                        return Err(TooManyColumns);
+                    }
                     for id in &mut ids {
                         *id = global.get(usize::from(*id)).copied().unwrap_or(*id);
                     }
@@ -105,7 +114,15 @@ impl Rows {
                 lines: block.lines,
                 wide: block.wide,
                 keyed,
+                first_line,
+                spans: block.spans,
             });
+            cut.extend(
+                block
+                    .cut
+                    .into_iter()
+                    .map(|(row, len)| (first_row + row, len)),
+            );
             append(&mut arena, block.arena);
             let marks = block.unmatched.into_iter().map(|mark| UnmatchedMark {
                 index: first_line + mark.index,
@@ -126,6 +143,9 @@ impl Rows {
             len,
             unmatched,
             arena,
+            cut,
+            line_count,
+            spanning,
         })
     }
 
@@ -152,8 +172,48 @@ impl Rows {
         &self.arena
     }
 
-    /// Lines before a row's: the rows before it, and the unmatched lines between them.
+    pub(crate) fn line_count(&self) -> u64 {
+        self.line_count
+    }
+
+    /// The lines of the row or unmatched record that begins after `index` lines.
+    pub(crate) fn lines_at(&self, index: u64) -> u64 {
+        if !self.spanning {
+            return 1;
+        }
+        let after = self.unmatched.partition_point(|mark| mark.index <= index);
+        let unmatched = self.unmatched.get(after).map(|mark| mark.index);
+        let part = self.parts.partition_point(|part| part.first_line <= index);
+        let part = part.checked_sub(1).and_then(|at| self.parts.get(at..));
+        let mut rows = part.unwrap_or_default().iter().filter_map(|part| {
+            let lines = &part.spans.as_ref()?.lines;
+            let at = lines.partition_point(|&line| part.first_line + u64::from(line) <= index);
+            Some(part.first_line + u64::from(*lines.get(at)?))
+        });
+        let ends = [unmatched, rows.next(), Some(self.line_count)];
+        ends.into_iter().flatten().min().unwrap_or(index) - index
+    }
+
+    /// Bytes of a row's text, if it may have several lines.
+    pub(crate) fn text_len(&self, row: usize) -> Option<usize> {
+        let (part, row) = self.part(row)?;
+        Some(*part.spans.as_ref()?.lens.get(row)? as usize)
+    }
+
+    /// Bytes in the input of a row that is longer than its text.
+    pub(crate) fn cut_len(&self, row: usize) -> Option<u64> {
+        let at = self.cut.binary_search_by_key(&row, |&(row, _)| row).ok()?;
+        self.cut.get(at).map(|&(_, len)| len)
+    }
+
+    /// Lines before a row's first.
     pub(crate) fn line_index(&self, row: usize) -> u64 {
+        if self.spanning {
+            let line = self.part(row).and_then(|(part, row)| {
+                Some(part.first_line + u64::from(*part.spans.as_ref()?.lines.get(row)?))
+            });
+            return line.unwrap_or_default();
+        }
         // Before the i-th unmatched line there are as many rows as lines that are not unmatched.
         let (mut low, mut high) = (0, self.unmatched.len());
         while low < high {

@@ -124,7 +124,7 @@ fn compile(pattern: &str, own: &Definitions) -> Result<Format, Error> {
         return Err(refuse(pattern, 0..0, message));
     }
     let mut expansion = expand(pattern, own)?;
-    let hir = parse(&expansion.regex).map_err(|error| match error {
+    let hir = parse(&expansion.regex, MAX_GROK_EXPANDED_BYTES).map_err(|error| match error {
         Error::Pattern {
             offset,
             part,

@@ -147,8 +147,8 @@ impl Builder {
 
     /// Where the next byte is: an operation's beginning, and a distance.
     fn place(&self) -> (usize, u16) {
-        // Templates are shorter than a block.
-        (self.operations.len() + 1, self.template.len() as u16)
+        let add = u16::try_from(self.template.len()).unwrap_or(u16::MAX);
+        (self.operations.len() + 1, add)
     }
 
     /// A group of bytes of fixed places and a run, which may be missing.

@@ -16,6 +16,7 @@ pub(crate) mod plan;
 mod preset;
 mod select;
 pub(crate) mod signature;
+mod start;
 mod typed;
 mod w3c;
 
@@ -24,6 +25,7 @@ pub use detect::{Candidate, Detection};
 use language::{Language, language};
 pub(crate) use pattern::{Fit, Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
+pub(crate) use start::{Scratch as StartScratch, StartPattern};
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 

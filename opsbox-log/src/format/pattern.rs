@@ -71,15 +71,7 @@ impl Pattern {
         selected: Option<&[Field]>,
     ) -> Result<(Self, Vec<Field>), Error> {
         let source = &*definition.regex;
-        if source.len() > definition.limit {
-            let message = format!(
-                "the pattern has {} bytes, the limit is {}",
-                source.len(),
-                definition.limit
-            );
-            return Err(refuse(source, 0..0, message));
-        }
-        let hir = parse(source)?;
+        let hir = parse(source, definition.limit)?;
         let captures = captures(&hir);
         if captures.is_empty() {
             let message = "there is no named capture; name each column, as in (?P<level>[A-Z]+)";
@@ -294,7 +286,15 @@ impl Pattern {
 }
 
 /// Parses a regular expression as patterns have them: over bytes, ASCII unless Unicode is asked for.
-pub(super) fn parse(source: &str) -> Result<Hir, Error> {
+/// `limit` is that of its length in bytes.
+pub(super) fn parse(source: &str, limit: usize) -> Result<Hir, Error> {
+    if source.len() > limit {
+        let message = format!(
+            "the pattern has {} bytes, the limit is {limit}",
+            source.len()
+        );
+        return Err(refuse(source, 0..0, message));
+    }
     ParserBuilder::new()
         .utf8(false)
         .unicode(false)
@@ -384,7 +384,7 @@ pub(super) fn refuse(source: &str, span: Range<usize>, message: String) -> Error
 }
 
 /// The syntax was fine: what is left to fail is the size.
-fn build_error(source: &str, error: &dyn std::error::Error) -> Error {
+pub(super) fn build_error(source: &str, error: &dyn std::error::Error) -> Error {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

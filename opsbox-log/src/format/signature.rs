@@ -290,7 +290,7 @@ fn flatten(hir: Hir, items: &mut Vec<Item>) -> Result<(), NoPlan> {
         }
         HirKind::Look(_) => return Err(NoPlan("an anchor or a word boundary inside")),
         kind @ (HirKind::Repetition(_) | HirKind::Alternation(_)) => {
-            items.push(Item::Many(of(kind)))
+            items.push(Item::Many(of(kind)));
         }
     }
     Ok(())
@@ -667,7 +667,10 @@ impl<'o> Builder<'o> {
         }
         if let Some(slot) = self.signature.span.get_mut(lane) {
             // No length is greater, and none wraps: see `tokenize::signature`.
-            *slot = more.map_or(u16::MAX - short(min), short);
+            *slot = match more {
+                Some(more) => short(more),
+                None => u16::MAX - short(min),
+            };
         }
     }
 

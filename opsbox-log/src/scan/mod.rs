@@ -15,6 +15,10 @@
     reason = "arrays of one length, indexed below it"
 )]
 #![allow(
+    clippy::cast_possible_truncation,
+    reason = "places in blocks and lanes are small"
+)]
+#![allow(
     unsafe_code,
     reason = "vector instructions; each block has its argument"
 )]

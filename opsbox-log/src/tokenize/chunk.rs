@@ -4,6 +4,10 @@
     clippy::indexing_slicing,
     reason = "arrays of one length, and places that the scan has written"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a chunk is shorter than 16 bits count, a block than 32"
+)]
 
 use crate::{
     batch::{Block, Cell},

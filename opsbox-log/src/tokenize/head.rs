@@ -5,6 +5,10 @@
     clippy::indexing_slicing,
     reason = "arrays of one length, and places that the scan has written"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a chunk is shorter than 16 bits count, a block than 32"
+)]
 
 use std::ops::Range;
 
@@ -14,7 +18,7 @@ use super::{
 };
 use crate::{
     batch::Block,
-    format::head::{Head, Operation, Window, WindowRun},
+    format::head::{Head, Operation, Window},
     format::plan::{Set, Step},
     frame,
     scan::{self, BLOCK, Chosen, LANES, Simd, Work},
@@ -243,26 +247,25 @@ impl Scratch {
         lane: usize,
         lines: usize,
     ) {
-        match (&window.run, window.optional) {
-            (None, false) => self.windows(simd, window, None, false, chunk, lane, lines),
-            (None, true) => self.windows(simd, window, None, true, chunk, lane, lines),
-            (Some(run), false) => self.windows(simd, window, Some(run), false, chunk, lane, lines),
-            (Some(run), true) => self.windows(simd, window, Some(run), true, chunk, lane, lines),
+        match (window.run.is_some(), window.optional) {
+            (false, false) => self.windows::<S, false, false>(simd, window, chunk, lane, lines),
+            (false, true) => self.windows::<S, false, true>(simd, window, chunk, lane, lines),
+            (true, false) => self.windows::<S, true, false>(simd, window, chunk, lane, lines),
+            (true, true) => self.windows::<S, true, true>(simd, window, chunk, lane, lines),
         }
     }
 
     /// One operation on all lines: bytes of fixed places, and then the run if there is one.
     #[inline(always)]
-    fn windows<S: Simd>(
+    fn windows<S: Simd, const RUN: bool, const OPTIONAL: bool>(
         &mut self,
         simd: S,
         window: &Window,
-        run: Option<&WindowRun>,
-        optional: bool,
         chunk: &[u8],
         lane: usize,
         lines: usize,
     ) {
+        let run = window.run.as_ref().filter(|_| RUN);
         let table = run.map(|run| (simd.table(&run.stops), run.ascii, run.min, run.more));
         let (len, beyond) = (window.len, all_from(window.len));
         for line in 0..lines {
@@ -285,7 +288,7 @@ impl Scratch {
                 fits &= (stops != 0) & (run.wrapping_sub(min) <= more);
                 taken += run;
             }
-            if optional && there & 1 == 0 {
+            if OPTIONAL && there & 1 == 0 {
                 (fits, taken) = (true, 0);
             }
             // Only where it does not fit can it be beyond the chunk.

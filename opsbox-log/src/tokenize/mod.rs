@@ -1,149 +1,308 @@
 //! Lines to rows: the loop that all engines share.
 
 mod chunk;
+mod engine;
 mod head;
 #[cfg(feature = "json")]
 mod json;
 mod logfmt;
+mod ranges;
+mod records;
 mod signature;
 pub(crate) mod walk;
 
-use std::ops::Range;
-
-use crate::{
-    batch::{Block, Origin, Place, Rows},
-    format::{Engine, Fit, Format, Pattern, PatternScratch},
-    frame::{BOM, Lines},
-    scan::Chosen,
-    unmatched::Reason,
+use std::{
+    ops::Range,
+    panic,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
+use crate::{
+    batch::{Block, Origin, Rows},
+    format::Format,
+    frame::{BOM, Lines, Overlong},
+    limits::DEFAULT_MAX_LINE_BYTES,
+    multiline::{Before, Multiline},
+    scan::{Chosen, Kernel},
+    unmatched::Reason,
+};
+use engine::Tokenizer;
+use ranges::{Ranges, Sizes};
+
 /// How a parser applies its format.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Longest line, in bytes, that is tokenized.
+    /// Longest line or record, in bytes, that is tokenized.
     pub(crate) line_limit: usize,
+    pub(crate) overlong: Overlong,
+    pub(crate) multiline: Option<Multiline>,
     /// Leave the plan aside.
     pub(crate) regex_only: bool,
     /// What the vector engines run on.
     pub(crate) kernel: Chosen,
+    /// Threads that share an input; at least 1.
+    pub(crate) threads: usize,
 }
 
-/// Tokenizes the lines of `input`, the part of the whole input that begins at `origin`.
-pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: Origin) -> Rows {
-    let Options { line_limit, .. } = options;
-    let mut block = Block::new(format.shared_fields(), 0);
-    let mut tokenizer = Tokenizer::new(format.engine(), options);
-    let from = match origin.offset == 0 && input.starts_with(BOM) {
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            line_limit: DEFAULT_MAX_LINE_BYTES,
+            overlong: Overlong::default(),
+            multiline: None,
+            regex_only: false,
+            kernel: Chosen::new(Kernel::best()),
+            threads: 1,
+        }
+    }
+}
+
+/// Where in the whole input a part of it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) origin: Origin,
+    /// What lines at its beginning continue.
+    pub(crate) before: Before,
+    /// Its last line, if only the first bytes of it are there, as many as the limit.
+    pub(crate) tail: Option<Tail>,
+}
+
+impl Place {
+    pub(crate) const START: Self = Self {
+        origin: Origin::START,
+        before: Before::Nothing,
+        tail: None,
+    };
+}
+
+/// A line that is longer than what is there of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail {
+    pub(crate) start: usize,
+    pub(crate) len: u64,
+}
+
+/// Tokenizes the lines of `input`, a part of the whole. Also says what the lines after it would
+/// continue if they begin no record.
+pub(crate) fn tokenize(
+    format: &Format,
+    options: &Options,
+    input: &[u8],
+    place: Place,
+) -> (Rows, Before) {
+    let from = match place.origin.offset == 0 && input.starts_with(BOM) {
         true => BOM.len(),
         false => 0,
     };
-    let mut one = |range: Range<usize>, block: &mut Block| {
-        let line = input.get(range.clone()).unwrap_or_default();
-        let outcome = match line.len() > line_limit {
-            true => Err(Reason::TooLong { limit: line_limit }),
-            false => tokenizer.line(line, block),
+    let work = Work {
+        format,
+        options,
+        input,
+        from,
+        place,
+    };
+    work.rows(Sizes::of(input.len(), options.threads))
+}
+
+/// An input, and what to do with it.
+struct Work<'w> {
+    format: &'w Format,
+    options: &'w Options,
+    input: &'w [u8],
+    /// Where the first line begins.
+    from: usize,
+    place: Place,
+}
+
+impl Work<'_> {
+    /// The rows, whatever the sizes of the ranges.
+    fn rows(&self, sizes: Sizes) -> (Rows, Before) {
+        if let Some(shared) = sizes.shared {
+            let ranges = self.ranges(shared);
+            let threads = self.options.threads.min(ranges.len());
+            if threads > 1 {
+                let (blocks, before) = self.parallel(&ranges, threads);
+                // Where the limit of columns is near, each line has to know all columns before it.
+                if let Ok(rows) = Rows::join(blocks) {
+                    return (rows, before);
+                }
+            }
+        }
+        let (blocks, before) = self.sequential(sizes.alone);
+        (Rows::join(blocks).unwrap_or_default(), before)
+    }
+
+    fn ranges(&self, size: usize) -> Vec<Range<usize>> {
+        let mut tokenizer = self.tokenizer();
+        let mut ranges = Ranges::new(self.input, self.from, size);
+        let begins = |line: Range<usize>| tokenizer.begins(self.input, line);
+        match self.options.multiline.is_some() {
+            true => ranges.between_records(begins),
+            false => ranges.collect(),
+        }
+    }
+
+    fn tokenizer(&self) -> Tokenizer<'_> {
+        Tokenizer::new(self.format.engine(), self.options, self.place.tail)
+    }
+
+    fn block(&self, base: usize) -> Block {
+        let block = Block::new(self.format.shared_fields(), base);
+        match self.options.multiline {
+            Some(_) => block.spanning(),
+            None => block,
+        }
+    }
+
+    /// Blocks of which each knows the columns before it.
+    fn sequential(&self, size: usize) -> (Vec<Block>, Before) {
+        let mut tokenizer = self.tokenizer();
+        let mut before = self.place.before;
+        let mut blocks: Vec<Block> = Vec::new();
+        for range in self.ranges(size) {
+            let mut block = match blocks.last() {
+                Some(previous) => Block::after(previous, range.start),
+                None => self.block(range.start),
+            };
+            before = tokenizer.range(self.input, range, before, &mut block);
+            blocks.push(block);
+        }
+        if blocks.is_empty() {
+            blocks.push(self.block(self.from));
+        }
+        (blocks, before)
+    }
+
+    /// Blocks of which each knows its own columns only, in the order of the ranges. Each thread takes
+    /// the next range when it has done one, so that slow ranges do not hold the others up.
+    fn parallel(&self, ranges: &[Range<usize>], threads: usize) -> (Vec<Block>, Before) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut tokenizer = self.tokenizer();
+            let mut done = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(range) = ranges.get(index) else {
+                    return done;
+                };
+                let mut block = self.block(range.start);
+                // The ranges after the first begin with a record, which continues nothing.
+                let before = self.place.before;
+                let before = tokenizer.range(self.input, range.clone(), before, &mut block);
+                done.push((index, block, before));
+            }
         };
-        match outcome {
-            Ok(()) => block.commit(range.start),
-            Err(reason) => {
-                let reason = if line.is_empty() {
-                    Reason::Empty
-                } else {
-                    reason
-                };
-                block.reject(range.start, line.len() as u64, reason);
-            }
-        }
-    };
-    let pattern = match format.engine() {
-        Engine::Pattern(pattern) if !options.regex_only => Some(pattern),
-        _ => None,
-    };
-    let signature = pattern.and_then(|pattern| pattern.signature());
-    let head = pattern.and_then(|pattern| pattern.head());
-    match (signature, head) {
-        (Some(signature), _) => signature::run(
-            options.kernel,
-            signature,
-            input,
-            from..input.len(),
-            line_limit,
-            &mut block,
-            one,
-        ),
-        (None, Some(head)) if options.kernel.is_vector() => head::run(
-            options.kernel,
-            head,
-            input,
-            from..input.len(),
-            line_limit,
-            &mut block,
-            one,
-        ),
-        _ => {
-            for range in Lines::new(input, from) {
-                one(range, &mut block);
-            }
-        }
-    }
-    Rows::of(block)
-}
-
-/// An engine with the memory it writes to while it works, kept from line to line.
-enum Tokenizer<'f> {
-    Pattern {
-        pattern: &'f Pattern,
-        scratch: Box<PatternScratch>,
-        regex_only: bool,
-    },
-    Logfmt,
-    #[cfg(feature = "json")]
-    Json(Box<json::Scratch>),
-}
-
-impl<'f> Tokenizer<'f> {
-    fn new(engine: &'f Engine, options: Options) -> Self {
-        match engine {
-            Engine::Pattern(pattern) => Self::Pattern {
-                pattern,
-                scratch: Box::new(pattern.scratch()),
-                regex_only: options.regex_only,
-            },
-            Engine::Logfmt => Self::Logfmt,
-            #[cfg(feature = "json")]
-            Engine::Json => Self::Json(Box::default()),
-        }
-    }
-
-    /// Writes the cells of one line.
-    fn line(&mut self, line: &[u8], rows: &mut Block) -> Result<(), Reason> {
-        match self {
-            Self::Pattern {
-                pattern,
-                scratch,
-                regex_only,
-            } => {
-                if !*regex_only && let Some(places) = pattern.planned(line, scratch) {
-                    rows.push_places(places);
-                    return Ok(());
+        let mut done = thread::scope(|scope| {
+            // A thread that the system refuses to start is one fewer; this one works in any case.
+            let others: Vec<_> = (1..threads)
+                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut done = work();
+            for other in others {
+                match other.join() {
+                    Ok(blocks) => done.extend(blocks),
+                    Err(panicked) => panic::resume_unwind(panicked),
                 }
-                let offset = match pattern.fit(line, scratch) {
-                    Fit::Yes => line.len(),
-                    Fit::No(reason) => return Err(reason),
-                    Fit::Unknown { offset } => offset,
-                };
-                let Some(spans) = pattern.captures(line, scratch) else {
-                    return Err(Reason::NoMatch { offset });
-                };
-                for span in spans {
-                    rows.push(span.map_or(Place::Null, Place::Line));
-                }
-                Ok(())
             }
-            Self::Logfmt => logfmt::line(line, rows),
-            #[cfg(feature = "json")]
-            Self::Json(scratch) => json::line(line, scratch, rows),
+            done
+        });
+        done.sort_unstable_by_key(|&(index, ..)| index);
+        let before = done
+            .last()
+            .map_or(self.place.before, |&(.., before)| before);
+        let blocks = done.into_iter().map(|(_, block, _)| block);
+        (blocks.collect(), before)
+    }
+}
+
+impl Tokenizer<'_> {
+    /// Writes the rows of a range of whole lines, or of whole records. `before` is what lines that
+    /// begin no record continue, and so is what comes back for those after the range.
+    fn range(
+        &mut self,
+        input: &[u8],
+        range: Range<usize>,
+        before: Before,
+        block: &mut Block,
+    ) -> Before {
+        let input = input.get(..range.end).unwrap_or_default();
+        if let Some(rule) = self.options.multiline.as_ref() {
+            return self.records(rule, input, range.start, before, block);
+        }
+        // A line that was cut must not be taken for a whole one.
+        let whole = match self.tail {
+            Some(tail) if range.contains(&tail.start) => range.start..tail.start,
+            _ => range.clone(),
+        };
+        let rest = match self.chunks(input, whole.clone(), block) {
+            true => whole.end,
+            false => range.start,
+        };
+        for line in Lines::new(input, rest) {
+            self.line(input, line, block);
+        }
+        before
+    }
+
+    /// Writes the rows of a range of whole lines, many at a time, if the format has an engine for it.
+    fn chunks(&mut self, input: &[u8], range: Range<usize>, block: &mut Block) -> bool {
+        let Some(pattern) = self.pattern().filter(|_| !self.options.regex_only) else {
+            return false;
+        };
+        let Options {
+            kernel, line_limit, ..
+        } = *self.options;
+        let line = |line: Range<usize>, block: &mut Block| self.line(input, line, block);
+        if let Some(signature) = pattern.signature() {
+            signature::run(kernel, signature, input, range, line_limit, block, line);
+        } else if let Some(head) = pattern.head().filter(|_| kernel.is_vector()) {
+            head::run(kernel, head, input, range, line_limit, block, line);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Writes one line, given without its ending: a row, or an unmatched line.
+    fn line(&mut self, input: &[u8], line: Range<usize>, block: &mut Block) {
+        let len = self.len(&line);
+        if len > self.options.line_limit as u64 {
+            return self.overlong(input, line.start, len, block);
+        }
+        let text = input.get(line.clone()).unwrap_or_default();
+        match self.cells(text, false, block) {
+            Ok(()) => block.commit(line.start),
+            Err(_) if line.is_empty() => block.reject(line.start, 0, Reason::Empty),
+            Err(reason) => block.reject(line.start, len, reason),
+        }
+    }
+
+    /// Writes a line that is longer than the limit.
+    fn overlong(&mut self, input: &[u8], start: usize, len: u64, block: &mut Block) {
+        let limit = self.options.line_limit;
+        let text = input.get(start..start + limit).unwrap_or_default();
+        let parsed = match self.options.overlong {
+            Overlong::Truncate => self.cells(text, false, block).is_ok(),
+            Overlong::Unmatched => false,
+        };
+        match parsed {
+            true => {
+                block.cut(len);
+                block.commit(start);
+            }
+            false => block.reject(start, len, Reason::TooLong { limit }),
+        }
+    }
+
+    /// Bytes of a line, whether they are all there or not.
+    fn len(&self, line: &Range<usize>) -> u64 {
+        match self.tail {
+            Some(tail) if tail.start == line.start => tail.len,
+            _ => line.len() as u64,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,10 @@
     clippy::indexing_slicing,
     reason = "arrays of one length, and places that the scan has written"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a chunk is shorter than 16 bits count, a block than 32"
+)]
 
 use std::ops::Range;
 
@@ -324,75 +328,58 @@ impl Scratch {
 fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut Scratch) -> usize {
     // The line feed before the chunk.
     scratch.places[0] = u16::MAX;
-    let (places, bytes) = (&mut scratch.places[1..], &mut scratch.bytes[..]);
-    let mut found = 0;
-    let mut quoted = 0;
-    let (table, quoting) = (simd.table(classes), classes.quote.is_some());
+    let mut scan = Scan {
+        simd,
+        table: simd.table(classes),
+        quoting: classes.quote.is_some(),
+        quoted: 0,
+        found: 0,
+        places: &mut scratch.places[1..],
+        bytes: &mut scratch.bytes,
+    };
     let (blocks, rest) = chunk.as_chunks::<BLOCK>();
     for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
-        put(
-            simd,
-            block,
-            BLOCK,
-            base,
-            table,
-            quoting,
-            &mut quoted,
-            &mut found,
-            places,
-            bytes,
-        );
+        scan.block(block, base, BLOCK);
     }
     if !rest.is_empty() {
-        let base = chunk.len() - rest.len();
-        put(
-            simd,
-            &padded(rest),
-            rest.len(),
-            base,
-            table,
-            quoting,
-            &mut quoted,
-            &mut found,
-            places,
-            bytes,
-        );
+        scan.block(&padded(rest), chunk.len() - rest.len(), rest.len());
     }
-    found
+    scan.found
 }
 
-/// The first `len` bytes of a block, which is at `base` of its chunk.
-#[inline(always)]
-fn put<S: Simd>(
+struct Scan<'s, S: Simd> {
     simd: S,
-    block: &[u8; BLOCK],
-    len: usize,
-    base: usize,
-    table: S::Table<'_>,
+    table: S::Table<'s>,
     quoting: bool,
-    quoted: &mut u64,
-    found: &mut usize,
-    places: &mut [u16],
-    bytes: &mut [u8],
-) {
-    let it = simd.classify(block, table);
-    let mut inside = 0;
-    if quoting {
-        inside = simd.prefix_xor(it.quotes) ^ *quoted;
-        // A line that ends between quotes is broken; the next one begins outside of them.
-        let mut open = inside & it.line_feeds;
-        while open != 0 {
-            inside ^= u64::MAX << open.trailing_zeros();
-            open = inside & it.line_feeds;
+    /// All ones if the block begins between quotes.
+    quoted: u64,
+    found: usize,
+    places: &'s mut [u16],
+    bytes: &'s mut [u8],
+}
+
+impl<S: Simd> Scan<'_, S> {
+    /// The first `len` bytes of a block, which is at `base` of its chunk.
+    #[inline(always)]
+    fn block(&mut self, block: &[u8; BLOCK], base: usize, len: usize) {
+        let it = self.simd.classify(block, self.table);
+        let mut inside = 0;
+        if self.quoting {
+            inside = self.simd.prefix_xor(it.quotes) ^ self.quoted;
+            // A line that ends between quotes is broken; the next one begins outside of them.
+            let mut open = inside & it.line_feeds;
+            while open != 0 {
+                inside ^= u64::MAX << open.trailing_zeros();
+                open = inside & it.line_feeds;
+            }
+            self.quoted = (inside.cast_signed() >> 63).cast_unsigned();
         }
-        // All ones or none.
-        *quoted = (inside.cast_signed() >> 63).cast_unsigned();
+        let mask = (it.always | it.outside & !inside) & !all_from(len);
+        let places = room(self.places, self.found);
+        if let (Some(places), Some(bytes)) = (places, room(self.bytes, self.found)) {
+            self.found += self.simd.gather(mask, block, base as u16, places, bytes);
+        }
     }
-    let mask = (it.always | it.outside & !inside) & !all_from(len);
-    let (Some(places), Some(bytes)) = (room(places, *found), room(bytes, *found)) else {
-        return;
-    };
-    *found += simd.gather(mask, block, base as u16, places, bytes);
 }
 
 #[inline(always)]
