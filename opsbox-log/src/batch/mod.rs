@@ -7,6 +7,8 @@ pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
 
+#[cfg(feature = "arrow")]
+use crate::scan::ViewColumn;
 use crate::{format::Field, unmatched::Unmatched};
 
 /// Parsed lines as columns of spans: rows for the lines (or [records](crate::Multiline)) that fit the format, and the
@@ -161,6 +163,11 @@ impl<B: AsRef<[u8]>> Batch<B> {
             origin: self.origin,
             line_limit: self.line_limit,
         }
+    }
+
+    #[cfg(feature = "arrow")]
+    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
+        self.rows.push_views(columns);
     }
 
     #[cfg(feature = "arrow")]

@@ -107,12 +107,6 @@ impl<'b> Record<'b> {
         self.view.rows.span(self.row, index)
     }
 
-    /// The spans of all fields, in one pass over the record; `out` has a place for each field.
-    #[cfg(feature = "arrow")]
-    pub(crate) fn spans(&self, out: &mut [Option<Span>]) {
-        self.view.rows.spans(self.row, out);
-    }
-
     /// All fields with their values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'b Field, Option<&'b [u8]>)> + use<'b> {
         let Self { view, row, .. } = *self;

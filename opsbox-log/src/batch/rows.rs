@@ -7,6 +7,8 @@ use std::{
 };
 
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
+#[cfg(feature = "arrow")]
+use crate::scan::ViewColumn;
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -258,6 +260,41 @@ impl Rows {
         }
     }
 
+    /// Adds all rows to columns of views.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
+        let mut spans = vec![None; columns.len()];
+        for part in &self.parts {
+            if part.keyed.is_some() {
+                for row in 0..part.lines.len() {
+                    self.spans(part.first_row + row, &mut spans);
+                    for (column, span) in columns.iter_mut().zip(&mut spans) {
+                        push(column, span.take());
+                    }
+                }
+                continue;
+            }
+            // Some rows at a time, so that their lines are still near when the next column comes.
+            let rows = part.lines.chunks(VIEW_ROWS);
+            let cells = part.cells.chunks(VIEW_ROWS * columns.len());
+            for (first, (lines, cells)) in (0..).step_by(VIEW_ROWS).zip(rows.zip(cells)) {
+                for (at, column) in columns.iter_mut().enumerate() {
+                    let cells = cells.get(at..).unwrap_or_default().iter();
+                    let cells = cells.step_by(self.fields.len());
+                    for (row, (line, cell)) in (first..).zip(lines.iter().zip(cells)) {
+                        match cell.range() {
+                            Ok(range) => {
+                                let base = part.base + *line as usize;
+                                column.push_input(base + range.start, base + range.end);
+                            }
+                            Err(_) => push(column, part.span(row, row * self.fields.len() + at)),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The bytes of a value.
     pub(crate) fn value<'b>(
         &'b self,
@@ -329,6 +366,19 @@ impl Part {
                 Some(*keyed.starts.get(row)?..next.unwrap_or(self.cells.len()))
             }
         }
+    }
+}
+
+/// Rows whose views are made column by column.
+#[cfg(feature = "arrow")]
+const VIEW_ROWS: usize = 128;
+
+#[cfg(feature = "arrow")]
+fn push(column: &mut ViewColumn<'_>, span: Option<Span>) {
+    match span {
+        Some(Span::Input(range)) => column.push_input(range.start, range.end),
+        Some(Span::Arena(range)) => column.push_arena(range.start, range.end),
+        None => column.push_null(),
     }
 }
 

@@ -30,10 +30,14 @@ mod avx512;
 mod kernel;
 mod lanes;
 mod portable;
+#[cfg(feature = "arrow")]
+mod views;
 
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
+#[cfg(feature = "arrow")]
+pub(crate) use views::{Texts, ViewColumn};
 
 use crate::format::signature::CellLanes;
 
