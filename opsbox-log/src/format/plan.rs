@@ -575,7 +575,9 @@ fn alternative(
 }
 
 /// A look-ahead, unless it says no more than its first byte and a literal.
-fn beyond(ahead: Ahead, literal: &[u8]) -> Box<[Bits]> {
+fn beyond(mut ahead: Ahead, literal: &[u8]) -> Box<[Bits]> {
+    // A place that any byte fits says nothing at the end.
+    while ahead.pop_if(|last| last.is_any()).is_some() {}
     match ahead.len() > literal.len().max(1) {
         true => ahead.into(),
         false => Box::default(),
@@ -622,7 +624,7 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
             };
             let ahead = match disjoint {
                 true => Ahead::new(),
-                false => telling(after.ahead.clone()),
+                false => after.ahead.clone(),
             };
             out.push(Step::Run(Run {
                 skip: Skip::of(&set, !greedy, &first),
@@ -742,12 +744,6 @@ fn one(set: &Set) -> Step {
         true => Step::Template(template),
         false => Step::One(set.clone()),
     }
-}
-
-/// A look-ahead without the places at the end that any byte fits.
-fn telling(mut ahead: Ahead) -> Ahead {
-    while ahead.pop_if(|last| last.is_any()).is_some() {}
-    ahead
 }
 
 /// Joins what can be done in one step.
