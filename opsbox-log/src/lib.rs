@@ -6,9 +6,9 @@
 //!                                   + unmatched lines
 //! ```
 //!
-//! A [`Format`] says what a line looks like: a preset, or a pattern with named captures. A
-//! [`Parser`] applies it to a slice, a file or a reader. The [`Batch`] that comes out holds, for
-//! each value, where it is in the input.
+//! A [`Format`] says what a line looks like: a preset, a regular expression with named captures, or a
+//! pattern of [grok](Format::grok) or [dissect](Format::dissect). A [`Parser`] applies it to a slice,
+//! a file or a reader. The [`Batch`] that comes out holds, for each value, where it is in the input.
 //!
 //! ```
 //! use opsbox_log::{Format, Parser};

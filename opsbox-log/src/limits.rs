@@ -62,6 +62,18 @@ pub const MAX_PATTERN_AUTOMATON_BYTES: usize = 2 << 20;
 /// Most named captures in one pattern: 256.
 pub const MAX_PATTERN_FIELDS: usize = 256;
 
+/// Longest regular expression, in bytes, that a grok pattern may stand for: 64 KiB. Expanding stops
+/// there, so definitions that multiply cost no more than this.
+pub const MAX_GROK_EXPANDED_BYTES: usize = 64 << 10;
+
+/// Deepest nesting of grok definitions: 32. Those of the library take up to eight.
+pub const MAX_GROK_NESTING: usize = 32;
+
+/// Most own definitions that [`Format::grok_with`] takes: 1,024, each as long as a pattern at most.
+///
+/// [`Format::grok_with`]: crate::Format::grok_with
+pub const MAX_GROK_DEFINITIONS: usize = 1024;
+
 /// Most columns that the formats with keys in the line (`ndjson`, `logfmt`) discover in one batch:
 /// 1,024.
 ///

@@ -35,7 +35,7 @@ fn the_directive_names_the_columns() {
     assert_eq!(names[4..7], ["s_ip", "cs_method", "cs_uri_stem"]);
     assert_eq!(names[12..15], ["cs_user_agent", "cs_cookie", "cs_referer"]);
     assert_eq!(names[22], "x_forwarded_for");
-    assert!(format.explain().starts_with("a plan of "));
+    assert!(format.explain().contains("a plan of "));
 
     // The preset is what the default directive gives.
     let by_default = Format::w3c_extended(

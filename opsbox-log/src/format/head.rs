@@ -59,7 +59,7 @@ impl Head {
         let mut builder = Builder {
             operations: Vec::new(),
             template: Template::default(),
-            cells: CellLanes::absent(plan.captures)?,
+            cells: CellLanes::absent(plan.columns)?,
             patched: false,
         };
         for (at, step) in plan.steps.iter().enumerate() {
@@ -119,16 +119,21 @@ impl Builder {
                 Some(window) => self.close(Some(window), false),
                 None => self.steps(step.clone()),
             },
+            // Where one byte does not tell whether it is there, the step looks ahead.
             Step::Repeat {
                 body,
+                ahead,
                 min: 0,
                 max: 1,
                 ..
-            } if self.optional(body) || last && self.optional_rest(body) => {}
+            } if ahead.is_empty() && (self.optional(body) || last && self.optional_rest(body)) => {}
             Step::End if last => {}
-            Step::One(_) | Step::Escaped(_) | Step::Choice(_) | Step::Repeat { .. } | Step::End => {
-                self.steps(step.clone());
-            }
+            Step::One(_)
+            | Step::Escaped(_)
+            | Step::Choice(_)
+            | Step::Repeat { .. }
+            | Step::Look(_)
+            | Step::End => self.steps(step.clone()),
         }
         Some(())
     }
@@ -245,7 +250,7 @@ fn is_rest(run: &Run) -> bool {
 fn window_run(run: &Run) -> Option<WindowRun> {
     let first = match run.lazy {
         // It ends where what follows may begin, and one byte is enough to tell.
-        true => run.follow.literal.is_empty(),
+        true => run.follow.literal.is_empty() && run.follow.ahead.is_empty(),
         false => run.follow.disjoint,
     };
     let high = (0x80..=u8::MAX)

@@ -1,7 +1,13 @@
+pub(crate) mod ahead;
 mod aws;
 mod catalogue;
+mod definition;
 mod detect;
+mod dissect;
+mod explain;
+mod grok;
 pub(crate) mod head;
+mod language;
 #[cfg(test)]
 mod mysql_slow;
 mod openssh;
@@ -14,7 +20,9 @@ mod start;
 mod typed;
 mod w3c;
 
+pub(crate) use definition::Definition;
 pub use detect::{Candidate, Detection};
+use language::{Language, language};
 pub(crate) use pattern::{Fit, Pattern, Scratch as PatternScratch};
 pub use preset::Preset;
 pub(crate) use start::{Scratch as StartScratch, StartPattern};
@@ -49,8 +57,9 @@ impl Field {
     }
 }
 
-/// What a line looks like, compiled: a [preset](Self::preset) or a [pattern](Self::pattern) with
-/// named captures. Cheap to clone.
+/// What a line looks like, compiled: a [preset](Self::preset), a regular expression with named
+/// captures ([`pattern`](Self::pattern)), or a pattern of [`grok`](Self::grok) or
+/// [`dissect`](Self::dissect). Cheap to clone.
 ///
 /// ```
 /// use opsbox_log::{Format, Parser};
@@ -132,7 +141,7 @@ impl Format {
     }
 
     pub(crate) fn named_pattern(name: &str, pattern: &str) -> Result<Self, Error> {
-        let (pattern, fields) = Pattern::compile(pattern, None)?;
+        let (pattern, fields) = Pattern::compile(Definition::regex(pattern), None)?;
         Ok(Self::new(name, fields, Engine::Pattern(Box::new(pattern))))
     }
 
@@ -170,7 +179,7 @@ impl Format {
         detect::detect(&sample, Some(path))
     }
 
-    /// The preset's name, or `pattern`.
+    /// The preset's name, or `pattern`, `grok`, `dissect`.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -181,7 +190,8 @@ impl Format {
         &self.inner.fields
     }
 
-    /// The regular expression that defines this format; none for `logfmt` and those of JSON.
+    /// The regular expression that defines this format; none for `logfmt` and those of JSON. That of
+    /// grok and dissect is a translation, in which captures may have other names than their columns.
     pub fn regex(&self) -> Option<&str> {
         match self.engine() {
             Engine::Pattern(pattern) => Some(pattern.source()),
@@ -189,24 +199,35 @@ impl Format {
         }
     }
 
-    /// Which engine finds the columns, in plain words: one paragraph, for a person.
+    /// What finds the columns, in plain words for a person: a line for each engine, the first one
+    /// first, then, indented, one for each column and for each part between.
     ///
     /// A pattern is compiled to a plan where that can be done: its parts one after the other, each
     /// choice made by the bytes that come next. A line on which the plan gets stuck is matched by the
-    /// regular expression, at a small part of the speed. Both always give the same columns.
+    /// regular expression, at a small part of the speed. Before the plan, many patterns have an engine
+    /// that looks at many lines at once. All always give the same columns. If there is no plan, the
+    /// text says which part of the pattern is in the way, and what to write instead.
     ///
     /// ```
     /// use opsbox_log::Format;
     ///
     /// let format = Format::pattern(r"(?P<host>\S+) (?P<rest>.*)")?;
-    /// assert!(format.explain().starts_with("a plan of 7 steps finds the columns"));
-    /// let format = Format::pattern(r"(?P<word>\w+)\b.*")?;
+    /// let lines: Vec<_> = format.explain().lines().map(str::to_owned).collect();
+    /// assert!(lines[0].starts_with("operations on blocks of 64 bytes find the columns"));
+    /// assert!(lines[1].starts_with("a plan of 7 steps finds the columns"));
+    /// assert_eq!(lines[2..], [
+    ///     r#"  "host": \S once or more, up to " ""#,
+    ///     r#"  " ""#,
+    ///     r#"  "rest": the rest of the line"#,
+    /// ]);
+    ///
+    /// let format = Format::pattern(r"(?P<word>(?u:\w)+).*")?;
     /// assert!(format.explain().starts_with("the regular expression finds the columns"));
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```
     pub fn explain(&self) -> String {
         match self.engine() {
-            Engine::Pattern(pattern) => pattern.explain(),
+            Engine::Pattern(pattern) => pattern.explain(self.fields()),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]
             Engine::Json => {
@@ -235,11 +256,19 @@ impl fmt::Debug for Format {
     }
 }
 
-/// Takes what a user types: the name of a preset, or a pattern if it has a named capture.
+/// Takes what a user types: the name of a preset, or a pattern in one of three languages.
+///
+/// A text with `%{...}` is a pattern of [grok](Self::grok) if the names are in capitals, as in
+/// `%{IP:client}`, and of [dissect](Self::dissect) if not, as in `%{client}`; with both it is refused.
+/// Without, it is a [regular expression](Self::pattern) if it has a parenthesis, a bracket or a
+/// backslash, and else the name of a [preset](Self::preset). A dissect key in capitals needs
+/// `Format::dissect`, a grok name of one's own `Format::grok_with`.
 ///
 /// ```
 /// use opsbox_log::Format;
 ///
+/// assert_eq!("%{IP:client} %{GREEDYDATA:rest}".parse::<Format>()?.name(), "grok");
+/// assert_eq!("%{client} %{rest}".parse::<Format>()?.name(), "dissect");
 /// assert_eq!("combined".parse::<Format>()?.name(), "combined");
 /// assert_eq!(r"(?P<word>\w+)".parse::<Format>()?.fields().len(), 1);
 /// # Ok::<(), opsbox_log::Error>(())
@@ -248,11 +277,11 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // No preset's name has a parenthesis or a backslash, and hardly a pattern does without.
-        if text.contains(['(', '\\', '[']) {
-            Self::pattern(text)
-        } else {
-            Self::preset(text)
+        match language(text)? {
+            Language::Preset => Self::preset(text),
+            Language::Regex => Self::pattern(text),
+            Language::Grok => Self::grok(text),
+            Language::Dissect => Self::dissect(text),
         }
     }
 }

@@ -31,11 +31,11 @@ const PATTERN: &str = concat!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Pattern;
+    use crate::format::{Definition, Pattern};
 
     /// The columns of a record that have a value.
     fn columns(record: &str) -> Option<Vec<(String, String)>> {
-        let (pattern, fields) = Pattern::compile(PATTERN, None).unwrap();
+        let (pattern, fields) = Pattern::compile(Definition::regex(PATTERN), None).unwrap();
         let mut scratch = pattern.scratch();
         let spans = pattern.captures(record.as_bytes(), &mut scratch)?;
         let columns = fields.iter().zip(spans).filter_map(|(field, span)| {
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn it_has_a_plan() {
-        let (pattern, _) = Pattern::compile(PATTERN, None).unwrap();
-        assert!(pattern.explain().starts_with("a plan of "));
+        let (pattern, fields) = Pattern::compile(Definition::regex(PATTERN), None).unwrap();
+        assert!(pattern.explain(&fields).contains("a plan of "));
     }
 
     #[test]

@@ -76,12 +76,12 @@ pub(super) const PATTERN: &str = concat!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Pattern;
+    use crate::format::{Definition, Pattern};
 
     /// The order of the alternatives matters to the plan alone, so no result shows a mistake in it.
     #[test]
     fn the_plan_gets_through_each_kind_of_message() {
-        let (pattern, _) = Pattern::compile(PATTERN, None).unwrap();
+        let (pattern, _) = Pattern::compile(Definition::regex(PATTERN), None).unwrap();
         let mut scratch = pattern.scratch();
         for message in [
             "Accepted publickey for ada from ::1 port 5 ssh2: RSA SHA256:x",

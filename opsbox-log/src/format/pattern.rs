@@ -16,27 +16,28 @@ use regex_syntax::{
 
 use super::{
     Field,
+    definition::Definition,
+    explain,
     head::Head,
-    plan::{NoPlan, Plan},
-    signature::Signature,
+    plan::{Obstacle, Plan},
+    signature::{NoPlan, Signature},
 };
 use crate::{
     error::Error,
-    limits::{
-        MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING,
-    },
+    limits::{MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_FIELDS, MAX_PATTERN_NESTING},
     tokenize::walk,
     unmatched::Reason,
 };
 
 /// A compiled pattern: one search gives the spans of all captures.
 pub(crate) struct Pattern {
-    source: Box<str>,
-    /// The capture of each column, then those that stand in for it in other alternatives.
-    order: Box<[usize]>,
-    /// The column of each capture that stands in.
+    definition: Definition,
+    /// The captures of each column.
+    captures: Box<[Vec<usize>]>,
+    plan: Result<Plan, Obstacle>,
+    /// The column of each capture that stands in for another one. The plan has their places after
+    /// those of the columns.
     stand_ins: Box<[usize]>,
-    plan: Result<Plan, NoPlan>,
     signature: Result<Box<Signature>, NoPlan>,
     head: Option<Box<Head>>,
     regex: meta::Regex,
@@ -66,39 +67,60 @@ pub(crate) enum Fit {
 impl Pattern {
     /// Compiles a pattern; its columns are its named captures in their order, or the selected ones.
     pub(crate) fn compile(
-        source: &str,
+        definition: Definition,
         selected: Option<&[Field]>,
     ) -> Result<(Self, Vec<Field>), Error> {
-        let hir = parse(source)?;
-        let captured = captures(&hir);
-        if captured.is_empty() {
+        let source = &*definition.regex;
+        let hir = parse(source, definition.limit)?;
+        let captures = captures(&hir);
+        if captures.is_empty() {
             let message = "there is no named capture; name each column, as in (?P<level>[A-Z]+)";
             return Err(refuse(source, 0..source.len(), message.into()));
         }
-        if captured.len() > MAX_PATTERN_FIELDS {
+        if captures.len() > MAX_PATTERN_FIELDS {
             let message = format!(
                 "there are {} named captures, the limit is {MAX_PATTERN_FIELDS}",
-                captured.len()
+                captures.len()
             );
             return Err(refuse(source, 0..0, message));
         }
 
-        let fields = match selected {
-            Some(selected) => selected.to_vec(),
-            None => distinct(&captured),
-        };
-        // The column of each capture that is kept.
-        let column = |capture: &Field| fields.iter().position(|it| it.name() == capture.name());
-        let columns: Vec<_> = captured.iter().filter_map(column).collect();
-        let mut order: Vec<_> = (0..fields.len())
-            .filter_map(|column| columns.iter().position(|&it| it == column))
-            .collect();
-        let (others, stand_ins): (Vec<_>, Vec<_>) = (0..columns.len())
-            .zip(columns)
-            .filter(|(capture, _)| !order.contains(capture))
-            .unzip();
-        order.extend(others);
-        let inner = only(hir, &fields);
+        let mut fields: Vec<Field> = selected.unwrap_or_default().to_vec();
+        // The column of each capture that is one; the others are compiled away.
+        let mut columns = Vec::new();
+        let mut wanted = Vec::new();
+        for capture in captures {
+            let field = definition.column(&capture);
+            let column = fields.iter().position(|it| it.name() == field.name());
+            let column = match column {
+                Some(column) => column,
+                None if selected.is_some() => continue,
+                None => {
+                    fields.push(field);
+                    fields.len() - 1
+                }
+            };
+            columns.push(column);
+            wanted.push(capture);
+        }
+        let mut captures = vec![Vec::new(); fields.len()];
+        // Where the plan puts each capture.
+        let mut place_of = Vec::new();
+        let mut stand_ins = Vec::new();
+        for (capture, &column) in columns.iter().enumerate() {
+            let captures: Option<&mut Vec<_>> = captures.get_mut(column);
+            let is_first = captures.as_ref().is_none_or(|captures| captures.is_empty());
+            if let Some(captures) = captures {
+                captures.push(capture);
+            }
+            if is_first || definition.last_counts() {
+                place_of.push(column);
+            } else {
+                place_of.push(fields.len() + stand_ins.len());
+                stand_ins.push(column);
+            }
+        }
+        let inner = only(hir, &wanted);
         let hir = Hir::concat(vec![
             Hir::look(Look::Start),
             inner.clone(),
@@ -129,39 +151,35 @@ impl Pattern {
             )
             .build_from_nfa(nfa)
             .map_err(|error| build_error(source, &error))?;
-        let plan = Plan::compile(&inner, &order);
-        let head = match &plan {
-            Ok(plan) if stand_ins.is_empty() => Head::compile(plan).map(Box::new),
-            _ => None,
+        let plan = Plan::compile(&inner, &place_of, fields.len() + stand_ins.len());
+        let (head, signature) = match columns.len() == fields.len() {
+            true => (
+                plan.as_ref().ok().and_then(Head::compile).map(Box::new),
+                Signature::compile(&inner, &columns).map(Box::new),
+            ),
+            false => (None, Err(NoPlan("one column of several captures"))),
         };
         let pattern = Self {
-            source: source.into(),
             plan,
             head,
-            signature: match stand_ins.is_empty() {
-                true => Signature::compile(&inner, &order).map(Box::new),
-                false => Err(NoPlan("one column of several captures")),
-            },
-            order: order.into(),
+            signature,
+            captures: captures.into(),
             stand_ins: stand_ins.into(),
+            definition,
             regex,
             viable,
         };
         Ok((pattern, fields))
     }
 
-    pub(crate) fn explain(&self) -> String {
-        match &self.plan {
-            Ok(plan) => format!(
-                "a plan of {} steps finds the columns; a line on which it gets stuck is matched by the \
-                 regular expression (of alternatives that begin alike, put the longest first)",
-                plan.steps.len()
-            ),
-            Err(NoPlan(part)) => format!(
-                "the regular expression finds the columns of every line, since the pattern has {part}, \
-                 for which there is no plan; without it the pattern would be many times as fast"
-            ),
-        }
+    /// The account of what finds the columns, or why there is no plan.
+    pub(crate) fn explain(&self, fields: &[Field]) -> String {
+        let first = match (&self.signature, &self.head) {
+            (Ok(_), _) => Some(explain::SIGNATURE),
+            (Err(_), Some(_)) => Some(explain::HEAD),
+            (Err(_), None) => None,
+        };
+        explain::explain(first, self.plan.as_ref(), fields)
     }
 
     pub(crate) fn signature(&self) -> Option<&Signature> {
@@ -178,7 +196,12 @@ impl Pattern {
     }
 
     pub(crate) fn source(&self) -> &str {
-        &self.source
+        &self.definition.regex
+    }
+
+    /// The same pattern with these columns only.
+    pub(crate) fn select(&self, fields: &[Field]) -> Result<(Self, Vec<Field>), Error> {
+        Self::compile(self.definition.clone(), Some(fields))
     }
 
     pub(crate) fn scratch(&self) -> Scratch {
@@ -186,7 +209,7 @@ impl Pattern {
         Scratch {
             regex: self.regex.create_cache(),
             slots: vec![None; slots].into(),
-            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.captures)].into(),
+            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.columns)].into(),
             viable: None,
         }
     }
@@ -200,7 +223,7 @@ impl Pattern {
         if self.stand_ins.is_empty() {
             return Some(&scratch.places);
         }
-        let columns = 2 * (self.order.len() - self.stand_ins.len());
+        let columns = 2 * self.captures.len();
         let (places, others) = scratch.places.split_at_mut_checked(columns)?;
         for (other, column) in others.chunks_exact(2).zip(&*self.stand_ins) {
             let place = places.get_mut(2 * column..2 * column + 2)?;
@@ -227,18 +250,15 @@ impl Pattern {
             [Some(start), Some(end)] => Some(start.get()..end.get()),
             _ => None,
         };
-        let (order, others) = self
-            .order
-            .split_at_checked(self.order.len() - self.stand_ins.len())?;
-        let stand_in = move |column| {
-            let mut others = others.iter().zip(&*self.stand_ins);
-            others.find_map(|(capture, &of)| (of == column).then(|| place(capture))?)
+        let counts = move |captures: &Vec<usize>| match captures.as_slice() {
+            [capture] => place(capture),
+            captures if self.definition.last_counts() => captures
+                .iter()
+                .filter_map(place)
+                .max_by_key(|it| (it.start, it.end)),
+            captures => captures.iter().find_map(place),
         };
-        Some(
-            (0..)
-                .zip(order)
-                .map(move |(column, capture)| place(capture).or_else(|| stand_in(column))),
-        )
+        Some(self.captures.iter().map(counts))
     }
 
     /// Whether a line fits: several times as fast as looking for captures.
@@ -265,37 +285,12 @@ impl Pattern {
     }
 }
 
-/// The column that a capture of this name fills: `user` is that of `user`, `user[or]`, `user[or2]`.
-fn column_name(capture: &str) -> &str {
-    match capture.rsplit_once("[or") {
-        Some((column, number))
-            if !column.is_empty()
-                && number
-                    .strip_suffix(']')
-                    .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) =>
-        {
-            column
-        }
-        _ => capture,
-    }
-}
-
-/// The columns that these captures fill, in the order of the first capture of each.
-fn distinct(captured: &[Field]) -> Vec<Field> {
-    let mut fields: Vec<Field> = Vec::new();
-    for field in captured {
-        if !fields.iter().any(|it| it.name() == field.name()) {
-            fields.push(field.clone());
-        }
-    }
-    fields
-}
-
-/// The expression of a pattern, over bytes.
-pub(super) fn parse(source: &str) -> Result<Hir, Error> {
-    if source.len() > MAX_PATTERN_BYTES {
+/// Parses a regular expression as patterns have them: over bytes, ASCII unless Unicode is asked for.
+/// `limit` is that of its length in bytes.
+pub(super) fn parse(source: &str, limit: usize) -> Result<Hir, Error> {
+    if source.len() > limit {
         let message = format!(
-            "the pattern has {} bytes, the limit is {MAX_PATTERN_BYTES}",
+            "the pattern has {} bytes, the limit is {limit}",
             source.len()
         );
         return Err(refuse(source, 0..0, message));
@@ -309,25 +304,25 @@ pub(super) fn parse(source: &str) -> Result<Hir, Error> {
         .map_err(|error| syntax_error(source, &error))
 }
 
-/// The named captures, in order, each by the name of its column.
-fn captures(hir: &Hir) -> Vec<Field> {
-    let mut fields = Vec::new();
-    collect(hir, &mut fields);
-    fields
+/// The named captures, in order.
+fn captures(hir: &Hir) -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    collect(hir, &mut names);
+    names
 }
 
-fn collect(hir: &Hir, fields: &mut Vec<Field>) {
+fn collect(hir: &Hir, names: &mut Vec<Box<str>>) {
     match hir.kind() {
         HirKind::Capture(capture) => {
             if let Some(name) = &capture.name {
-                fields.push(Field::new(column_name(name)));
+                names.push(name.clone());
             }
-            collect(&capture.sub, fields);
+            collect(&capture.sub, names);
         }
-        HirKind::Repetition(repetition) => collect(&repetition.sub, fields),
+        HirKind::Repetition(repetition) => collect(&repetition.sub, names),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
             for part in parts {
-                collect(part, fields);
+                collect(part, names);
             }
         }
         _ => {}
@@ -335,38 +330,34 @@ fn collect(hir: &Hir, fields: &mut Vec<Field>) {
 }
 
 /// The same expression without the groups whose spans nobody asks for.
-fn only(hir: Hir, fields: &[Field]) -> Hir {
+fn only(hir: Hir, wanted: &[Box<str>]) -> Hir {
     let mut next = 1;
-    strip(hir, fields, &mut next)
+    strip(hir, wanted, &mut next)
 }
 
-fn strip(hir: Hir, fields: &[Field], next: &mut u32) -> Hir {
-    let wanted = |name: &Option<Box<str>>| {
-        let name = name.as_deref();
-        let column = name.map(column_name);
-        column.is_some_and(|column| fields.iter().any(|field| field.name() == column))
-    };
+fn strip(hir: Hir, wanted: &[Box<str>], next: &mut u32) -> Hir {
+    let is_wanted = |name: &Option<Box<str>>| name.as_ref().is_some_and(|it| wanted.contains(it));
     match hir.into_kind() {
-        HirKind::Capture(capture) if !wanted(&capture.name) => strip(*capture.sub, fields, next),
+        HirKind::Capture(capture) if !is_wanted(&capture.name) => strip(*capture.sub, wanted, next),
         HirKind::Capture(capture) => {
             let index = *next;
             *next += 1;
             Hir::capture(hir::Capture {
                 index,
                 name: capture.name,
-                sub: Box::new(strip(*capture.sub, fields, next)),
+                sub: Box::new(strip(*capture.sub, wanted, next)),
             })
         }
         HirKind::Repetition(mut repetition) => {
-            repetition.sub = Box::new(strip(*repetition.sub, fields, next));
+            repetition.sub = Box::new(strip(*repetition.sub, wanted, next));
             Hir::repetition(repetition)
         }
         HirKind::Concat(parts) => {
-            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            let parts = parts.into_iter().map(|part| strip(part, wanted, next));
             Hir::concat(parts.collect())
         }
         HirKind::Alternation(parts) => {
-            let parts = parts.into_iter().map(|part| strip(part, fields, next));
+            let parts = parts.into_iter().map(|part| strip(part, wanted, next));
             Hir::alternation(parts.collect())
         }
         HirKind::Empty => Hir::empty(),
@@ -379,7 +370,7 @@ fn strip(hir: Hir, fields: &[Field], next: &mut u32) -> Hir {
 /// Bytes of a pattern that a message shows.
 const SHOWN_BYTES: usize = 60;
 
-fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
+pub(super) fn refuse(source: &str, span: Range<usize>, message: String) -> Error {
     let part = source.get(span.clone()).unwrap_or_default();
     let part = match part.char_indices().nth(SHOWN_BYTES) {
         Some((end, _)) => format!("{}…", part.get(..end).unwrap_or_default()),
@@ -418,6 +409,14 @@ fn syntax_error(source: &str, error: &regex_syntax::Error) -> Error {
                      the value in code"
                 ),
                 ast::ErrorKind::UnsupportedBackreference => backreference(),
+                ast::ErrorKind::FlagUnrecognized
+                    if source
+                        .get(error.span().start.offset..)
+                        .is_some_and(|rest| rest.starts_with('>')) =>
+                {
+                    "atomic groups are refused, since this engine never goes back; write (?:...)"
+                        .into()
+                }
                 // Python's way to write one is not known to the parser as such.
                 ast::ErrorKind::FlagUnrecognized
                     if source

@@ -6,8 +6,15 @@
 //! to the end of the line, its captures are those of the backtracking matcher. If it gets stuck, that
 //! says nothing, and the regular expression decides.
 
-use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
+use std::fmt;
 
+use regex_syntax::hir::{
+    Capture, Class, ClassUnicode, Hir, HirKind, Look, Repetition, print::Printer,
+};
+
+use super::ahead::{
+    Ahead, Bits, ahead, any_of, deciding, first, first_of, leading_literal, set_of,
+};
 use crate::scan::{BLOCK, Lanes, Ranges};
 
 /// A set of bytes, and whether the end of the line belongs to it.
@@ -25,10 +32,17 @@ impl Set {
         }
     }
 
-    pub(crate) fn byte(byte: u8) -> Self {
+    /// The bytes that are asked for.
+    pub(crate) fn of(has: impl Fn(u8) -> bool) -> Self {
         let mut set = Self::empty();
-        set.insert(byte);
+        for (byte, slot) in (0..=u8::MAX).zip(set.bytes.iter_mut()) {
+            *slot = has(byte);
+        }
         set
+    }
+
+    pub(crate) fn byte(byte: u8) -> Self {
+        Self::of(|it| it == byte)
     }
 
     pub(crate) fn insert(&mut self, byte: u8) {
@@ -97,7 +111,7 @@ impl Set {
     }
 
     /// The bytes outside, if there are no more than three that a line can have.
-    fn few_outside(&self) -> Option<Stops> {
+    pub(crate) fn few_outside(&self) -> Option<Stops> {
         let outside: Vec<_> = (0..=u8::MAX)
             .filter(|&byte| !self.has(byte) && byte != b'\n')
             .collect();
@@ -108,6 +122,14 @@ impl Set {
             [a, b, c] => Some(Stops::Three(a, b, c)),
             _ => None,
         }
+    }
+}
+
+impl From<Bits> for Set {
+    fn from(bits: Bits) -> Self {
+        let mut set = Self::of(|byte| bits.has(byte));
+        set.end = bits.end;
+        set
     }
 }
 
@@ -205,6 +227,19 @@ impl Template {
         }
     }
 
+    /// The sets.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = Set> {
+        let ranges = |[lows, spans]: &[Vec<u8>; 2]| {
+            let ranges = lows.iter().zip(spans);
+            ranges.map(|(&low, &span)| (low, span)).collect::<Vec<_>>()
+        };
+        let (first, second) = (ranges(&self.first), ranges(&self.second));
+        first.into_iter().zip(second).map(|(a, b)| {
+            let inside = |byte: u8, (low, span): (u8, u8)| byte.wrapping_sub(low) <= span;
+            Set::of(|byte| inside(byte, a) || inside(byte, b))
+        })
+    }
+
     /// Whether these bytes, as many as there are sets, are in them.
     pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
         let inside = |[lows, spans]: &[Vec<u8>; 2], outside: &mut [u8; MAX_TEMPLATE]| {
@@ -244,11 +279,14 @@ pub(crate) enum Step {
     Escaped(Escaped),
     /// The end of the line.
     End,
+    /// The beginning of the line, or a boundary of an ASCII word.
+    Look(Look),
     /// The first alternative that the next bytes admit.
     Choice(Box<[Alternative]>),
     /// The body again and again, as long as the next byte admits it.
     Repeat {
         first: Set,
+        ahead: Box<[Bits]>,
         body: Box<[Self]>,
         min: u32,
         max: u32,
@@ -275,6 +313,8 @@ impl Step {
 pub(crate) struct Alternative {
     pub(crate) first: Set,
     pub(crate) literal: Box<[u8]>,
+    /// The bytes that decide against all later alternatives, where `first` and `literal` do not.
+    pub(crate) ahead: Box<[Bits]>,
     pub(crate) steps: Box<[Step]>,
 }
 
@@ -296,6 +336,8 @@ pub(crate) struct Follow {
     pub(crate) first: Set,
     /// The bytes that must come, as far as they are the same in every case and more than one.
     pub(crate) literal: Box<[u8]>,
+    /// What else is known of the next bytes.
+    pub(crate) ahead: Box<[Bits]>,
     /// No byte of the run can be the first of what follows: only its end needs a look.
     pub(crate) disjoint: bool,
 }
@@ -317,27 +359,73 @@ pub(crate) struct Escaped {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) steps: Box<[Step]>,
-    pub(crate) captures: usize,
+    pub(crate) columns: usize,
 }
 
 /// Why a pattern has no plan: the part that only the regular expression can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoPlan(pub(crate) &'static str);
-
-impl NoPlan {
-    const ANCHOR: Self = Self("a word boundary, or ^ inside");
-    const UNICODE: Self = Self("a class of Unicode characters");
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    /// The part, as a regular expression, cut if it is long.
+    pub(crate) part: String,
+    pub(crate) what: &'static str,
+    pub(crate) advice: &'static str,
 }
 
-type Compiled<T> = Result<T, NoPlan>;
+pub(super) type Compiled<T> = Result<T, Obstacle>;
+
+impl Obstacle {
+    fn new(part: &Hir, what: &'static str, advice: &'static str) -> Self {
+        let mut text = Short(String::new());
+        // The only error is that of a part that is too long, which is cut.
+        let _cut: fmt::Result = Printer::new().print(part, &mut text);
+        Self {
+            part: text.0,
+            what,
+            advice,
+        }
+    }
+
+    pub(super) fn unicode(class: &ClassUnicode) -> Self {
+        Self::new(
+            &Hir::class(Class::Unicode(class.clone())),
+            "a class of Unicode characters",
+            "leave (?u) out and write a class of bytes: [^ ] for what ends at a space, [\\x80-\\xFF] \
+             for the bytes of characters outside ASCII",
+        )
+    }
+
+    fn look(look: Look) -> Self {
+        Self::new(
+            &Hir::look(look),
+            "an assertion that is not about bytes",
+            "leave (?u) and (?R) out, so that \\b is about ASCII words and ^ about the line",
+        )
+    }
+}
+
+/// Text up to a length that a message can show.
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.len() >= 60 {
+                self.0.push('…');
+                return Err(fmt::Error);
+            }
+            self.0.push(character);
+        }
+        Ok(())
+    }
+}
 
 impl Plan {
-    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; `order`
-    /// has the capture of each column.
-    pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Compiled<Self> {
+    /// The plan of a whole-line pattern, whose captures are numbered from 1 in their order; each is
+    /// of one of the columns.
+    pub(crate) fn compile(pattern: &Hir, column_of: &[usize], columns: usize) -> Compiled<Self> {
         Ok(Self {
-            steps: steps(parts_of(pattern), &After::end(), order)?,
-            captures: order.len(),
+            steps: steps(parts_of(pattern), &After::end(), column_of)?,
+            columns,
         })
     }
 }
@@ -362,28 +450,26 @@ pub(crate) fn parts_of(pattern: &Hir) -> &[Hir] {
 }
 
 /// The steps of a part of a pattern that has to end at a byte, or at the end of the line.
-pub(crate) fn steps_before(part: &Hir, end: Option<u8>, order: &[usize]) -> Compiled<Box<[Step]>> {
+pub(super) fn steps_before(
+    part: &Hir,
+    end: Option<u8>,
+    column_of: &[usize],
+) -> Compiled<Box<[Step]>> {
     let after = match end {
         Some(byte) => After {
-            first: Set::byte(byte),
+            ahead: vec![Bits::byte(byte)],
             literal: vec![byte],
         },
         None => After::end(),
     };
-    steps(std::slice::from_ref(part), &after, order)
+    steps(std::slice::from_ref(part), &after, column_of)
 }
 
-fn steps(parts: &[Hir], after: &After, order: &[usize]) -> Compiled<Box<[Step]>> {
+fn steps(parts: &[Hir], after: &After, column_of: &[usize]) -> Compiled<Box<[Step]>> {
     let mut steps = Vec::new();
     sequence(parts, after, &mut steps)?;
     let mut steps = merge(steps);
-    let mut column_of = vec![0; order.len()];
-    for (column, &capture) in order.iter().enumerate() {
-        if let Some(slot) = column_of.get_mut(capture) {
-            *slot = column;
-        }
-    }
-    number(&mut steps, &column_of);
+    number(&mut steps, column_of);
     Ok(steps)
 }
 
@@ -408,19 +494,21 @@ fn number(steps: &mut [Step], column_of: &[usize]) {
 /// What comes after the part at hand.
 #[derive(Clone)]
 struct After {
-    first: Set,
+    ahead: Ahead,
     literal: Vec<u8>,
 }
 
 impl After {
     /// The end of the line.
     fn end() -> Self {
-        let mut first = Set::empty();
-        first.end = true;
         Self {
-            first,
+            ahead: vec![Bits::END],
             literal: Vec::new(),
         }
+    }
+
+    fn first(&self) -> Bits {
+        first(&self.ahead)
     }
 }
 
@@ -428,9 +516,20 @@ fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
     match hir.kind() {
         HirKind::Empty => {}
         HirKind::Literal(literal) => out.push(Step::Literal(literal.0.clone())),
-        HirKind::Class(class) => out.push(one(&set_of(class)?)),
-        HirKind::Look(Look::End) => out.push(Step::End),
-        HirKind::Look(_) => return Err(NoPlan::ANCHOR),
+        HirKind::Class(class) => out.push(one(&set_of(class)?.into())),
+        // A line has no LF, so it begins and ends where the text does.
+        HirKind::Look(Look::End | Look::EndLF) => out.push(Step::End),
+        &HirKind::Look(
+            look @ (Look::Start
+            | Look::StartLF
+            | Look::WordAscii
+            | Look::WordAsciiNegate
+            | Look::WordStartAscii
+            | Look::WordEndAscii
+            | Look::WordStartHalfAscii
+            | Look::WordEndHalfAscii),
+        ) => out.push(Step::Look(look)),
+        HirKind::Look(look) => return Err(Obstacle::look(*look)),
         HirKind::Capture(Capture { index, sub, .. }) => {
             let index = *index as usize - 1;
             out.push(Step::Open(index));
@@ -440,20 +539,47 @@ fn compile(hir: &Hir, after: &After, out: &mut Vec<Step>) -> Compiled<()> {
         HirKind::Concat(parts) => sequence(parts, after, out)?,
         HirKind::Alternation(parts) => {
             let mut alternatives = Vec::new();
-            for part in parts {
+            let mut later = None;
+            for part in parts.iter().rev() {
                 let mut steps = Vec::new();
                 compile(part, after, &mut steps)?;
-                alternatives.push(Alternative {
-                    first: first_of(part, &after.first)?,
-                    literal: leading_literal(part).into(),
-                    steps: merge(steps),
-                });
+                let next = ahead(part, &after.ahead)?;
+                let literal = leading_literal(part);
+                let all = any_of(later.as_deref(), &next);
+                alternatives.push(alternative(next, literal, later.as_deref(), merge(steps)));
+                later = Some(all);
             }
+            alternatives.reverse();
             out.push(Step::Choice(alternatives.into()));
         }
         HirKind::Repetition(repetition) => repeat(repetition, after, out)?,
     }
     Ok(())
+}
+
+/// An alternative that begins with `next`, decided against those that come later.
+fn alternative(
+    next: Ahead,
+    literal: Vec<u8>,
+    later: Option<&[Bits]>,
+    steps: Box<[Step]>,
+) -> Alternative {
+    let first = first(&next).into();
+    let ahead = later.map(|later| deciding(next, later)).unwrap_or_default();
+    Alternative {
+        first,
+        ahead: beyond(ahead, &literal),
+        literal: literal.into(),
+        steps,
+    }
+}
+
+/// A look-ahead, unless it says no more than its first byte and a literal.
+fn beyond(ahead: Ahead, literal: &[u8]) -> Box<[Bits]> {
+    match ahead.len() > literal.len().max(1) {
+        true => ahead.into(),
+        false => Box::default(),
+    }
 }
 
 /// Parts one after the other: each is followed by the next.
@@ -462,7 +588,7 @@ fn sequence(parts: &[Hir], after: &After, out: &mut Vec<Step>) -> Compiled<()> {
     let mut next = after.clone();
     for part in parts.iter().rev() {
         let before = After {
-            first: first_of(part, &next.first)?,
+            ahead: ahead(part, &next.ahead)?,
             literal: leading_literal(part),
         };
         afters.push(std::mem::replace(&mut next, before));
@@ -482,24 +608,32 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
     } = repetition;
     let max = max.unwrap_or(u32::MAX);
     if let HirKind::Class(class) = sub.kind() {
-        let set = set_of(class)?;
+        let set = Set::from(set_of(class)?);
         let mut template = Template::default();
         if *min == max && *min as usize <= MAX_TEMPLATE && (0..*min).all(|_| template.push(&set)) {
             out.push(Step::Template(template));
         } else {
+            let first = Set::from(after.first());
+            let disjoint = set.is_disjoint(&first);
+            // A single byte is the first, too.
+            let literal = match after.literal.as_slice() {
+                [_] => &[],
+                literal => literal,
+            };
+            let ahead = match disjoint {
+                true => Ahead::new(),
+                false => telling(after.ahead.clone()),
+            };
             out.push(Step::Run(Run {
-                skip: Skip::of(&set, !greedy, &after.first),
+                skip: Skip::of(&set, !greedy, &first),
                 min: *min as usize,
                 max: max as usize,
                 lazy: !greedy,
                 follow: Follow {
-                    disjoint: set.is_disjoint(&after.first),
-                    first: after.first.clone(),
-                    // A single byte is the first, too.
-                    literal: match after.literal.as_slice() {
-                        [_] => Box::default(),
-                        literal => literal.into(),
-                    },
+                    disjoint,
+                    first,
+                    ahead: beyond(ahead, literal),
+                    literal: literal.into(),
                 },
                 set,
             }));
@@ -507,52 +641,69 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
         return Ok(());
     }
     if let (0 | 1, u32::MAX, Some((set, escape, escaped))) = (*min, max, escaped_run(sub)?) {
+        let follow = Set::from(after.first());
         out.push(Step::Escaped(Escaped {
-            skip: Skip::of(&set, !greedy, &after.first),
+            skip: Skip::of(&set, !greedy, &follow),
             set,
             escape,
             escaped,
             needed: *min == 1,
             lazy: !greedy,
-            follow: after.first.clone(),
+            follow,
         }));
         return Ok(());
     }
-    if sub.properties().minimum_len().unwrap_or(0) == 0 {
-        return Err(NoPlan("a repetition of something that may be empty"));
-    }
-    let first = first_of(sub, &after.first)?;
-    if !greedy {
-        if (*min, max) != (0, 1) {
-            return Err(NoPlan("a lazy repetition of a group"));
-        }
+    let may_be_empty = sub.properties().minimum_len().unwrap_or(0) == 0;
+    if (*min, max) == (0, 1) && (may_be_empty || !greedy) {
         let mut body = Vec::new();
         compile(sub, after, &mut body)?;
-        let nothing = Alternative {
-            first: after.first.clone(),
-            literal: after.literal.clone().into(),
-            steps: Box::default(),
+        let (next, literal) = (ahead(sub, &after.ahead)?, leading_literal(sub));
+        let nothing = |later| {
+            let literal = after.literal.clone();
+            alternative(after.ahead.clone(), literal, later, Box::default())
         };
-        let something = Alternative {
-            first,
-            literal: leading_literal(sub).into(),
-            steps: merge(body),
+        let alternatives = match greedy {
+            true => {
+                let nothing = nothing(None);
+                let later = Some(&*after.ahead);
+                [alternative(next, literal, later, merge(body)), nothing]
+            }
+            false => {
+                let nothing = nothing(Some(&next));
+                [nothing, alternative(next, literal, None, merge(body))]
+            }
         };
-        out.push(Step::Choice(Box::new([nothing, something])));
+        out.push(Step::Choice(Box::new(alternatives)));
         return Ok(());
+    }
+    if may_be_empty {
+        return Err(Obstacle::new(
+            &Hir::repetition(repetition.clone()),
+            "a repetition of something that may be empty",
+            "make the inner part take a byte at least: `+` for `*`, or no `?` on all of its parts",
+        ));
+    }
+    if !greedy {
+        return Err(Obstacle::new(
+            &Hir::repetition(repetition.clone()),
+            "a lazy repetition of a group",
+            "repeat a class as in [^x]*, or make the repetition greedy: `*` for `*?`",
+        ));
     }
     // After one round comes another, or what follows.
     let again = match max {
         1 => after.clone(),
         _ => After {
-            first: first.clone().union(&after.first),
+            ahead: vec![first_of(sub, after.first())?.union(after.first())],
             literal: Vec::new(),
         },
     };
     let mut body = Vec::new();
     compile(sub, &again, &mut body)?;
+    let next = ahead(sub, &again.ahead)?;
     out.push(Step::Repeat {
-        first,
+        first: first(&next).into(),
+        ahead: beyond(deciding(next, &after.ahead), &[]),
         body: merge(body),
         min: *min,
         max,
@@ -578,35 +729,11 @@ fn escaped_run(sub: &Hir) -> Compiled<Option<(Set, u8, Set)>> {
     else {
         return Ok(None);
     };
-    let (set, escaped) = (set_of(plain)?, set_of(escaped)?);
+    let (set, escaped) = (Set::from(set_of(plain)?), Set::from(set_of(escaped)?));
     match *escape.0 {
         [escape] if !set.has(escape) => Ok(Some((set, escape, escaped))),
         _ => Ok(None),
     }
-}
-
-pub(crate) fn set_of(class: &Class) -> Compiled<Set> {
-    let mut set = Set::empty();
-    match class {
-        Class::Bytes(class) => {
-            for range in class.ranges() {
-                (range.start()..=range.end()).for_each(|byte| set.insert(byte));
-            }
-        }
-        Class::Unicode(class) => {
-            for range in class.ranges() {
-                let (Ok(start), Ok(end)) = (u8::try_from(range.start()), u8::try_from(range.end()))
-                else {
-                    return Err(NoPlan::UNICODE);
-                };
-                if end > 0x7f {
-                    return Err(NoPlan::UNICODE);
-                }
-                (start..=end).for_each(|byte| set.insert(byte));
-            }
-        }
-    }
-    Ok(set)
 }
 
 fn one(set: &Set) -> Step {
@@ -617,55 +744,10 @@ fn one(set: &Set) -> Step {
     }
 }
 
-/// The bytes with which `hir` may begin; `after` where it may be empty.
-fn first_of(hir: &Hir, after: &Set) -> Compiled<Set> {
-    Ok(match hir.kind() {
-        HirKind::Empty => after.clone(),
-        HirKind::Literal(literal) => literal
-            .0
-            .first()
-            .map_or_else(|| after.clone(), |&byte| Set::byte(byte)),
-        HirKind::Class(class) => set_of(class)?,
-        HirKind::Look(Look::End) => {
-            let mut end = Set::empty();
-            end.end = true;
-            end
-        }
-        HirKind::Look(_) => return Err(NoPlan::ANCHOR),
-        HirKind::Capture(capture) => first_of(&capture.sub, after)?,
-        HirKind::Concat(parts) => {
-            let mut first = after.clone();
-            for part in parts.iter().rev() {
-                first = first_of(part, &first)?;
-            }
-            first
-        }
-        HirKind::Alternation(parts) => {
-            let mut first = Set::empty();
-            for part in parts {
-                first = first.union(&first_of(part, after)?);
-            }
-            first
-        }
-        HirKind::Repetition(repetition) => {
-            let first = first_of(&repetition.sub, after)?;
-            match repetition.min {
-                0 => first.union(after),
-                _ => first,
-            }
-        }
-    })
-}
-
-/// The bytes with which `hir` begins in every case.
-fn leading_literal(hir: &Hir) -> Vec<u8> {
-    match hir.kind() {
-        HirKind::Literal(literal) => literal.0.to_vec(),
-        HirKind::Capture(capture) => leading_literal(&capture.sub),
-        HirKind::Concat(parts) => parts.first().map_or_else(Vec::new, leading_literal),
-        HirKind::Repetition(repetition) if repetition.min > 0 => leading_literal(&repetition.sub),
-        _ => Vec::new(),
-    }
+/// A look-ahead without the places at the end that any byte fits.
+fn telling(mut ahead: Ahead) -> Ahead {
+    while ahead.pop_if(|last| last.is_any()).is_some() {}
+    ahead
 }
 
 /// Joins what can be done in one step.

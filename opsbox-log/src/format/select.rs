@@ -1,6 +1,6 @@
 //! Some of a format's columns instead of all.
 
-use super::{Engine, Field, Format, Pattern};
+use super::{Engine, Field, Format};
 use crate::error::Error;
 
 impl Format {
@@ -67,7 +67,7 @@ impl Format {
         }
         let (fields, engine) = match self.engine() {
             Engine::Pattern(pattern) => {
-                let (pattern, fields) = Pattern::compile(pattern.source(), Some(&fields))?;
+                let (pattern, fields) = pattern.select(&fields)?;
                 (fields, Engine::Pattern(Box::new(pattern)))
             }
             Engine::Logfmt => (fields, Engine::Logfmt),

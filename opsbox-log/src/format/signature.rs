@@ -12,8 +12,21 @@
 
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 
-use super::plan::{self, NoPlan, Set, Step, Template};
+use super::{
+    ahead,
+    plan::{self, Obstacle, Set, Step, Template},
+};
 use crate::scan::{BLOCK, Classes, LANES, Lanes};
+
+/// Why a pattern has no signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPlan(pub(crate) &'static str);
+
+impl From<Obstacle> for NoPlan {
+    fn from(obstacle: Obstacle) -> Self {
+        Self(obstacle.what)
+    }
+}
 
 /// A compiled signature.
 #[derive(Debug)]
@@ -178,8 +191,8 @@ struct Part {
 }
 
 impl Signature {
-    /// The signature of a whole-line pattern; `order` has the capture of each column.
-    pub(crate) fn compile(pattern: &Hir, order: &[usize]) -> Result<Self, NoPlan> {
+    /// The signature of a whole-line pattern, of whose captures each is a column of its own.
+    pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Self, NoPlan> {
         let mut always = Set::empty();
         if has_byte(pattern, ESCAPE) {
             always.insert(ESCAPE);
@@ -215,7 +228,7 @@ impl Signature {
         if parts.len() + 2 > LANES {
             return Err(NoPlan("more delimiters than a signature takes"));
         }
-        let builder = Builder::new(&parts, order);
+        let builder = Builder::new(&parts, column_of);
         let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
         for (lane, part) in parts.into_iter().enumerate() {
             let structural = if part.quoted { &always } else { &outside };
@@ -250,7 +263,7 @@ fn flatten(hir: Hir, items: &mut Vec<Item>) -> Result<(), NoPlan> {
         HirKind::Literal(literal) => {
             items.extend(literal.0.iter().map(|&byte| Item::One(Set::byte(byte))));
         }
-        HirKind::Class(class) => items.push(Item::One(plan::set_of(&class)?)),
+        HirKind::Class(class) => items.push(Item::One(set_of(&class)?)),
         HirKind::Capture(Capture { index, sub, .. }) => {
             let index = index as usize - 1;
             items.push(Item::Open(index));
@@ -396,7 +409,7 @@ struct Builder<'o> {
     checks: Vec<Check>,
     steps: Vec<PartSteps>,
     template: Open,
-    order: &'o [usize],
+    column_of: &'o [usize],
 }
 
 /// A template that can still grow.
@@ -408,8 +421,8 @@ struct Open {
 }
 
 impl<'o> Builder<'o> {
-    fn new(parts: &[Part], order: &'o [usize]) -> Option<Self> {
-        let cells = CellLanes::absent(order.len())?;
+    fn new(parts: &[Part], column_of: &'o [usize]) -> Option<Self> {
+        let cells = CellLanes::absent(column_of.len())?;
         let mut bytes = [0; LANES];
         for (slot, part) in bytes.iter_mut().zip(parts) {
             *slot = part.end.unwrap_or(b'\n');
@@ -442,7 +455,7 @@ impl<'o> Builder<'o> {
                 template: Template::default(),
                 len: 0,
             },
-            order,
+            column_of,
         })
     }
 
@@ -558,7 +571,7 @@ impl<'o> Builder<'o> {
         }
         let hir = prune(&Hir::concat(hirs), structural)?
             .ok_or(NoPlan("a part that has to have a delimiter"))?;
-        let steps = plan::steps_before(&hir, end, self.order)?;
+        let steps = plan::steps_before(&hir, end, self.column_of)?;
         let mut captures = Vec::new();
         captured(&hir, &mut captures);
         let columns = captures.iter().map(|&capture| self.column(capture));
@@ -601,8 +614,7 @@ impl<'o> Builder<'o> {
     }
 
     fn column(&self, capture: usize) -> Result<usize, NoPlan> {
-        let found = self.order.iter().position(|&it| it == capture);
-        found.ok_or(CROSSED)
+        self.column_of.get(capture).copied().ok_or(CROSSED)
     }
 
     fn template_byte(&mut self, set: &Set, at: Place) -> Result<(), NoPlan> {
@@ -698,7 +710,7 @@ fn run_of(hir: &Hir) -> Result<Option<(Set, usize, Option<usize>)>, NoPlan> {
         return Ok(None);
     };
     let set = match repetition.sub.kind() {
-        HirKind::Class(class) => plan::set_of(class)?,
+        HirKind::Class(class) => set_of(class)?,
         HirKind::Literal(literal) => match *literal.0 {
             [byte] => Set::byte(byte),
             _ => return Ok(None),
@@ -781,7 +793,7 @@ fn prune(hir: &Hir, without: &Set) -> Result<Option<Hir>, NoPlan> {
             (!has).then(|| hir.clone())
         }
         HirKind::Class(class) => {
-            let set = plan::set_of(class)?.minus(without);
+            let set = set_of(class)?.minus(without);
             (!set.is_empty()).then(|| class_of(&set))
         }
         HirKind::Look(_) => return Err(NoPlan("an anchor or a word boundary inside")),
@@ -815,6 +827,10 @@ fn prune(hir: &Hir, without: &Set) -> Result<Option<Hir>, NoPlan> {
     })
 }
 
+fn set_of(class: &Class) -> Result<Set, NoPlan> {
+    Ok(ahead::set_of(class)?.into())
+}
+
 fn class_of(set: &Set) -> Hir {
     let ranges = set.members().map(|byte| ClassBytesRange::new(byte, byte));
     Hir::class(Class::Bytes(ClassBytes::new(ranges)))
@@ -826,7 +842,7 @@ fn bytes_of(hir: &Hir) -> Result<Set, NoPlan> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => literal.0.iter().for_each(|&byte| all.insert(byte)),
-        HirKind::Class(class) => all = plan::set_of(class)?,
+        HirKind::Class(class) => all = set_of(class)?,
         HirKind::Repetition(repetition) => all = bytes_of(&repetition.sub)?,
         HirKind::Capture(capture) => all = bytes_of(&capture.sub)?,
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {

@@ -3,7 +3,10 @@
 use regex_automata::{Anchored, Input, meta};
 
 use super::pattern::{build_error, parse};
-use crate::{error::Error, limits::MAX_PATTERN_AUTOMATON_BYTES};
+use crate::{
+    error::Error,
+    limits::{MAX_PATTERN_AUTOMATON_BYTES, MAX_PATTERN_BYTES},
+};
 
 /// A compiled pattern that has to fit from a line's first byte on.
 pub(crate) struct StartPattern {
@@ -16,7 +19,7 @@ pub(crate) type Scratch = meta::Cache;
 
 impl StartPattern {
     pub(crate) fn compile(source: &str) -> Result<Self, Error> {
-        let hir = parse(source)?;
+        let hir = parse(source, MAX_PATTERN_BYTES)?;
         let regex = meta::Builder::new()
             .configure(
                 meta::Config::new()

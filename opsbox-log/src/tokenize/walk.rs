@@ -2,7 +2,12 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use crate::format::plan::{Escaped, Follow, Plan, Run, Set, Skip, Step, Stops};
+use regex_syntax::hir::Look;
+
+use crate::format::{
+    ahead::{Bits, admits},
+    plan::{Escaped, Follow, Plan, Run, Set, Skip, Step, Stops},
+};
 
 /// A place of a capture that was not reached.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -47,20 +52,23 @@ pub(crate) fn steps(
             Step::Run(run) => greedy(run, line, at)?,
             Step::Escaped(escaped) => quoted(escaped, line, at)?,
             Step::End => (at == line.len()).then_some(at)?,
+            Step::Look(look) => holds(*look, line, at).then_some(at)?,
             Step::Choice(alternatives) => {
                 let chosen = alternatives
                     .iter()
-                    .find(|it| may_begin(&it.first, &it.literal, line, at))?;
+                    .find(|it| may_begin(&it.first, &it.literal, &it.ahead, line, at))?;
                 self::steps(&chosen.steps, line, at, slots)?
             }
             Step::Repeat {
                 first,
+                ahead,
                 body,
                 min,
                 max,
             } => {
                 let mut rounds = 0;
-                while rounds < *max && line.get(at).is_some_and(|&byte| first.has(byte)) {
+                let begins = |at| may_begin(first, &[], ahead, line, at) && at < line.len();
+                while rounds < *max && begins(at) {
                     at = self::steps(body, line, at, slots)?;
                     rounds += 1;
                 }
@@ -128,15 +136,38 @@ fn lazy(run: &Run, line: &[u8], start: usize) -> Option<usize> {
 impl Follow {
     /// Whether what follows may begin at `at`.
     fn allows(&self, line: &[u8], at: usize) -> bool {
-        may_begin(&self.first, &self.literal, line, at)
+        may_begin(&self.first, &self.literal, &self.ahead, line, at)
     }
 }
 
-/// Whether a part of these first bytes, and with this literal in every case, may begin at `at`.
-fn may_begin(first: &Set, literal: &[u8], line: &[u8], at: usize) -> bool {
+/// Whether a part of these first bytes, with this literal in every case, may begin at `at`.
+fn may_begin(first: &Set, literal: &[u8], ahead: &[Bits], line: &[u8], at: usize) -> bool {
     let rest = line.get(at..).unwrap_or_default();
     let start = rest.get(..literal.len());
-    first.admits(rest.first()) && start.is_some_and(|start| same(start, literal))
+    first.admits(rest.first())
+        && start.is_some_and(|start| same(start, literal))
+        && admits(ahead, rest)
+}
+
+/// Whether an assertion of a step holds at `at`.
+fn holds(look: Look, line: &[u8], at: usize) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let before = at.checked_sub(1).and_then(|at| line.get(at));
+    let (before, after) = (
+        before.is_some_and(is_word),
+        line.get(at).is_some_and(is_word),
+    );
+    match look {
+        Look::Start | Look::StartLF => at == 0,
+        Look::WordAscii => before != after,
+        Look::WordAsciiNegate => before == after,
+        Look::WordStartAscii => !before && after,
+        Look::WordEndAscii => before && !after,
+        Look::WordStartHalfAscii => !before,
+        Look::WordEndHalfAscii => !after,
+        // The compiler makes no step of these; being stuck is always right.
+        _ => false,
+    }
 }
 
 fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
@@ -155,5 +186,59 @@ fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
             // A lazy run that can go no further has found no place to end.
             _ => return (!run.lazy && may_end).then_some(at),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::format::{Definition, Pattern};
+
+    /// Whether the plan gets to the end, without the regular expression's help.
+    #[track_caller]
+    fn by_plan(pattern: &str, lines: &[&str]) {
+        let (pattern, _) = Pattern::compile(Definition::regex(pattern), None).unwrap();
+        let mut scratch = pattern.scratch();
+        for line in lines {
+            let places = pattern.planned(line.as_bytes(), &mut scratch);
+            let places = places.unwrap_or_else(|| panic!("stuck: {line}")).to_vec();
+            let regex = pattern.captures(line.as_bytes(), &mut scratch).unwrap();
+            let place = |place: usize| u32::try_from(place).unwrap();
+            let spans = regex.flat_map(|span| {
+                span.map_or([super::NONE; 2], |it| [place(it.start), place(it.end)])
+            });
+            assert_eq!(spans.collect::<Vec<_>>(), places, "{line}");
+        }
+    }
+
+    #[test]
+    fn alternatives_that_begin_alike_do_not_get_stuck() {
+        by_plan(
+            r"\[(?P<level>WARN|WARNING|INFO|INFORMATION)\] (?P<rest>.*)",
+            &["[WARN] x", "[WARNING] x", "[INFO] x", "[INFORMATION] "],
+        );
+        by_plan("(?P<level>WARN|WARNING)", &["WARN", "WARNING"]);
+        by_plan(
+            r"(?P<octet>25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d) (?P<rest>.*)",
+            &["255 x", "249 x", "29 x", "2 x", "10 x", "199 x", "0 x"],
+        );
+        by_plan(
+            r"(?P<a>\d+)(?: (?P<b>\d+))?(?P<c> [a-z].*)?",
+            &["1", "1 2", "1 2 c", "1 c"],
+        );
+    }
+
+    #[test]
+    fn runs_look_at_more_than_the_next_byte() {
+        by_plan(
+            r"(?P<message>.*?) \[(?P<id>\d{2}:\d)\]",
+            &["a [b] c [12:3]", " [12:3]"],
+        );
+        by_plan(r"(?P<rest>.*)\](?P<n>\d)?", &["a]b]", "a]1]2", "]"]);
+    }
+
+    #[test]
+    fn word_boundaries_and_inner_anchors_are_steps() {
+        by_plan(r"^(?P<a>\b\w+\b) ?(?P<b>\b.*)?$", &["word", "word more"]);
+        by_plan(r".*?(?P<b>\B-\B|^x|\b\d+$)", &["a --", "x", "abc 12"]);
     }
 }
