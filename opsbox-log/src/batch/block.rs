@@ -35,6 +35,14 @@ impl Cell {
         Some(Self(u32::from(start) | u32::from(len) << 16))
     }
 
+    /// Beginning and length in the line, if the cell has them itself.
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    pub(super) fn place(self) -> Option<(usize, u32)> {
+        let Self(place) = self;
+        (place < Self::WIDE.0).then_some(((place & 0xffff) as usize, place >> 16))
+    }
+
     /// The range in the line.
     pub(super) fn range(self) -> Result<Range<usize>, NotNarrow> {
         match self {

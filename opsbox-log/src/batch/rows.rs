@@ -8,7 +8,7 @@ use std::{
 
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
 #[cfg(feature = "arrow")]
-use crate::scan::ViewColumn;
+use crate::scan::{self, Chosen, Kernel, Simd, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -263,36 +263,7 @@ impl Rows {
     /// Adds all rows to columns of views.
     #[cfg(feature = "arrow")]
     pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
-        let mut spans = vec![None; columns.len()];
-        for part in &self.parts {
-            if part.keyed.is_some() {
-                for row in 0..part.lines.len() {
-                    self.spans(part.first_row + row, &mut spans);
-                    for (column, span) in columns.iter_mut().zip(&mut spans) {
-                        push(column, span.take());
-                    }
-                }
-                continue;
-            }
-            // Some rows at a time, so that their lines are still near when the next column comes.
-            let rows = part.lines.chunks(VIEW_ROWS);
-            let cells = part.cells.chunks(VIEW_ROWS * columns.len());
-            for (first, (lines, cells)) in (0..).step_by(VIEW_ROWS).zip(rows.zip(cells)) {
-                for (at, column) in columns.iter_mut().enumerate() {
-                    let cells = cells.get(at..).unwrap_or_default().iter();
-                    let cells = cells.step_by(self.fields.len());
-                    for (row, (line, cell)) in (first..).zip(lines.iter().zip(cells)) {
-                        match cell.range() {
-                            Ok(range) => {
-                                let base = part.base + *line as usize;
-                                column.push_input(base + range.start, base + range.end);
-                            }
-                            Err(_) => push(column, part.span(row, row * self.fields.len() + at)),
-                        }
-                    }
-                }
-            }
-        }
+        scan::run(Chosen::new(Kernel::best()), PushViews(self, columns));
     }
 
     /// The bytes of a value.
@@ -371,7 +342,85 @@ impl Part {
 
 /// Rows whose views are made column by column.
 #[cfg(feature = "arrow")]
-const VIEW_ROWS: usize = 128;
+const VIEW_ROWS: usize = 64;
+
+#[cfg(feature = "arrow")]
+struct PushViews<'r, 'c, 't>(&'r Rows, &'c mut [ViewColumn<'t>]);
+
+#[cfg(feature = "arrow")]
+impl Work for PushViews<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self(rows, columns) = self;
+        let mut spans = vec![None; columns.len()];
+        for part in &rows.parts {
+            if part.keyed.is_some() {
+                for row in 0..part.lines.len() {
+                    rows.spans(part.first_row + row, &mut spans);
+                    for (column, span) in columns.iter_mut().zip(&mut spans) {
+                        push(column, span.take());
+                    }
+                }
+                continue;
+            }
+            // Some rows at a time, so that their lines are still near when the next column comes.
+            for first in (0..part.lines.len()).step_by(VIEW_ROWS) {
+                let end = part.lines.len().min(first + VIEW_ROWS);
+                for (at, column) in columns.iter_mut().enumerate() {
+                    part.push_views(simd, first..end, at, rows.fields.len(), column);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "arrow")]
+impl Part {
+    /// Adds the values of a field in some rows.
+    #[inline(always)]
+    fn push_views<S: Simd>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        field: usize,
+        fields: usize,
+        column: &mut ViewColumn<'_>,
+    ) {
+        let mut row = rows.start;
+        while row < rows.end {
+            if row + 4 <= rows.end
+                && let Some(lines) = self.lines.get(row..row + 4)
+                && let Some(cells) = self.cells.get(row * fields + field..)
+                && let (Some(a), Some(b), Some(c), Some(d)) = (
+                    cells.first(),
+                    cells.get(fields),
+                    cells.get(2 * fields),
+                    cells.get(3 * fields),
+                )
+                && let (Some(a), Some(b), Some(c), Some(d)) =
+                    (a.place(), b.place(), c.place(), d.place())
+                && let [line_a, line_b, line_c, line_d] = *lines
+                && column.push_inputs(
+                    simd,
+                    [
+                        self.base + line_a as usize + a.0,
+                        self.base + line_b as usize + b.0,
+                        self.base + line_c as usize + c.0,
+                        self.base + line_d as usize + d.0,
+                    ],
+                    [a.1, b.1, c.1, d.1],
+                )
+            {
+                row += 4;
+                continue;
+            }
+            push(column, self.span(row, row * fields + field));
+            row += 1;
+        }
+    }
+}
 
 #[cfg(feature = "arrow")]
 fn push(column: &mut ViewColumn<'_>, span: Option<Span>) {

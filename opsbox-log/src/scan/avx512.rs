@@ -122,6 +122,50 @@ impl Simd for Avx512 {
         self.positions(mask, base, places)
     }
 
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn views(
+        self,
+        values: [&[u8; 16]; 4],
+        lens: [u32; 4],
+        block: u32,
+        offsets: [u32; 4],
+    ) -> [u128; 4] {
+        const EACH: [u32; 16] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3];
+        // The byte of the value that is in each byte of a view; none in the first four.
+        const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
+        // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
+        unsafe {
+            let [a, b, c, d] = values;
+            let values = _mm512_castsi128_si512(_mm_loadu_si128(a.as_ptr().cast()));
+            let values = _mm512_inserti32x4::<1>(values, _mm_loadu_si128(b.as_ptr().cast()));
+            let values = _mm512_inserti32x4::<2>(values, _mm_loadu_si128(c.as_ptr().cast()));
+            let values = _mm512_inserti32x4::<3>(values, _mm_loadu_si128(d.as_ptr().cast()));
+            let each = _mm512_loadu_si512(EACH.as_ptr().cast());
+            let lens = _mm512_castsi128_si512(four(lens));
+            let lens = _mm512_permutexvar_epi32(each, lens);
+            let offsets = _mm512_castsi128_si512(four(offsets));
+            let offsets = _mm512_permutexvar_epi32(each, offsets);
+
+            let bytes = _mm512_bslli_epi128::<4>(values);
+            let twelve = _mm512_set1_epi32(12);
+            let short = _mm512_min_epu32(lens, twelve);
+            let short = _mm512_shuffle_epi8(short, _mm512_setzero_si512());
+            let of_value = _mm512_broadcast_i32x4(_mm_loadu_si128(OF_VALUE.as_ptr().cast()));
+            let kept = _mm512_cmplt_epu8_mask(of_value, short);
+            let inline = _mm512_maskz_mov_epi8(kept, bytes);
+
+            let far = _mm512_mask_mov_epi32(bytes, 0x4444, _mm512_set1_epi32(block.cast_signed()));
+            let far = _mm512_mask_mov_epi32(far, 0x8888, offsets);
+            let is_far = _mm512_cmpgt_epu32_mask(lens, twelve);
+            let views = _mm512_mask_mov_epi32(inline, is_far, far);
+            let views = _mm512_mask_mov_epi32(views, 0x1111, lens);
+            let mut out = [0_u128; 4];
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), views);
+            out
+        }
+    }
+
     #[inline(always)]
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
         let block = load(block);
@@ -207,6 +251,20 @@ fn iota() -> __m512i {
         bytes
     };
     load(&IOTA)
+}
+
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn four([a, b, c, d]: [u32; 4]) -> __m128i {
+    // SAFETY: as in `words`.
+    unsafe {
+        _mm_set_epi32(
+            d.cast_signed(),
+            c.cast_signed(),
+            b.cast_signed(),
+            a.cast_signed(),
+        )
+    }
 }
 
 #[inline(always)]

@@ -81,6 +81,21 @@ pub(crate) trait Simd: Copy {
         bytes: &mut [u8; BLOCK],
     ) -> usize;
 
+    /// The Arrow views of four values, of which the first 16 bytes are given, or more than the value
+    /// has: the length, and the bytes if there are 12 or fewer, else the first four of them, the
+    /// number of the buffer and the offset in it.
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn views(
+        self,
+        values: [&[u8; 16]; 4],
+        lens: [u32; 4],
+        block: u32,
+        offsets: [u32; 4],
+    ) -> [u128; 4] {
+        [0, 1, 2, 3].map(|at| views::view(values[at], lens[at], block, offsets[at]))
+    }
+
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 

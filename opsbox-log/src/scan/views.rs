@@ -7,6 +7,8 @@
 use arrow_array::StringViewArray;
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 
+use super::Simd;
+
 /// The distance between the buffers of a large input: Arrow counts in 31 bits inside a buffer.
 /// Buffers overlap, so that a value that begins in one ends in it.
 pub(crate) const STRIDE: usize = 1 << 30;
@@ -51,10 +53,10 @@ impl Texts {
 
 impl Text {
     fn new(bytes: Buffer, block: u32) -> Self {
-        let known = match std::str::from_utf8(&bytes) {
-            Ok(text) if text.is_ascii() => Known::Ascii,
-            Ok(_) => Known::Utf8,
-            Err(_) => Known::Nothing,
+        let known = match bytes.is_ascii() {
+            true => Known::Ascii,
+            false if std::str::from_utf8(&bytes).is_ok() => Known::Utf8,
+            false => Known::Nothing,
         };
         let starts = (0..bytes.len().max(1)).step_by(STRIDE);
         let windows = starts.map(|start| {
@@ -115,6 +117,39 @@ impl<'t> ViewColumn<'t> {
         self.push(&self.texts.input, start, end);
     }
 
+    /// Four ranges of the input, as their beginnings and lengths; `false` if that cannot be done at
+    /// once.
+    #[inline(always)]
+    pub(crate) fn push_inputs<S: Simd>(
+        &mut self,
+        simd: S,
+        starts: [usize; 4],
+        lens: [u32; 4],
+    ) -> bool {
+        let text = &self.texts.input;
+        let bytes = text.bytes.len();
+        let fits = |at: usize| starts[at] + lens[at] as usize <= bytes;
+        if text.known != Known::Ascii
+            || bytes > STRIDE
+            || !(fits(0) && fits(1) && fits(2) && fits(3))
+        {
+            return false;
+        }
+        let [mut a, mut b, mut c, mut d] = [[0; 16]; 4];
+        let values = [
+            sixteen(&text.bytes, starts[0], &mut a),
+            sixteen(&text.bytes, starts[1], &mut b),
+            sixteen(&text.bytes, starts[2], &mut c),
+            sixteen(&text.bytes, starts[3], &mut d),
+        ];
+        let [a, b, c, d] = starts;
+        let offsets = [a as u32, b as u32, c as u32, d as u32];
+        let views = simd.views(values, lens, text.block, offsets);
+        self.views.extend_from_slice(&views);
+        self.nulls.append_n_non_nulls(4);
+        true
+    }
+
     /// A range of the arena; null if it is not inside.
     pub(crate) fn push_arena(&mut self, start: usize, end: usize) {
         self.push(&self.texts.arena, start, end);
@@ -129,14 +164,11 @@ impl<'t> ViewColumn<'t> {
             return self.push_repaired(&text.bytes[start..end]);
         }
         let block = text.block + (start / STRIDE) as u32;
-        let view = view(
-            &text.bytes,
-            start,
-            end - start,
-            block,
-            (start % STRIDE) as u32,
-        );
-        self.views.push(view);
+        let mut spare = [0; 16];
+        let value = sixteen(&text.bytes, start, &mut spare);
+        let offset = (start % STRIDE) as u32;
+        self.views
+            .push(view(value, (end - start) as u32, block, offset));
         self.nulls.append_non_null();
     }
 
@@ -151,13 +183,10 @@ impl<'t> ViewColumn<'t> {
         self.repaired.extend_from_slice(value.as_bytes());
         let arena = &self.texts.arena;
         let block = arena.block + arena.windows.len() as u32;
-        self.views.push(view(
-            &self.repaired,
-            start,
-            value.len(),
-            block,
-            start as u32,
-        ));
+        let mut spare = [0; 16];
+        let first = sixteen(&self.repaired, start, &mut spare);
+        let view = view(first, value.len() as u32, block, start as u32);
+        self.views.push(view);
         self.nulls.append_non_null();
     }
 
@@ -168,7 +197,7 @@ impl<'t> ViewColumn<'t> {
             buffers.push(Buffer::from_vec(self.repaired));
         }
         let views = ScalarBuffer::from(self.views);
-        // SAFETY: `push` and `push_repaired` are the only ones that add views that are not null. Each
+        // SAFETY: `push`, `push_inputs` and `push_repaired` are the only ones that add views that are not null. Each
         // view was made by `view` from bytes that are in the buffer of its number: window `i` of a
         // text begins at `i * STRIDE` and is two strides long or reaches the end, and a value is a
         // stride long at most, so it is inside. The bytes are UTF-8: looked at by themselves, or part
@@ -178,27 +207,30 @@ impl<'t> ViewColumn<'t> {
     }
 }
 
-/// The view of the `len` bytes at `start`, which are at `offset` of buffer `block`: the length, and the
-/// bytes if they have room, else the first four of them and the place.
+/// The first 16 bytes of a value, or more than it has.
 #[inline(always)]
-fn view(bytes: &[u8], start: usize, len: usize, block: u32, offset: u32) -> u128 {
+fn sixteen<'b>(bytes: &'b [u8], start: usize, spare: &'b mut [u8; 16]) -> &'b [u8; 16] {
     let rest = &bytes[start..];
-    let sixteen = match rest.first_chunk() {
-        Some(sixteen) => u128::from_le_bytes(*sixteen),
+    match rest.first_chunk() {
+        Some(sixteen) => sixteen,
         None => {
-            let mut padded = [0; 16];
-            padded[..rest.len()].copy_from_slice(rest);
-            u128::from_le_bytes(padded)
+            spare[..rest.len()].copy_from_slice(rest);
+            spare
         }
-    };
+    }
+}
+
+/// See [`Simd::views`].
+#[inline(always)]
+pub(super) fn view(value: &[u8; 16], len: u32, block: u32, offset: u32) -> u128 {
+    let value = u128::from_le_bytes(*value);
     // Lengths go up and down without a rule: what depends on them must not be a branch.
-    let [low, high] = KEPT[len.min(INLINE_BYTES + 1)];
-    let long = u64::from(len > INLINE_BYTES).wrapping_neg();
-    let (first, second) = (sixteen as u64, (sixteen >> 64) as u64);
-    // The length has 32 bits: values are a stride long at most.
-    let low = len as u64 | (first & low) << 32;
+    let [low, high] = KEPT[(len as usize).min(INLINE_BYTES + 1)];
+    let far = u64::from(len as usize > INLINE_BYTES).wrapping_neg();
+    let (first, second) = (value as u64, (value >> 64) as u64);
+    let low = u64::from(len) | (first & low) << 32;
     let high =
-        (first >> 32 | second << 32) & high | (u64::from(block) | u64::from(offset) << 32) & long;
+        (first >> 32 | second << 32) & high | (u64::from(block) | u64::from(offset) << 32) & far;
     u128::from(low) | u128::from(high) << 64
 }
 

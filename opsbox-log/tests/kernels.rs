@@ -1,0 +1,221 @@
+//! Every kernel gives what the regular expression gives, over chunks, endings and broken lines.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use opsbox_log::{Batch, Format, Kernel, Parser, Span};
+use proptest::prelude::*;
+
+/// As many cases as asked for here, or by `PROPTEST_CASES` if that is more.
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(at_least),
+        failure_persistence: None,
+        ..default
+    }
+}
+
+/// All that a batch says: where the values of each row are, and the unmatched lines.
+#[derive(PartialEq)]
+struct Told {
+    rows: Vec<(u64, Vec<Option<Span>>)>,
+    unmatched: Vec<String>,
+}
+
+fn told<B: AsRef<[u8]>>(batch: &Batch<B>) -> Told {
+    let fields = batch.fields().len();
+    let rows = batch.records().map(|record| {
+        let spans = (0..fields).map(|at| record.span_at(at)).collect();
+        (record.line_number(), spans)
+    });
+    let unmatched = batch.unmatched().map(|line| line.to_string());
+    Told {
+        rows: rows.collect(),
+        unmatched: unmatched.collect(),
+    }
+}
+
+fn same_on_all_kernels(format: &Format, log: &[u8]) {
+    let expected = told(&Parser::new(format.clone()).regex_only(true).parse(log));
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_available())
+    {
+        let found = told(&Parser::new(format.clone()).kernel(kernel).parse(log));
+        assert!(
+            expected == found,
+            "{format:?} on {kernel}: {}",
+            String::from_utf8_lossy(log)
+        );
+    }
+}
+
+/// Changes of a line that its delimiters, lengths and quotes do not survive.
+#[derive(Clone, Debug)]
+enum Change {
+    Set(prop::sample::Index, u8),
+    Insert(prop::sample::Index, u8),
+    Remove(prop::sample::Index),
+    Cut(prop::sample::Index),
+    /// A part becomes so long.
+    Stretch(prop::sample::Index, usize),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let byte = prop_oneof![
+        4 => prop::sample::select(b" \"\\[]-:,|=\t\r\x00\x7f\x80\xff09aZ".to_vec()),
+        1 => any::<u8>().prop_filter("a line has no LF", |&byte| byte != b'\n'),
+    ];
+    let at = any::<prop::sample::Index>;
+    let change = prop_oneof![
+        (at(), byte.clone()).prop_map(|(at, byte)| Change::Set(at, byte)),
+        (at(), byte).prop_map(|(at, byte)| Change::Insert(at, byte)),
+        at().prop_map(Change::Remove),
+        at().prop_map(Change::Cut),
+        (
+            at(),
+            prop::sample::select(vec![1_usize, 11, 60, 64, 300, 17_000, 66_000])
+        )
+            .prop_map(|(at, len)| Change::Stretch(at, len)),
+    ];
+    // Most lines are as they should be.
+    prop_oneof![
+        6 => Just(Vec::new()),
+        2 => prop::collection::vec(change, 1..3),
+    ]
+}
+
+fn changed(line: &str, changes: &[Change]) -> Vec<u8> {
+    let mut line = line.as_bytes().to_vec();
+    for change in changes {
+        if line.is_empty() {
+            break;
+        }
+        match *change {
+            Change::Set(at, byte) => {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            Change::Insert(at, byte) => line.insert(at.index(line.len()), byte),
+            Change::Remove(at) => {
+                line.remove(at.index(line.len()));
+            }
+            Change::Cut(at) => line.truncate(at.index(line.len())),
+            Change::Stretch(at, len) => {
+                let at = at.index(line.len());
+                let byte = line[at];
+                line.splice(at..at, std::iter::repeat_n(byte, len));
+            }
+        }
+    }
+    line
+}
+
+/// Lines made of an example, with their endings; some logs are longer than a chunk.
+fn log(example: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let ending = prop_oneof![8 => Just("\n"), 2 => Just("\r\n"), 1 => Just("\n\n")];
+    let line = (
+        changes(),
+        ending,
+        prop_oneof![9 => Just(1_usize), 1 => Just(90)],
+    );
+    (prop::collection::vec(line, 1..12), any::<bool>()).prop_map(move |(lines, whole)| {
+        let mut log = Vec::new();
+        for (changes, ending, times) in lines {
+            let line = changed(example, &changes);
+            let times = if line.len() > 1000 { 1 } else { times };
+            for _ in 0..times {
+                log.extend_from_slice(&line);
+                log.extend_from_slice(ending.as_bytes());
+            }
+        }
+        if !whole {
+            log.pop();
+        }
+        log
+    })
+}
+
+fn pattern_presets() -> Vec<(Format, &'static str)> {
+    let presets = Format::presets().iter();
+    let formats = presets.filter_map(|preset| Some((preset.format().ok()?, preset.example())));
+    formats
+        .filter(|(format, _)| format.regex().is_some())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn presets(
+        (format, log) in prop::sample::select(pattern_presets())
+            .prop_flat_map(|(format, example)| (Just(format), log(example)))
+    ) {
+        same_on_all_kernels(&format, &log);
+    }
+
+    #[test]
+    fn some_columns_of_presets(
+        (format, log) in prop::sample::select(pattern_presets())
+            .prop_flat_map(|(format, example)| {
+                let names: Vec<_> = format.fields().iter().map(|it| it.name().to_owned()).collect();
+                let some = prop::sample::subsequence(names.clone(), 1..=names.len()).prop_shuffle();
+                (Just(format), some, log(example))
+            })
+            .prop_map(|(format, names, log)| (format.select(names).unwrap(), log))
+    ) {
+        same_on_all_kernels(&format, &log);
+    }
+
+    /// Parts of one class between delimiters, with and without quotes.
+    #[test]
+    fn patterns_of_delimited_parts(
+        parts in prop::collection::vec(
+            (
+                prop::sample::select(vec![
+                    r"\S+", r"[^ ]*", r"[^,]*?", r"\d+|-", r"\d{3}|-", r"[a-z]+", r".*?", r".+?",
+                    r"\w*", r"[A-Z]{2,4}", r"\d\d:\d\d", r"[^\]]*", r"[^|]+", r"(?:a|bb|[0-9]+)?",
+                ]),
+                prop::sample::select(vec![" ", ",", "|", " [", "] ", ": ", " - ", "\t", "=", "\" \""]),
+                any::<bool>(),
+            ),
+            1..6,
+        ),
+        last in prop::sample::select(vec![r".*", r"\S*", r"\d+", r"[^ ]+", r"(?:x|yy)?"]),
+        texts in prop::collection::vec(
+            prop::collection::vec(
+                prop::sample::select(vec![
+                    "a", "bb", "12", "345", "-", "", "x y", "12:34", "ABC", "é", "a,b", "[", "\\\"", "a|b",
+                ]),
+                7,
+            ),
+            1..80,
+        ),
+    ) {
+        let mut pattern = String::new();
+        for (index, (part, delimiter, quoted)) in parts.iter().enumerate() {
+            let escape = |char| match char {
+                '[' | ']' | '|' => format!("\\{char}"),
+                _ => String::from(char),
+            };
+            let delimiter: String = delimiter.chars().map(escape).collect();
+            match quoted {
+                true => pattern += &format!(r#""(?P<p{index}>(?:[^"\\]|\\.)*)"{delimiter}"#),
+                false => pattern += &format!("(?P<p{index}>{part}){delimiter}"),
+            }
+        }
+        pattern += &format!("(?P<last>{last})");
+        let format = Format::pattern(&pattern).unwrap();
+        let mut log = String::new();
+        for texts in &texts {
+            for ((_, delimiter, quoted), text) in parts.iter().zip(texts) {
+                let quote = if *quoted { "\"" } else { "" };
+                log += &format!("{quote}{text}{quote}{delimiter}");
+            }
+            log += texts.last().unwrap();
+            log += "\n";
+        }
+        same_on_all_kernels(&format, log.as_bytes());
+    }
+}
