@@ -190,11 +190,6 @@ impl Pattern {
         self.head.as_deref()
     }
 
-    #[cfg(test)]
-    pub(crate) fn signature_state(&self) -> Result<usize, NoPlan> {
-        self.signature.as_ref().map(|it| it.len).map_err(|&it| it)
-    }
-
     pub(crate) fn source(&self) -> &str {
         &self.definition.regex
     }
