@@ -11,7 +11,9 @@
 )]
 
 pub mod arrow;
+pub mod dissect;
 pub mod framing;
+pub mod grok;
 pub mod input;
 pub mod json;
 pub mod ndjson;
@@ -24,7 +26,9 @@ pub type Target = (&'static str, fn(&[u8]));
 
 pub const ALL: &[Target] = &[
     ("arrow", arrow::run),
+    ("dissect", dissect::run),
     ("framing", framing::run),
+    ("grok", grok::run),
     ("ndjson", ndjson::run),
     ("pattern", pattern::run),
     ("scan", scan::run),

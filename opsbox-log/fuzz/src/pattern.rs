@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Most bytes of a log: the time to match a line is that times the size of the pattern.
-const MAX_LOG: usize = 4 << 10;
+pub const MAX_LOG: usize = 4 << 10;
 
 /// The first line is the pattern, the rest the log.
 pub fn run(bytes: &[u8]) {
