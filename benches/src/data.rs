@@ -1,47 +1,152 @@
 //! Generated data, the same in every run.
 
-use std::fmt::Write;
-
 use fastrand::Rng;
 
 const SEED: u64 = 2026;
 
-/// Lines of a combined access log, about 230 bytes each; one in a thousand is cut short.
+const SITE: &str = "shop.example.com";
+
+const PATHS: [&str; 6] = [
+    "products",
+    "search/results",
+    "static/js/bundle",
+    "api/v1/items",
+    "account/orders",
+    "img",
+];
+
+const QUERIES: [&str; 5] = [
+    "",
+    "",
+    "?ref=home",
+    "?page=2&sort=price&order=desc",
+    "?q=running+shoes&size=42&utm_source=ad",
+];
+
+const AGENTS: [&str; 8] = [
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+     Chrome/141.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+     Version/18.5 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 \
+     Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+     Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "curl/8.14.1",
+    "kube-probe/1.34",
+];
+
+/// Lines of a combined access log, about 238 bytes each; one in a thousand is cut short.
 pub fn access_log(lines: usize) -> String {
     let mut rng = Rng::with_seed(SEED);
-    let agents = [
-        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-         Chrome/141.0.0.0 Safari/537.36",
-        "curl/8.14.1",
-    ];
     let mut log = String::new();
     for _ in 0..lines {
         let start = log.len();
         let (a, b, second) = (rng.u8(..), rng.u8(..), rng.u32(0..3600));
-        let path = [
-            "products",
-            "search/results",
-            "static/js/bundle",
-            "api/v1/items",
-        ];
-        let path = rng.choice(path).unwrap_or_default();
+        let [path, from] = [PATHS; 2].map(|paths| rng.choice(paths).unwrap_or_default());
+        let [query, before] = [QUERIES; 2].map(|all| rng.choice(all).unwrap_or_default());
+        let method = rng.choice(["GET", "GET", "GET", "POST", "HEAD"]);
         let status = rng.choice([200, 200, 200, 304, 404, 500]).unwrap_or(200);
-        let (id, size) = (rng.u32(..), rng.u32(0..100_000));
-        let agent = rng.choice(agents).unwrap_or_default();
-        let line = format_args!(
-            "198.51.{a}.{b} - - [02/Nov/2026:09:{:02}:{:02} +0000] \"GET /{path}/{id}?ref=home \
-             HTTP/1.1\" {status} {size} \"https://shop.example.com/{path}/\" \"{agent}\"",
+        let (id, size) = (rng.u32(..), 1_u32 << rng.u8(0..20));
+        let size = size + rng.u32(0..size);
+        log += &format!(
+            "198.51.{a}.{b} - - [02/Nov/2026:09:{:02}:{:02} +0000] \"{} /{path}/{id}{query} \
+             HTTP/1.1\" {status} {size} ",
             second / 60,
-            second % 60
+            second % 60,
+            method.unwrap_or_default(),
         );
-        log.write_fmt(line).unwrap_or_default();
+        match rng.u8(0..10) {
+            0..2 => log += "\"-\"",
+            2..4 => log += "\"https://www.google.com/\"",
+            _ => log += &format!("\"https://{SITE}/{from}/{}{before}\"", rng.u32(..)),
+        }
+        log += &format!(" \"{}\"", rng.choice(AGENTS).unwrap_or_default());
         if rng.u32(0..1000) == 0 {
-            log.truncate(start + 120);
+            log.truncate(rng.usize(start + 1..log.len()));
         }
         log.push('\n');
     }
     log
+}
+
+/// Lines of an application, `ts [LEVEL] message`, about 201 bytes each.
+pub fn app_log(lines: usize) -> String {
+    let mut rng = Rng::with_seed(SEED);
+    let words = [
+        "order",
+        "cart",
+        "payment",
+        "of",
+        "customer",
+        "was",
+        "accepted",
+        "rejected",
+        "after",
+        "timeout",
+        "retry",
+        "in",
+        "warehouse",
+        "by",
+        "worker",
+        "connection",
+        "pool",
+        "exhausted",
+    ];
+    let mut log = String::new();
+    for second in 0..lines {
+        let level = rng.choice(["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]);
+        log += &format!(
+            "2026-11-02 {:02}:{:02}:{:02} [{}] com.example.shop.Checkout:",
+            second / 3600 % 24,
+            second / 60 % 60,
+            second % 60,
+            level.unwrap_or_default(),
+        );
+        for _ in 0..rng.usize(10..29) {
+            log.push(' ');
+            match rng.u8(0..4) {
+                0 => log += &rng.u32(..).to_string(),
+                _ => log += rng.choice(words).unwrap_or_default(),
+            }
+        }
+        log.push('\n');
+    }
+    log
+}
+
+/// The log with one line in `one_in` broken, by turns in one of three ways: cut at a random place,
+/// without its last quote, or garbage of the same length.
+pub fn broken(log: &str, one_in: u32) -> Vec<u8> {
+    let mut rng = Rng::with_seed(SEED);
+    let mut out = Vec::with_capacity(log.len());
+    for line in log.lines() {
+        let start = out.len();
+        out.extend_from_slice(line.as_bytes());
+        if line.len() > 1 && rng.u32(0..one_in) == 0 {
+            match rng.u8(0..3) {
+                0 => out.truncate(rng.usize(start + 1..out.len())),
+                1 => out.truncate(start + line.rfind('"').unwrap_or(line.len())),
+                _ => out.iter_mut().skip(start).for_each(|byte| {
+                    *byte = match rng.u8(..) {
+                        b'\n' | b'\r' => b'"',
+                        byte => byte,
+                    }
+                }),
+            }
+        }
+        out.push(b'\n');
+    }
+    out
+}
+
+/// The first whole lines of a log, at most `bytes` long.
+pub fn head(log: &[u8], bytes: usize) -> &[u8] {
+    let head = log.get(..bytes).unwrap_or(log);
+    let lines = memchr::memrchr(b'\n', head).map_or(0, |last| last + 1);
+    head.get(..lines).unwrap_or_default()
 }
 
 /// NDJSON lines with seven wanted keys, two of them nested, and some padding, about 300 bytes each;
@@ -164,4 +269,38 @@ fn pod(index: usize, rng: &mut Rng) -> serde_json::Value {
                 condition("ContainersReady", !sick), condition("PodScheduled", true)],
             "containerStatuses": [status("app", &state, &last, !sick), status("proxy", &running, &json!({}), true)]}
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{access_log, app_log, broken, head};
+
+    #[test]
+    fn lines_have_the_lengths_that_are_said() {
+        for (log, said) in [(access_log(10_000), 238), (app_log(10_000), 201)] {
+            let mean = log.len() / 10_000;
+            assert!(mean.abs_diff(said) <= 2, "{mean} bytes, not {said}");
+        }
+    }
+
+    #[test]
+    fn one_line_in_ten_is_broken() {
+        let log = access_log(10_000);
+        let broken = broken(&log, 10);
+        let lines = broken.split(|&byte| byte == b'\n').zip(log.lines());
+        let differ = lines.filter(|(a, b)| *a != b.as_bytes()).count();
+        assert!((900..1100).contains(&differ), "{differ}");
+        assert_eq!(line_feeds(&broken), line_feeds(log.as_bytes()));
+    }
+
+    #[test]
+    fn a_head_ends_with_a_line() {
+        assert_eq!(head(b"ab\ncd\n", 5), b"ab\n");
+        assert_eq!(head(b"ab\ncd\n", 6), b"ab\ncd\n");
+        assert_eq!(head(b"ab\ncd\n", 60), b"ab\ncd\n");
+    }
+
+    fn line_feeds(log: &[u8]) -> usize {
+        memchr::memchr_iter(b'\n', log).count()
+    }
 }
