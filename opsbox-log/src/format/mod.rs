@@ -11,6 +11,7 @@ mod language;
 #[cfg(test)]
 mod mysql_slow;
 mod openssh;
+mod part;
 mod pattern;
 pub(crate) mod plan;
 mod preset;
