@@ -219,3 +219,17 @@ proptest! {
         same_on_all_kernels(&format, log.as_bytes());
     }
 }
+
+/// Kernels look DEL up in place of all that is not ASCII.
+#[test]
+fn del_is_told_from_what_is_not_ascii() {
+    let log = "é\u{7f}b c\né b c\na\u{7f}é c\n\u{7f}é\u{7f} \u{80}\n".repeat(40);
+    for pattern in [
+        r"(?P<a>[^\x7f]*)\x7f(?P<b>[^ ]*) (?P<c>.*)",
+        r"(?P<a>[^\x7f]*)\x7f(?P<rest>.*)",
+        r"(?P<a>[^ \x7f-\xff]*) (?P<b>.*)",
+        r"(?P<a>\S*) (?P<b>[!-~]*)(?P<rest>.*)",
+    ] {
+        same_on_all_kernels(&Format::pattern(pattern).unwrap(), log.as_bytes());
+    }
+}

@@ -256,7 +256,9 @@ fn window_run(run: &Run) -> Option<WindowRun> {
     let high = (0x80..=u8::MAX)
         .filter(|&byte| run.skip.set.has(byte))
         .count();
-    if !first || (high != 0 && high != 0x80) {
+    // A run of bytes that are not ASCII cannot end at the byte that they are looked up as.
+    let del = high != 0 && !run.skip.set.has(Classes::NO_CLASS);
+    if !first || del || (high != 0 && high != 0x80) {
         return None;
     }
     Some(WindowRun {

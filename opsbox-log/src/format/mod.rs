@@ -11,6 +11,7 @@ mod language;
 #[cfg(test)]
 mod mysql_slow;
 mod openssh;
+pub(crate) mod pack;
 mod part;
 mod pattern;
 pub(crate) mod plan;

@@ -13,6 +13,7 @@
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use super::{
+    pack::{self, Pack},
     part::{bytes_of, captured, class_of, has_byte, prune, set_of},
     plan::{self, Obstacle, Set, Step, Template},
 };
@@ -41,6 +42,8 @@ pub(crate) struct Signature {
     pub(crate) span: [u16; LANES],
     pub(crate) cells: CellLanes,
     pub(crate) checks: Box<[Check]>,
+    /// The same, to be looked at together; `None` if they cannot be.
+    pub(crate) packs: Option<Box<[Pack]>>,
     pub(crate) steps: Box<[PartSteps]>,
 }
 
@@ -142,6 +145,14 @@ impl Place {
             add: (add as i64 & 0xffff) as u16,
         }
     }
+
+    /// So many bytes later.
+    pub(crate) fn after(self, len: u16) -> Self {
+        Self {
+            lane: self.lane,
+            add: self.add.wrapping_add(len),
+        }
+    }
 }
 
 /// `min` to `max` bytes of the sets.
@@ -224,6 +235,9 @@ impl Signature {
         }
         if parts.len() == 1 {
             return Err(NoPlan("no delimiters"));
+        }
+        if outside.has(Classes::NO_CLASS) {
+            return Err(NoPlan("DEL (0x7f) as a delimiter"));
         }
         if parts.len() + 2 > LANES {
             return Err(NoPlan("more delimiters than a signature takes"));
@@ -446,6 +460,7 @@ impl<'o> Builder<'o> {
                 span,
                 cells,
                 checks: Box::default(),
+                packs: None,
                 steps: Box::default(),
             },
             checks: Vec::new(),
@@ -680,6 +695,7 @@ impl<'o> Builder<'o> {
             self.checks.clear();
         }
         self.signature.classes = classes;
+        self.signature.packs = pack::packs(&self.checks);
         self.signature.checks = self.checks.into();
         self.signature.steps = self.steps.into();
         self.signature

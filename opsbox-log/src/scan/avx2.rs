@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{
-    BLOCK, Simd, Work,
+    BLOCK, PIECE, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 
@@ -150,6 +150,22 @@ impl Simd for Avx2 {
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
         let block = load(block);
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+
+    #[inline(always)]
+    fn pieces_in_lanes(self, [a, b, c, d]: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
+        let block = [joined(a, b), joined(c, d)];
+        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+}
+
+/// Two pieces as half of a block.
+#[inline(always)]
+fn joined(a: &[u8; PIECE], b: &[u8; PIECE]) -> __m256i {
+    // SAFETY: as in `load`; each reference is to as many bytes as are loaded.
+    unsafe {
+        let half = _mm256_castsi128_si256(_mm_loadu_si128(a.as_ptr().cast()));
+        _mm256_inserti128_si256::<1>(half, _mm_loadu_si128(b.as_ptr().cast()))
     }
 }
 

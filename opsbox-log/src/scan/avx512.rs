@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{
-    BLOCK, CellLanes, LANES, Simd, Work,
+    BLOCK, CellLanes, LANES, PIECE, Simd, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 
@@ -21,6 +21,13 @@ pub(super) struct Avx512(());
 )]
 pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
     work.run(Avx512(()))
+}
+
+/// Classes of bytes in registers.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    halves: [__m512i; 2],
+    quote: Option<u8>,
 }
 
 #[inline(always)]
@@ -55,51 +62,48 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
-        // SAFETY: as in `equal`; `out` has room for two stores of 32 places.
-        unsafe {
-            let bytes = _mm512_maskz_compress_epi8(mask, iota());
-            let base = _mm512_set1_epi16(base.cast_signed());
-            let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(bytes));
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi16(low, base));
-            let count = mask.count_ones() as usize;
-            if count > BLOCK / 2 {
-                let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(bytes));
-                let out = out.as_mut_ptr().add(BLOCK / 2);
-                _mm512_storeu_si512(out.cast(), _mm512_add_epi16(high, base));
-            }
-            count
-        }
+        // SAFETY: as in `equal`.
+        let places = unsafe { _mm512_maskz_compress_epi8(mask, iota()) };
+        let count = mask.count_ones() as usize;
+        widened(places, count, base, out);
+        count
     }
 
-    type Table<'c> = ([__m512i; 2], Option<u8>);
+    type Table<'c> = Table;
 
     #[inline(always)]
-    fn table(self, classes: &Classes) -> Self::Table<'_> {
+    fn table(self, classes: &Classes) -> Table {
         // SAFETY: as in `equal`; the table is 128 bytes long.
-        unsafe {
+        let halves = unsafe {
             let table = classes.of.as_ptr();
             let low = _mm512_loadu_si512(table.cast());
-            let high = _mm512_loadu_si512(table.add(BLOCK).cast());
-            ([low, high], classes.quote)
+            [low, _mm512_loadu_si512(table.add(BLOCK).cast())]
+        };
+        Table {
+            halves,
+            quote: classes.quote,
         }
     }
 
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], ([low, high], quote): Self::Table<'_>) -> Found {
+    fn classify(self, block: &[u8; BLOCK], table: Table) -> Found {
         // SAFETY: as in `equal`.
         unsafe {
             let bytes = load(block);
-            // The look-up sees 7 bits: what is not ASCII is masked out.
-            let ascii = !_mm512_movepi8_mask(bytes);
-            let class = _mm512_maskz_permutex2var_epi8(ascii, low, bytes, high);
+            let [low, high] = table.halves;
+            // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
+            let ascii = _mm512_min_epu8(bytes, splat(Classes::NO_CLASS));
+            let class = _mm512_permutex2var_epi8(low, ascii, high);
+            let always = _mm512_test_epi8_mask(class, splat(ALWAYS));
+            let outside = _mm512_test_epi8_mask(class, splat(OUTSIDE));
             Found {
-                always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
-                outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
-                quotes: match quote {
+                always,
+                outside,
+                quotes: match table.quote {
                     Some(quote) => self.equal(block, quote),
                     None => 0,
                 },
-                line_feeds: self.equal(block, b'\n'),
+                line_feeds: always & outside,
             }
         }
     }
@@ -116,10 +120,17 @@ impl Simd for Avx512 {
         // SAFETY: as in `equal`; `bytes` has room for 64 bytes. Compressing straight to memory is
         // slow on Zen 4.
         unsafe {
-            let compressed = _mm512_maskz_compress_epi8(mask, load(block));
-            _mm512_storeu_si512(bytes.as_mut_ptr().cast(), compressed);
+            let which = _mm512_maskz_compress_epi8(mask, iota());
+            let compressed = _mm512_permutexvar_epi8(which, load(block));
+            let count = mask.count_ones() as usize;
+            let out = bytes.as_mut_ptr();
+            match count {
+                0..=FEW => _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(compressed)),
+                _ => _mm512_storeu_si512(out.cast(), compressed),
+            }
+            widened(which, count, base, places);
+            count
         }
-        self.positions(mask, base, places)
     }
 
     #[cfg(feature = "arrow")]
@@ -136,11 +147,7 @@ impl Simd for Avx512 {
         const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
         // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
         unsafe {
-            let [a, b, c, d] = values;
-            let values = _mm512_castsi128_si512(_mm_loadu_si128(a.as_ptr().cast()));
-            let values = _mm512_inserti32x4::<1>(values, _mm_loadu_si128(b.as_ptr().cast()));
-            let values = _mm512_inserti32x4::<2>(values, _mm_loadu_si128(c.as_ptr().cast()));
-            let values = _mm512_inserti32x4::<3>(values, _mm_loadu_si128(d.as_ptr().cast()));
+            let values = joined(values);
             let each = _mm512_loadu_si512(EACH.as_ptr().cast());
             let lens = _mm512_castsi128_si512(four(lens));
             let lens = _mm512_permutexvar_epi32(each, lens);
@@ -169,6 +176,12 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
         let block = load(block);
+        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+
+    #[inline(always)]
+    fn pieces_in_lanes(self, pieces: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
+        let block = joined(pieces);
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
     }
 
@@ -226,10 +239,45 @@ impl Simd for Avx512 {
     }
 }
 
+/// As many as most blocks have: the stores of a whole block are slow.
+const FEW: usize = 16;
+
+/// Writes so many places of bytes in a block, each added to `base`.
+#[inline(always)]
+fn widened(places: __m512i, count: usize, base: u16, out: &mut [u16; BLOCK]) {
+    // SAFETY: as in `words`; `out` has room for two stores of 32 places.
+    unsafe {
+        if count <= FEW {
+            let base = _mm256_set1_epi16(base.cast_signed());
+            let low = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(places));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_add_epi16(low, base));
+            return;
+        }
+        let base = _mm512_set1_epi16(base.cast_signed());
+        let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(places));
+        _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi16(low, base));
+        let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(places));
+        let out = out.as_mut_ptr().add(BLOCK / 2);
+        _mm512_storeu_si512(out.cast(), _mm512_add_epi16(high, base));
+    }
+}
+
 #[inline(always)]
 fn words(words: &[u16; LANES]) -> __m512i {
     // SAFETY: the reference is to 64 readable bytes; an `Avx512` token is at hand in every caller.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+/// Four pieces as one block.
+#[inline(always)]
+fn joined([a, b, c, d]: [&[u8; PIECE]; 4]) -> __m512i {
+    // SAFETY: as in `words`; each reference is to as many bytes as are loaded.
+    unsafe {
+        let block = _mm512_castsi128_si512(_mm_loadu_si128(a.as_ptr().cast()));
+        let block = _mm512_inserti32x4::<1>(block, _mm_loadu_si128(b.as_ptr().cast()));
+        let block = _mm512_inserti32x4::<2>(block, _mm_loadu_si128(c.as_ptr().cast()));
+        _mm512_inserti32x4::<3>(block, _mm_loadu_si128(d.as_ptr().cast()))
+    }
 }
 
 /// The first lanes.

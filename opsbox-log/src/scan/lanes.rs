@@ -19,10 +19,15 @@ pub(crate) struct Classes {
     pub(crate) quote: Option<u8>,
 }
 
-pub(super) const ALWAYS: u8 = 1;
-pub(super) const OUTSIDE: u8 = 2;
+/// The bit that is a byte's sign, which is moved into a mask at once.
+pub(super) const ALWAYS: u8 = 0x80;
+pub(super) const OUTSIDE: u8 = 1;
 
 impl Classes {
+    /// The byte (DEL) that has no class, or only one that what is not ASCII may have, too: kernels
+    /// look that up in its place.
+    pub(crate) const NO_CLASS: u8 = 0x7f;
+
     pub(crate) fn new(
         always: impl Fn(u8) -> bool,
         outside: impl Fn(u8) -> bool,
@@ -44,7 +49,8 @@ impl Classes {
                     *slot = byte;
                 }
             }
-            if outside(byte) {
+            // Of those everywhere only the line feed is in both, which is how it is told from them.
+            if byte == b'\n' && always(byte) || outside(byte) && !always(byte) {
                 *class |= OUTSIDE;
                 if let Some(row) = classes.low.get_mut(usize::from(byte & 15)) {
                     *row |= 1 << (byte >> 4);

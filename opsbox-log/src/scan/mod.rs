@@ -44,6 +44,9 @@ use crate::format::signature::CellLanes;
 /// Bytes that a kernel looks at together.
 pub(crate) const BLOCK: usize = 64;
 
+/// Bytes of one of the four pieces that can make a block.
+pub(crate) const PIECE: usize = 16;
+
 /// The operations of a kernel. Bit `i` of a mask stands for byte `i` of a block.
 ///
 /// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
@@ -98,6 +101,16 @@ pub(crate) trait Simd: Copy {
 
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
+
+    /// The same for a block of four pieces.
+    #[inline(always)]
+    fn pieces_in_lanes(self, pieces: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
+        let mut block = [0; BLOCK];
+        for (slot, piece) in block.chunks_exact_mut(PIECE).zip(pieces) {
+            slot.copy_from_slice(piece);
+        }
+        self.in_lanes(&block, lanes)
+    }
 
     /// Whether the first `lanes` bytes are those of the signature.
     #[inline(always)]

@@ -19,6 +19,42 @@ use crate::{
 /// chunk are 16 bits.
 pub(super) const CHUNK: usize = 16 << 10;
 
+/// A chunk's structural bytes, or what is known of each: before them the line feed before the chunk,
+/// after them room for a block. That the size is known spares the loops their looks at it.
+pub(super) type Stream<T> = [T; STREAM];
+
+const STREAM: usize = CHUNK + 2 * BLOCK;
+
+pub(super) fn stream<T: Copy + Default>() -> Box<Stream<T>> {
+    let stream = vec![T::default(); STREAM].into_boxed_slice();
+    match stream.try_into() {
+        Ok(stream) => stream,
+        Err(_) => Box::new([T::default(); STREAM]),
+    }
+}
+
+/// What is at `at` of a stream and after it.
+#[inline(always)]
+pub(super) fn here<T, const N: usize>(stream: &Stream<T>, at: usize) -> &[T; N] {
+    const { assert!(N <= BLOCK) };
+    // No chunk has more.
+    let at = at.min(STREAM - BLOCK);
+    match stream[at..].first_chunk() {
+        Some(here) => here,
+        None => unreachable!("a block is after it"),
+    }
+}
+
+/// [`here`], to be written.
+#[inline(always)]
+pub(super) fn here_mut<T>(stream: &mut Stream<T>, at: usize) -> &mut [T; BLOCK] {
+    let at = at.min(STREAM - BLOCK);
+    match stream[at..].first_chunk_mut() {
+        Some(here) => here,
+        None => unreachable!("a block is after it"),
+    }
+}
+
 /// Lines of a chunk that are looked at together; more begin a new chunk.
 pub(super) const CHUNK_LINES: usize = CHUNK / 8;
 

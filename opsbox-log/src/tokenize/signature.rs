@@ -17,21 +17,26 @@
 use std::ops::Range;
 
 use super::{
-    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
+    chunk::{
+        CHUNK, CHUNK_LINES, RowBuffer, Stream, all_from, block_at, here, here_mut, padded, stream,
+    },
     walk,
 };
 use crate::{
     batch::Block,
-    format::signature::{Check, Content, PartSteps, Place, Signature},
+    format::{
+        pack::{PIECES, Pack},
+        signature::{Check, Content, PartSteps, Place, Signature},
+    },
     frame,
-    scan::{self, BLOCK, Chosen, Classes, LANES, Simd, Work},
+    scan::{self, BLOCK, Chosen, Classes, LANES, PIECE, Simd, Work},
 };
 
 /// What is kept from chunk to chunk.
 pub(crate) struct Scratch {
-    /// The place before the first line, then those of the structural bytes.
-    places: Box<[u16]>,
-    bytes: Box<[u8]>,
+    /// The structural bytes and their places in the chunk, after those of the line feed before it.
+    places: Box<Stream<u16>>,
+    bytes: Box<Stream<u8>>,
     /// Where each line begins in the stream, at the line feed before it, and whether it has the
     /// signature.
     ats: Box<[u16]>,
@@ -43,12 +48,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(signature: &Signature) -> Self {
-        let room = CHUNK + BLOCK + 2 * LANES;
         // A line has a structural byte of each kind at least, and the line feed.
         let rows = CHUNK / (signature.len + 1) + 1;
         Self {
-            places: vec![0; room].into(),
-            bytes: vec![0; room].into(),
+            places: stream(),
+            bytes: stream(),
             ats: vec![0; CHUNK_LINES].into(),
             fits: vec![false; CHUNK_LINES].into(),
             rows: RowBuffer::new(rows, signature.cells.columns),
@@ -130,14 +134,13 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
 }
 
 impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
-    /// The lines of a chunk with so many structural bytes; returns where the last one that is whole
+    /// The lines of a chunk with so many in its stream; returns where the last one that is whole
     /// ends.
     #[inline(always)]
     fn chunk<S: Simd>(&mut self, simd: S, base: usize, found: usize) -> usize {
         let (lines, end) = self.compare(simd, found);
-        for check in &self.signature.checks {
-            self.scratch.check(simd, check, self.input, base, lines);
-        }
+        let chunk = self.input.get(base..).unwrap_or_default();
+        self.scratch.check(simd, self.signature, chunk, lines);
         let first = base - self.block.base();
         for line in 0..lines {
             let at = usize::from(self.scratch.ats[line]);
@@ -178,22 +181,23 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         let (mut ending, mut other) = ((lf, len + 1), (crlf, len + 2));
         let mut at = 0;
         let mut lines = 0;
-        while let Some((places, next, bytes)) = self.scratch.window(at) {
+        while at + 1 < found {
+            let (places, next, bytes) = self.scratch.window(at);
             let mut same = simd.same(bytes, ending.0, ending.1);
             if !same && simd.same(bytes, other.0, other.1) {
                 std::mem::swap(&mut ending, &mut other);
                 same = true;
             }
-            // Beyond the last structural byte stands what an earlier chunk had.
+            // Beyond the stream stands what an earlier chunk had.
             let mut after = at + ending.1;
-            same &= after <= found;
+            same &= after < found;
             let mut fits = false;
             if same {
                 let length = next[len].wrapping_sub(places[0]).wrapping_sub(1);
                 fits = simd.lengths_fit(places, next, &signature.min, &signature.span, ending.1)
                     & (usize::from(length) <= self.line_limit);
             } else {
-                let rest = self.scratch.bytes.get(at..found).unwrap_or_default();
+                let rest = self.scratch.bytes.get(at + 1..found).unwrap_or_default();
                 let Some(feed) = memchr::memchr(b'\n', rest) else {
                     break;
                 };
@@ -228,77 +232,110 @@ impl Scratch {
     /// Adds a line feed at the end of an input that has none.
     fn push(&mut self, found: usize, place: usize) {
         // A chunk is shorter than 16 bits count.
-        self.places[found + 1] = place as u16;
+        self.places[found] = place as u16;
         self.bytes[found] = b'\n';
     }
 
-    /// From the line feed before a line: its places, those without the first, and the bytes.
+    /// From the line feed before a line: its places, those without the first, and their bytes.
     #[inline(always)]
-    fn window(&self, at: usize) -> Option<(&[u16; LANES], &[u16; LANES], &[u8; LANES])> {
-        let places = self.places.get(at..at + LANES + 1)?;
-        Some((
-            places.first_chunk()?,
-            places.last_chunk()?,
-            self.bytes.get(at..)?.first_chunk()?,
-        ))
+    fn window(&self, at: usize) -> (&[u16; LANES], &[u16; LANES], &[u8; LANES]) {
+        (
+            here(&self.places, at),
+            here(&self.places, at + 1),
+            here(&self.bytes, at + 1),
+        )
     }
 
     /// Where a place of the line at `at` of the stream is in the chunk.
     #[inline(always)]
     fn place(&self, at: usize, place: Place) -> usize {
-        usize::from(self.places[at + place.lane].wrapping_add(place.add))
+        let [it] = here(&self.places, at + place.lane);
+        usize::from(it.wrapping_add(place.add))
     }
 
-    /// Looks at one part of all lines.
+    /// Takes the lines that have a part which does not check as not fitting.
     #[inline(always)]
-    fn check<S: Simd>(&mut self, simd: S, check: &Check, input: &[u8], base: usize, lines: usize) {
-        let chunk = input.get(base..).unwrap_or_default();
-        match check {
+    fn check<S: Simd>(&mut self, simd: S, signature: &Signature, chunk: &[u8], lines: usize) {
+        let Some(packs) = &signature.packs else {
+            for line in 0..lines {
+                self.fits[line] &= self.passes_all(simd, signature, chunk, line);
+            }
+            return;
+        };
+        for pack in packs {
+            for line in 0..lines {
+                if !self.passes(simd, pack, chunk, usize::from(self.ats[line])) && self.fits[line] {
+                    self.fits[line] = self.passes_all(simd, signature, chunk, line);
+                }
+            }
+        }
+    }
+
+    /// Whether all pieces of a pack fit, as they do in most lines.
+    #[inline(always)]
+    fn passes<S: Simd>(&self, simd: S, pack: &Pack, chunk: &[u8], at: usize) -> bool {
+        let places = here(&self.places, at);
+        let mut cells = [0; LANES];
+        simd.cells(places, &pack.cells, &mut cells);
+        let line = usize::from(places[0].wrapping_add(1));
+        let Some(line) = chunk.get(line..) else {
+            return false;
+        };
+        let mut wanted = 0;
+        let mut fits = true;
+        let mut pieces = [&[0; PIECE]; PIECES];
+        for at in 0..PIECES {
+            let (start, len) = (cells[at] & 0xffff, cells[at] >> 16);
+            fits &= len.wrapping_sub(pack.min[at]) <= pack.more[at];
+            wanted |= ((1_u64 << (len % BLOCK as u32)) - 1) << (at * PIECE);
+            match line.get(start as usize..).and_then(|it| it.first_chunk()) {
+                Some(piece) => pieces[at] = piece,
+                None => return false,
+            }
+        }
+        fits & (wanted & !simd.pieces_in_lanes(pieces, &pack.lanes) == 0)
+    }
+
+    /// Whether the line passes each of its checks.
+    fn passes_all<S: Simd>(
+        &self,
+        simd: S,
+        signature: &Signature,
+        chunk: &[u8],
+        line: usize,
+    ) -> bool {
+        let at = usize::from(self.ats[line]);
+        signature.checks.iter().all(|check| match check {
             Check::Template {
                 at: place,
                 lanes,
                 len,
             } => {
-                let rest = all_from(*len);
-                for line in 0..lines {
-                    let at = usize::from(self.ats[line]);
-                    let mut spare = [0; BLOCK];
-                    let block = block_at(chunk, self.place(at, *place), &mut spare);
-                    self.fits[line] &= simd.in_lanes(block, lanes) | rest == u64::MAX;
-                }
+                let mut spare = [0; BLOCK];
+                let block = block_at(chunk, self.place(at, *place), &mut spare);
+                simd.in_lanes(block, lanes) | all_from(*len) == u64::MAX
             }
             Check::Content {
                 from,
                 to,
                 alternatives,
             } => {
-                for line in 0..lines {
-                    let at = usize::from(self.ats[line]);
-                    let from = self.place(at, *from);
-                    // Only a line that does not fit can have them the other way round.
-                    let len = self.place(at, *to).wrapping_sub(from);
-                    let mut spare = [0; BLOCK];
-                    let block = block_at(chunk, from, &mut spare);
-                    let mut any = false;
-                    for Content { lanes, min, max } in alternatives {
-                        any |= (len.wrapping_sub(*min) <= max - min)
-                            & (simd.in_lanes(block, lanes) | all_from(len) == u64::MAX);
-                        if any {
-                            break;
-                        }
-                    }
-                    self.fits[line] &= any;
-                }
+                let from = self.place(at, *from);
+                let len = self.place(at, *to).wrapping_sub(from);
+                let mut spare = [0; BLOCK];
+                let block = block_at(chunk, from, &mut spare);
+                alternatives.iter().any(|Content { lanes, min, max }| {
+                    len.wrapping_sub(*min) <= max - min
+                        && simd.in_lanes(block, lanes) | all_from(len) == u64::MAX
+                })
             }
-        }
+        })
     }
 
     /// Writes the next row.
     #[inline(always)]
     fn write<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
-        let Some(places) = self.places.get(at..).and_then(|it| it.first_chunk()) else {
-            return false;
-        };
+        let places = here(&self.places, at);
         let line = first + usize::from(places[0].wrapping_add(1));
         self.rows.write(simd, places, &signature.cells, line)
     }
@@ -323,18 +360,18 @@ impl Scratch {
     }
 }
 
-/// Writes the structural bytes of a chunk into the stream, and returns how many there are.
+/// Writes the structural bytes of a chunk into the stream, and returns how many are in it.
 #[inline(always)]
 fn scan_chunk<S: Simd>(simd: S, chunk: &[u8], classes: &Classes, scratch: &mut Scratch) -> usize {
-    // The line feed before the chunk.
     scratch.places[0] = u16::MAX;
+    scratch.bytes[0] = b'\n';
     let mut scan = Scan {
         simd,
         table: simd.table(classes),
         quoting: classes.quote.is_some(),
         quoted: 0,
-        found: 0,
-        places: &mut scratch.places[1..],
+        found: 1,
+        places: &mut scratch.places,
         bytes: &mut scratch.bytes,
     };
     let (blocks, rest) = chunk.as_chunks::<BLOCK>();
@@ -354,8 +391,8 @@ struct Scan<'s, S: Simd> {
     /// All ones if the block begins between quotes.
     quoted: u64,
     found: usize,
-    places: &'s mut [u16],
-    bytes: &'s mut [u8],
+    places: &'s mut Stream<u16>,
+    bytes: &'s mut Stream<u8>,
 }
 
 impl<S: Simd> Scan<'_, S> {
@@ -375,14 +412,8 @@ impl<S: Simd> Scan<'_, S> {
             self.quoted = (inside.cast_signed() >> 63).cast_unsigned();
         }
         let mask = (it.always | it.outside & !inside) & !all_from(len);
-        let places = room(self.places, self.found);
-        if let (Some(places), Some(bytes)) = (places, room(self.bytes, self.found)) {
-            self.found += self.simd.gather(mask, block, base as u16, places, bytes);
-        }
+        let places = here_mut(self.places, self.found);
+        let bytes = here_mut(self.bytes, self.found);
+        self.found += self.simd.gather(mask, block, base as u16, places, bytes);
     }
-}
-
-#[inline(always)]
-fn room<T>(stream: &mut [T], at: usize) -> Option<&mut [T; BLOCK]> {
-    stream.get_mut(at..)?.first_chunk_mut()
 }
