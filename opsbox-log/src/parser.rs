@@ -36,6 +36,7 @@ impl Parser {
             options: Options {
                 line_limit: DEFAULT_MAX_LINE_BYTES,
                 regex_only: false,
+                strict: false,
                 kernel: Chosen::new(Kernel::best()),
             },
             batch_bytes: DEFAULT_BATCH_BYTES,
@@ -64,6 +65,25 @@ impl Parser {
     #[must_use]
     pub fn regex_only(mut self, regex_only: bool) -> Self {
         self.options.regex_only = regex_only;
+        self
+    }
+
+    /// Checks every byte of `ndjson` lines also where only [some columns](Format::select#json) are
+    /// asked for; without a selection that is always so. A line that is not JSON, or not UTF-8, is
+    /// unmatched then, wherever its fault is. Lines that are JSON have the same values either way.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let line = r#"{"level":"info","ms":1x}"#;
+    /// let parser = Parser::new(Format::preset("ndjson")?.select(["level"])?);
+    /// assert_eq!(parser.parse(line).len(), 1);
+    /// assert_eq!(parser.strict(true).parse(line).len(), 0);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.options.strict = strict;
         self
     }
 

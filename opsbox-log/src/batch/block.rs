@@ -188,6 +188,36 @@ impl Block {
         self.mark.cells = self.cells.len();
     }
 
+    /// Begins a row of fixed columns without values. Rows that are begun twice are one.
+    #[inline(always)]
+    pub(crate) fn open(&mut self) {
+        if let Columns::Fixed(fields) = &self.columns {
+            self.cells
+                .resize(self.mark.cells + fields.len(), Cell::NULL);
+        }
+    }
+
+    /// Sets the cell of a field of the row that was [begun](Self::open), in place of what was there.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, field: usize, cell: Cell) {
+        if let Some(slot) = self.cells.get_mut(self.mark.cells + field) {
+            *slot = cell;
+        }
+    }
+
+    /// Whether values under a key have a column.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        match &self.columns {
+            Columns::Discovered(_) => true,
+            Columns::Fixed(fields) => fields.iter().any(|field| field.name() == name),
+        }
+    }
+
+    /// Whether the columns are those that are found.
+    pub(crate) fn discovers(&self) -> bool {
+        matches!(self.columns, Columns::Discovered(_))
+    }
+
     /// Adds a place under a key: a column that is found, or one of the fixed ones. Other keys of
     /// fixed columns are left out.
     pub(crate) fn push_named(&mut self, name: &str, place: Place) -> Result<(), Reason> {
@@ -215,9 +245,12 @@ impl Block {
         self.cells
             .resize(self.mark.cells + fields.len(), Cell::NULL);
         let at = self.mark.cells + field;
-        let written = self.wide.split_off(self.mark.wide);
-        self.wide
-            .extend(written.into_iter().filter(|wide| wide.cell != at));
+        let written = self.wide.get(self.mark.wide..).unwrap_or_default();
+        if written.iter().any(|wide| wide.cell == at) {
+            let written = self.wide.split_off(self.mark.wide);
+            self.wide
+                .extend(written.into_iter().filter(|wide| wide.cell != at));
+        }
         let cell = self.cell(at, place);
         if let Some(slot) = self.cells.get_mut(at) {
             *slot = cell;
@@ -271,6 +304,18 @@ impl Block {
 
     /// Ends the line as unmatched; what was written of it is taken back.
     pub(crate) fn reject(&mut self, start: usize, len: u64, reason: Reason) {
+        self.take_back();
+        self.unmatched.push(UnmatchedMark {
+            start,
+            index: self.line_count(),
+            len,
+            reason,
+        });
+        self.begin();
+    }
+
+    /// Takes back what was written of the line.
+    pub(crate) fn take_back(&mut self) {
         self.cells.truncate(self.mark.cells);
         self.wide.truncate(self.mark.wide);
         self.arena.truncate(self.mark.arena);
@@ -280,13 +325,6 @@ impl Block {
                 columns.index.remove(field.name());
             }
         }
-        self.unmatched.push(UnmatchedMark {
-            start,
-            index: self.line_count(),
-            len,
-            reason,
-        });
-        self.begin();
     }
 
     fn begin(&mut self) {

@@ -11,6 +11,8 @@ pub use preset::Preset;
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
+#[cfg(feature = "json")]
+use crate::tokenize::Dictionary;
 use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, types::Type};
 
 /// A column of a format.
@@ -70,8 +72,9 @@ struct Inner {
 pub(crate) enum Engine {
     Pattern(Box<Pattern>),
     Logfmt,
+    /// With the keys to look for, if there is a selection that can be looked for.
     #[cfg(feature = "json")]
-    Json,
+    Json(Option<Box<Dictionary>>),
 }
 
 impl Format {
@@ -183,7 +186,13 @@ impl Format {
             Engine::Pattern(pattern) => pattern.explain(),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]
-            Engine::Json => {
+            Engine::Json(Some(_)) => {
+                "the keys are looked for in vector registers, and simd-json parses the lines on which \
+                 that is not enough"
+                    .into()
+            }
+            #[cfg(feature = "json")]
+            Engine::Json(None) => {
                 "simd-json checks each line and unescapes its strings; the places of the values are \
                  those of its structural index"
                     .into()

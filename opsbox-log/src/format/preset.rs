@@ -83,7 +83,7 @@ impl Preset {
             Rule::Pattern(pattern) => Format::named_pattern(self.name, pattern)?,
             Rule::Logfmt => Format::new(self.name, Vec::new(), Engine::Logfmt),
             #[cfg(feature = "json")]
-            Rule::Json => Format::new(self.name, Vec::new(), Engine::Json),
+            Rule::Json => Format::new(self.name, Vec::new(), Engine::Json(None)),
             #[cfg(not(feature = "json"))]
             Rule::Json => {
                 return Err(Error::FeatureDisabled {

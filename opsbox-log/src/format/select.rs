@@ -2,6 +2,8 @@
 
 use super::{Engine, Field, Format, Pattern};
 use crate::error::Error;
+#[cfg(feature = "json")]
+use crate::tokenize::Dictionary;
 
 impl Format {
     /// The same lines with these columns only, in this order. What is not asked for costs less time
@@ -71,7 +73,10 @@ impl Format {
             }
             Engine::Logfmt => (fields, Engine::Logfmt),
             #[cfg(feature = "json")]
-            Engine::Json => (fields, Engine::Json),
+            Engine::Json(_) => {
+                let dictionary = Dictionary::new(&fields).map(Box::new);
+                (fields, Engine::Json(dictionary))
+            }
         };
         Ok(Self::new(self.name(), fields, engine))
     }

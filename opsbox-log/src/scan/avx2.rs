@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Simd, Work};
+use super::{BLOCK, JsonMasks, Lanes, Simd, Work};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -74,5 +74,56 @@ impl Simd for Avx2 {
             }
         }
         count
+    }
+
+    #[inline(always)]
+    fn json(self, block: &[u8; BLOCK]) -> JsonMasks {
+        let bytes = load(block);
+        // SAFETY: as in `equal`.
+        let equal = |halves: [__m256i; 2], byte: u8| {
+            bits(halves.map(|half| unsafe {
+                _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))
+            }))
+        };
+        // This bit tells `[` from `{` and `]` from `}`.
+        // SAFETY: as in `equal`.
+        let braces = bytes.map(|half| unsafe { _mm256_or_si256(half, _mm256_set1_epi8(0x20)) });
+        JsonMasks {
+            quote: equal(bytes, b'"'),
+            backslash: equal(bytes, b'\\'),
+            newline: equal(bytes, b'\n'),
+            colon: equal(bytes, b':'),
+            bracket: equal(braces, b'{') | equal(braces, b'}'),
+        }
+    }
+
+    #[inline(always)]
+    fn lanes(self, word: u64, lanes: &Lanes) -> u64 {
+        // SAFETY: as in `equal`; each half of an array is 32 readable bytes.
+        unsafe {
+            let word = _mm256_set1_epi64x(word.cast_signed());
+            let half = |at| {
+                let value = _mm256_loadu_si256(lanes.values.as_ptr().add(at).cast());
+                let mask = _mm256_loadu_si256(lanes.masks.as_ptr().add(at).cast());
+                let equal = _mm256_cmpeq_epi64(_mm256_and_si256(word, mask), value);
+                u64::from(_mm256_movemask_pd(_mm256_castsi256_pd(equal)).cast_unsigned())
+            };
+            half(0) | half(4) << 4
+        }
+    }
+
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let space = _mm_set1_epi8(b' '.cast_signed());
+            let low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes);
+            let comma = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b','.cast_signed()));
+            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+            let close = _mm_cmpeq_epi8(braces, _mm_set1_epi8(b'}'.cast_signed()));
+            let ends = _mm_or_si128(_mm_or_si128(low, comma), close);
+            _mm_movemask_epi8(ends).cast_unsigned()
+        }
     }
 }

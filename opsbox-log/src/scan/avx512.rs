@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Simd, Work};
+use super::{BLOCK, JsonMasks, Lanes, Simd, Work};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,50 @@ impl Simd for Avx512 {
                 _mm512_storeu_si512(out.cast(), _mm512_add_epi16(high, base));
             }
             count
+        }
+    }
+
+    #[inline(always)]
+    fn json(self, block: &[u8; BLOCK]) -> JsonMasks {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let bytes = load(block);
+            let equal = |bytes, byte: u8| {
+                _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()))
+            };
+            // This bit tells `[` from `{` and `]` from `}`.
+            let braces = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
+            JsonMasks {
+                quote: equal(bytes, b'"'),
+                backslash: equal(bytes, b'\\'),
+                newline: equal(bytes, b'\n'),
+                colon: equal(bytes, b':'),
+                bracket: equal(braces, b'{') | equal(braces, b'}'),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn lanes(self, word: u64, lanes: &Lanes) -> u64 {
+        // SAFETY: as in `equal`; both arrays are 64 readable bytes.
+        unsafe {
+            let values = _mm512_loadu_si512(lanes.values.as_ptr().cast());
+            let masks = _mm512_loadu_si512(lanes.masks.as_ptr().cast());
+            let word = _mm512_and_si512(_mm512_set1_epi64(word.cast_signed()), masks);
+            u64::from(_mm512_cmpeq_epi64_mask(word, values))
+        }
+    }
+
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let low = _mm_cmple_epu8_mask(bytes, _mm_set1_epi8(b' '.cast_signed()));
+            let comma = _mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8(b','.cast_signed()));
+            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+            let close = _mm_cmpeq_epi8_mask(braces, _mm_set1_epi8(b'}'.cast_signed()));
+            u32::from(low | comma | close)
         }
     }
 }

@@ -41,6 +41,54 @@ pub(crate) trait Simd: Copy {
     /// Writes the positions of the bits of `mask`, each added to `base`, and returns how many there
     /// are. What comes after them in `out` is undefined.
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
+
+    /// The bytes that mean something in JSON.
+    fn json(self, block: &[u8; BLOCK]) -> JsonMasks;
+
+    /// The lanes that `word` fits.
+    fn lanes(self, word: u64, lanes: &Lanes) -> u64;
+
+    /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
+    /// space.
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32;
+}
+
+/// The bytes of a block that mean something in JSON, inside strings or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JsonMasks {
+    pub(crate) quote: u64,
+    pub(crate) backslash: u64,
+    pub(crate) newline: u64,
+    pub(crate) colon: u64,
+    /// `{`, `}`, `[` and `]`.
+    pub(crate) bracket: u64,
+}
+
+/// Eight words to look for at once: what a lane's mask leaves of a word is compared with its value.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Lanes {
+    values: [u64; LANES],
+    masks: [u64; LANES],
+}
+
+/// Words in [`Lanes`].
+pub(crate) const LANES: usize = 8;
+
+impl Lanes {
+    /// Lanes that no word fits.
+    pub(crate) const NONE: Self = Self {
+        values: [1; LANES],
+        masks: [0; LANES],
+    };
+
+    /// Takes a lane for the words that have the value under the mask. Nothing happens beyond the last
+    /// lane.
+    pub(crate) fn set(&mut self, lane: usize, value: u64, mask: u64) {
+        if let (Some(to), Some(under)) = (self.values.get_mut(lane), self.masks.get_mut(lane)) {
+            (*to, *under) = (value & mask, mask);
+        }
+    }
 }
 
 /// Work that is compiled for each kernel.

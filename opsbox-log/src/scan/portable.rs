@@ -1,6 +1,6 @@
 //! The twin of the vector kernels in plain Rust.
 
-use super::{BLOCK, Simd};
+use super::{BLOCK, JsonMasks, Lanes, Simd};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
@@ -35,5 +35,33 @@ impl Simd for Portable {
             mask &= mask - 1;
         }
         count
+    }
+
+    #[inline(always)]
+    fn json(self, block: &[u8; BLOCK]) -> JsonMasks {
+        JsonMasks {
+            quote: self.equal(block, b'"'),
+            backslash: self.equal(block, b'\\'),
+            newline: self.equal(block, b'\n'),
+            colon: self.equal(block, b':'),
+            bracket: mask(block, |byte| matches!(byte | 0x20, b'{' | b'}')),
+        }
+    }
+
+    #[inline(always)]
+    fn lanes(self, word: u64, lanes: &Lanes) -> u64 {
+        let each = lanes.values.iter().zip(&lanes.masks).zip(0..);
+        each.fold(0, |found, ((&value, &mask), lane)| {
+            found | u64::from(word & mask == value) << lane
+        })
+    }
+
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        let each = bytes.iter().zip(0..);
+        each.fold(0, |ends, (&byte, bit)| {
+            let end = matches!(byte, b',' | b'}' | b']' | ..=b' ');
+            ends | u32::from(end) << bit
+        })
     }
 }

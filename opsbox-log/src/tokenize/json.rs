@@ -31,8 +31,8 @@ impl Default for Scratch {
 }
 
 /// Writes a cell for each key of the object that `line` is. Keys of nested objects become paths
-/// with dots; arrays, and empty or too deep objects, stay JSON text; null is an absent value. Of two
-/// equal paths the last wins.
+/// with dots; arrays, and empty or too deep objects, stay JSON text, and so do objects whose own path
+/// is selected; null is an absent value. Of two equal paths the last wins.
 pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Block) -> Result<(), Reason> {
     scratch.line.clear();
     scratch.line.extend_from_slice(line);
@@ -92,14 +92,16 @@ impl<'w> Walk<'w> {
             return Err(OUT_OF_STEP);
         };
         self.offset()?;
-        self.object(len, 0)
+        self.object(len, 0)?;
+        Ok(())
     }
 
-    /// The rest of an object whose `{` was taken.
-    fn object(&mut self, len: usize, depth: usize) -> Result<(), Reason> {
+    /// The rest of an object whose `{` was taken. Returns the offset of its `}`.
+    fn object(&mut self, len: usize, depth: usize) -> Result<usize, Reason> {
         if len == 0 {
-            self.offset()?; // }
+            return self.offset();
         }
+        let mut end = 0;
         for _ in 0..len {
             let parent = self.path.len();
             let Node::String(key) = self.node()? else {
@@ -112,23 +114,33 @@ impl<'w> Walk<'w> {
             self.offset()?; // the key
             self.offset()?; // :
             self.value(depth)?;
-            self.offset()?; // , or }
+            end = self.offset()?; // , or }
             self.path.truncate(parent);
         }
-        Ok(())
+        Ok(end)
     }
 
     fn value(&mut self, depth: usize) -> Result<(), Reason> {
         let start = self.offset()?;
-        let cell = match self.node()? {
+        let node = self.node()?;
+        let wanted = self.rows.wants(self.path);
+        let cell = match node {
             Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
-                return self.object(len, depth + 1);
+                let path = self.path.len();
+                let end = self.object(len, depth + 1)?;
+                self.path.truncate(path);
+                if !wanted || self.rows.discovers() {
+                    return Ok(());
+                }
+                Place::Line(start..end + 1)
             }
             Node::Object { count, .. } | Node::Array { count, .. } => {
                 self.nodes = self.nodes.get(count..).ok_or(OUT_OF_STEP)?;
                 let end = self.close()?;
                 Place::Line(start..end + 1)
             }
+            // The arena is for values that have a column.
+            Node::String(_) if !wanted => return Ok(()),
             Node::String(text) => self.string(start, text),
             Node::Static(simd_json::StaticNode::Null) => Place::Null,
             Node::Static(_) => Place::Line(start..self.literal_end(start)),

@@ -1,9 +1,19 @@
 //! Lines to rows: the loop that all engines share.
 
 #[cfg(feature = "json")]
+mod dictionary;
+mod escape;
+#[cfg(feature = "json")]
 mod json;
 mod logfmt;
+#[cfg(feature = "json")]
+mod project;
 pub(crate) mod walk;
+
+#[cfg(feature = "json")]
+pub(crate) use dictionary::Dictionary;
+
+use std::ops::Range;
 
 use crate::{
     batch::{Block, Origin, Place, Rows},
@@ -20,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) line_limit: usize,
     /// Leave the plan aside.
     pub(crate) regex_only: bool,
+    /// Check every byte of JSON lines.
+    pub(crate) strict: bool,
     /// What the vector engines run on.
     pub(crate) kernel: Chosen,
 }
@@ -33,11 +45,11 @@ pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: 
         true => BOM.len(),
         false => 0,
     };
-    for range in Lines::new(input, from) {
+    let mut one = |range: Range<usize>, block: &mut Block| {
         let line = input.get(range.clone()).unwrap_or_default();
         let outcome = match line.len() > line_limit {
             true => Err(Reason::TooLong { limit: line_limit }),
-            false => tokenizer.line(line, &mut block),
+            false => tokenizer.line(line, block),
         };
         match outcome {
             Ok(()) => block.commit(range.start),
@@ -50,6 +62,24 @@ pub(crate) fn tokenize(format: &Format, options: Options, input: &[u8], origin: 
                 block.reject(range.start, line.len() as u64, reason);
             }
         }
+    };
+    #[cfg(feature = "json")]
+    if let Engine::Json(Some(dictionary)) = format.engine()
+        && !options.strict
+    {
+        let lines = (input, from..input.len());
+        project::run(
+            options.kernel,
+            dictionary,
+            line_limit,
+            lines,
+            &mut block,
+            one,
+        );
+        return Rows::of(block);
+    }
+    for range in Lines::new(input, from) {
+        one(range, &mut block);
     }
     Rows::of(block)
 }
@@ -76,7 +106,7 @@ impl<'f> Tokenizer<'f> {
             },
             Engine::Logfmt => Self::Logfmt,
             #[cfg(feature = "json")]
-            Engine::Json => Self::Json(Box::default()),
+            Engine::Json(_) => Self::Json(Box::default()),
         }
     }
 

@@ -1,0 +1,197 @@
+//! The keys that a selection of JSON columns looks for.
+//!
+//! A path of `n` dots can stand in a document in 2ⁿ ways: `a.b` is `{"a":{"b":1}}` and
+//! `{"a.b":1}`. All are found, as a walk through the whole document would join them: a [`Place`] is
+//! what the path says so far, and from each place the keys that lead further are [`Edge`]s.
+
+use std::ops::Range;
+
+use crate::{
+    format::Field,
+    limits::MAX_FLATTEN_DEPTH,
+    scan::{LANES, Lanes},
+};
+
+/// A path so far, as a number: [`ROOT`] or the part of a wanted path before one of its dots.
+pub(super) type Place = u16;
+
+/// Where a document begins.
+pub(super) const ROOT: Place = 0;
+
+/// Most groups of lanes: a hit has 48 bits for them.
+const MAX_GROUPS: usize = 6;
+
+/// Lanes of the first group that are not for keys.
+pub(super) const NEWLINE: u64 = 1;
+pub(super) const BRACKET: u64 = 2;
+const FIRST_KEY_LANE: usize = 2;
+
+/// A key that leads from a place to a column, to a further place, or to both.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    /// The last sixteen bytes of `"key":` and which of them there are.
+    tail: u128,
+    mask: u128,
+    /// The whole of `"key":` if it is longer.
+    long: Option<Box<[u8]>>,
+    pub(super) from: Place,
+    /// The place in the object that is the value.
+    pub(super) to: Option<Place>,
+    pub(super) field: Option<u16>,
+}
+
+impl Edge {
+    /// Whether the key and a colon end with the byte at `at`; `tail` are the last bytes up to it.
+    #[inline(always)]
+    pub(super) fn fits(&self, tail: u128, bytes: &[u8], at: usize) -> bool {
+        tail & self.mask == self.tail
+            && match &self.long {
+                None => true,
+                Some(key) => bytes.get(..=at).is_some_and(|bytes| bytes.ends_with(key)),
+            }
+    }
+}
+
+/// The edges of all wanted paths, and the lanes that find them.
+#[derive(Clone, Debug)]
+pub(crate) struct Dictionary {
+    groups: Vec<Lanes>,
+    /// Each lane's part of `edges`.
+    lanes: Vec<Range<usize>>,
+    edges: Vec<Edge>,
+}
+
+impl Dictionary {
+    /// The dictionary of these paths; none if they need more lanes than there are, or are deeper than
+    /// documents are looked through.
+    pub(crate) fn new(fields: &[Field]) -> Option<Self> {
+        let mut places = vec![None];
+        let mut found: Vec<(String, Edge)> = Vec::new();
+        for field in fields {
+            let path = field.name();
+            if path.matches('.').count() > MAX_FLATTEN_DEPTH {
+                return None;
+            }
+            for (dot, _) in path.match_indices('.') {
+                let prefix = path.get(..dot);
+                if !places.contains(&prefix) {
+                    places.push(prefix);
+                }
+            }
+        }
+        for (from, prefix) in places.iter().enumerate() {
+            let from = Place::try_from(from).ok()?;
+            for (number, field) in fields.iter().enumerate() {
+                let rest = match prefix {
+                    None => Some(field.name()),
+                    Some(prefix) => field
+                        .name()
+                        .strip_prefix(prefix)
+                        .and_then(|rest| rest.strip_prefix('.')),
+                };
+                let Some(rest) = rest else { continue };
+                let dots = rest.match_indices('.').map(|(dot, _)| dot);
+                for end in dots.chain([rest.len()]) {
+                    let key = rest.get(..end)?;
+                    let through = field.name().len() - rest.len() + end;
+                    let path = field.name().get(..through);
+                    let at = found
+                        .iter()
+                        .position(|(it, edge)| it == key && edge.from == from);
+                    let at = match at {
+                        Some(at) => at,
+                        None => {
+                            found.push((key.to_owned(), Edge::new(key, from)));
+                            found.len() - 1
+                        }
+                    };
+                    let (_, edge) = found.get_mut(at)?;
+                    if end == rest.len() {
+                        edge.field = Some(u16::try_from(number).ok()?);
+                    } else {
+                        let place = places.iter().position(|place| *place == path)?;
+                        edge.to = Some(Place::try_from(place).ok()?);
+                    }
+                }
+            }
+        }
+        Self::with_edges(found)
+    }
+
+    fn with_edges(mut found: Vec<(String, Edge)>) -> Option<Self> {
+        // In a JSON string these bytes are always escaped, and escaped keys are left to the full
+        // parse.
+        found.retain(|(key, _)| {
+            !key.bytes()
+                .any(|byte| matches!(byte, b'"' | b'\\' | ..b' '))
+        });
+        found.sort_by_key(|(_, edge)| edge.lane());
+        let mut groups = vec![Lanes::NONE];
+        let mut lanes = vec![0..0; FIRST_KEY_LANE];
+        let top = |byte: u8| u64::from(byte) << 56;
+        let first = groups.first_mut()?;
+        first.set(0, top(b'\n'), top(0xff));
+        // What brackets have and colon and newline do not.
+        first.set(1, top(0x59), top(0xd9));
+        for (at, (_, edge)) in found.iter().enumerate() {
+            let known = at.checked_sub(1).and_then(|before| found.get(before));
+            if known.is_some_and(|(_, before)| before.lane() == edge.lane()) {
+                lanes.last_mut()?.end = at + 1;
+                continue;
+            }
+            let lane = lanes.len();
+            lanes.push(at..at + 1);
+            if lane / LANES == groups.len() {
+                groups.push(Lanes::NONE);
+            }
+            let (value, mask) = edge.lane();
+            groups.get_mut(lane / LANES)?.set(lane % LANES, value, mask);
+        }
+        (groups.len() <= MAX_GROUPS).then_some(Self {
+            groups,
+            lanes,
+            edges: found.into_iter().map(|(_, edge)| edge).collect(),
+        })
+    }
+
+    pub(super) fn groups(&self) -> &[Lanes] {
+        &self.groups
+    }
+
+    /// The edges that may have been found, from a hit's lanes.
+    #[inline(always)]
+    pub(super) fn edges(&self, lanes: u64) -> impl Iterator<Item = &Edge> {
+        let mut lanes = lanes;
+        std::iter::from_fn(move || {
+            let lane = (lanes != 0).then(|| lanes.trailing_zeros() as usize)?;
+            lanes &= lanes - 1;
+            self.lanes.get(lane)
+        })
+        .filter_map(|edges| self.edges.get(edges.clone()))
+        .flatten()
+    }
+}
+
+impl Edge {
+    fn new(key: &str, from: Place) -> Self {
+        let whole = format!("\"{key}\":").into_bytes();
+        let (mut tail, mut mask) = (0, 0);
+        for &byte in whole.iter().rev().take(16).rev() {
+            tail = tail >> 8 | u128::from(byte) << 120;
+            mask = mask >> 8 | 0xff << 120;
+        }
+        Self {
+            tail,
+            mask,
+            long: (whole.len() > 16).then(|| whole.into()),
+            from,
+            to: None,
+            field: None,
+        }
+    }
+
+    /// The value and mask of the lane: the last eight bytes of `"key":`.
+    fn lane(&self) -> (u64, u64) {
+        ((self.tail >> 64) as u64, (self.mask >> 64) as u64)
+    }
+}

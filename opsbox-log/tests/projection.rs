@@ -1,0 +1,272 @@
+//! Selected columns of NDJSON and logfmt: what is looked for gives what a full parse gives.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![cfg(feature = "json")]
+
+use opsbox_log::{Batch, Format, Kernel, Parser, Span};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Keys that begin and end alike, short and long ones, ones that are paths or parts of paths.
+const KEYS: [&str; 22] = [
+    "",
+    "a",
+    "b",
+    "ab",
+    "ba",
+    "a.b",
+    "b.a",
+    "a.b.a",
+    ".a",
+    "status",
+    "http.status",
+    "http",
+    "exit_status",
+    "request_status",
+    "quest_status",
+    "é",
+    "a key that is longer than sixteen bytes",
+    "b key that is longer than sixteen bytes",
+    "key of 13 byt",
+    "key of 14 byte",
+    "a\"b",
+    "a\\",
+];
+
+fn kernels() -> impl Iterator<Item = Kernel> {
+    Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_available())
+}
+
+fn space() -> impl Strategy<Value = &'static str> {
+    select(vec!["", "", "", "", " ", "  ", "\t", "\r", " \t "])
+}
+
+/// JSON text of a string: plain, with the escapes that it needs, or with needless ones.
+fn quoted(text: &str, escape: u8) -> String {
+    match escape {
+        0 => {
+            text.chars()
+                .map(|char| format!("\\u{:04x}", char as u32))
+                .fold("\"".to_owned(), |all, char| all + &char)
+                + "\""
+        }
+        1 => serde_json::to_string(text).unwrap().replace('a', "\\u0061"),
+        _ => serde_json::to_string(text).unwrap(),
+    }
+}
+
+fn key() -> impl Strategy<Value = String> {
+    (select(KEYS.to_vec()), 0_u8..40).prop_map(|(key, escape)| quoted(key, escape))
+}
+
+fn scalar() -> impl Strategy<Value = String> {
+    let pieces = select(vec![
+        "a",
+        "é",
+        "\"",
+        "\\",
+        "\n",
+        "\u{1}",
+        "\u{1f600}",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        " ",
+        "\"a\":1",
+        "{\"a\":",
+        "and a text of more than sixteen bytes",
+        "/",
+        "\u{7f}",
+    ]);
+    let string = (vec(pieces, 0..6), 0_u8..12).prop_map(|(pieces, escape)| {
+        quoted(&pieces.concat().replace('\u{1f600}', "😀"), escape.max(1))
+    });
+    let long = (50_usize..200).prop_map(|len| format!("\"{}\"", "x".repeat(len)));
+    let other = select(vec![
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "1.5e3",
+        "12345678901234567890",
+        "0.1234567890123456",
+        "\"null\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\\\\\\"\\/\\b\\f\\n\\r\\t\"",
+        "{}",
+        "[]",
+        "{ }",
+        "[ ]",
+    ]);
+    prop_oneof![3 => string, 1 => long, 4 => other.prop_map(str::to_owned)]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    scalar().prop_recursive(5, 24, 5, |inner| {
+        let array = (vec((space(), inner.clone(), space()), 0..4)).prop_map(|items| {
+            let items: Vec<_> = items.iter().map(|(a, b, c)| format!("{a}{b}{c}")).collect();
+            format!("[{}]", items.join(","))
+        });
+        prop_oneof![array, object(inner)]
+    })
+}
+
+fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    // Space before a colon, which compact writers never have, sends a line to the full parse.
+    let colon = prop_oneof![60 => Just(""), 1 => space()];
+    let pair = ((space(), key(), colon), (space(), value, space()));
+    (vec(pair, 0..6), any::<bool>()).prop_map(|(pairs, compact)| {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|((a, key, b), (c, value, d))| match compact {
+                true => format!("{key}:{value}"),
+                false => format!("{a}{key}{b}:{c}{value}{d}"),
+            })
+            .collect();
+        format!("{{{}}}", pairs.join(","))
+    })
+}
+
+/// Some columns, never none.
+fn selection() -> impl Strategy<Value = Vec<&'static str>> {
+    let paths: Vec<_> = KEYS
+        .into_iter()
+        .chain(["a.a", "b.b", "a.b.ab", "http.http.status", ".", "a.", "x"])
+        .filter(|key| !key.is_empty())
+        .collect();
+    prop::sample::subsequence(paths.clone(), 1..=paths.len()).prop_shuffle()
+}
+
+fn parser(selection: &[&str]) -> Parser {
+    let format = Format::preset("ndjson").unwrap();
+    Parser::new(format.select(selection).unwrap())
+}
+
+/// The values of each line, or why it has none, and where they are in the line.
+type Outcome = Result<Vec<Option<(Vec<u8>, Option<usize>)>>, String>;
+
+fn outcomes<B: AsRef<[u8]>>(batch: &Batch<B>) -> Vec<Outcome> {
+    let mut all: Vec<(u64, Outcome)> = Vec::new();
+    for record in batch.records() {
+        let begin = usize::try_from(record.offset()).unwrap();
+        let line = begin..begin + record.raw().len();
+        let values = (0..batch.fields().len()).map(|field| {
+            let value = record.get_at(field)?.to_vec();
+            let at = match record.span_at(field)? {
+                Span::Input(span) => {
+                    assert!(line.start <= span.start && span.end <= line.end);
+                    Some(span.start - line.start)
+                }
+                _ => None,
+            };
+            Some((value, at))
+        });
+        all.push((record.line_number(), Ok(values.collect())));
+    }
+    for line in batch.unmatched() {
+        all.push((line.line_number(), Err(line.reason().to_string())));
+    }
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// A line changed at some places, or cut.
+fn broken(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
+    let bytes = select(b"\"\\{}[]:, \ranu1\xff\0\x0c\x1a".to_vec());
+    let changes = vec((any::<prop::sample::Index>(), bytes, 0_u8..4), 1..4);
+    (line, changes).prop_map(|(line, changes)| {
+        let mut line = line.into_bytes();
+        for (at, byte, how) in changes {
+            let at = at.index(line.len() + 1);
+            match how {
+                0 => line.insert(at, byte),
+                1 => drop(line.drain(at..)),
+                2 if at < line.len() => drop(line.remove(at)),
+                _ if at < line.len() => line[at] = byte,
+                _ => {}
+            }
+        }
+        line
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(600))]
+
+    #[test]
+    fn valid_lines_have_the_values_of_the_full_parse(
+        lines in vec((space(), object(value()), space()), 1..8),
+        selection in selection(),
+        end in select(vec!["\n", "\r\n", ""]),
+    ) {
+        let lines: Vec<_> = lines.iter().map(|(a, b, c)| format!("{a}{b}{c}")).collect();
+        let log = lines.join("\n") + end;
+        let strict = outcomes(&parser(&selection).strict(true).parse(&log));
+        prop_assert!(strict.iter().all(Result::is_ok), "{log}\n{strict:?}");
+        for kernel in kernels() {
+            let found = outcomes(&parser(&selection).kernel(kernel).parse(&log));
+            prop_assert_eq!(&found, &strict, "{} {:?}\n{}", kernel, selection, log);
+        }
+        // A path whose value is an object has columns below it where all keys are taken.
+        let whole = Parser::new(Format::preset("ndjson").unwrap()).parse(&log);
+        for (record, values) in whole.records().zip(&strict) {
+            for (path, value) in selection.iter().zip(values.as_ref().unwrap()) {
+                let value = value.as_ref().map(|(value, _)| value.as_slice());
+                if !value.is_some_and(|value| value.starts_with(b"{")) {
+                    prop_assert_eq!(record.get(path), value, "{} of {}", path, log);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn broken_lines_are_told_alike_and_leave_their_neighbours_alone(
+        lines in vec(
+            prop_oneof![object(value()).prop_map(String::into_bytes), broken(object(value()))],
+            1..10,
+        ),
+        selection in selection(),
+        shift in 0_usize..70,
+    ) {
+        // Where the lines begin in their blocks must not matter.
+        let mut log = vec![b'x'; shift];
+        let mut alone = outcomes(&parser(&selection).strict(true).parse(&log));
+        if shift > 0 {
+            log.push(b'\n');
+        }
+        for line in &lines {
+            let line = match line.is_empty() {
+                true => b"\n",
+                false => line.as_slice(),
+            };
+            let found = outcomes(&parser(&selection).kernel(Kernel::Portable).parse(line));
+            let strict = outcomes(&parser(&selection).strict(true).parse(line));
+            for (found, strict) in found.iter().zip(&strict) {
+                // Lines that the full parse takes, it decides, and where it refuses one that
+                // is refused here as well the reason is its.
+                prop_assert!(found == strict || strict.is_err() && found.is_ok());
+            }
+            log.extend_from_slice(line);
+            if line != b"\n" {
+                log.push(b'\n');
+            }
+            alone.extend(found);
+        }
+        for kernel in kernels() {
+            let found = outcomes(&parser(&selection).kernel(kernel).parse(&log));
+            prop_assert_eq!(&found, &alone, "{} {:?}\n{}", kernel, selection, log.escape_ascii());
+        }
+    }
+}
