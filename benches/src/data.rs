@@ -153,14 +153,14 @@ pub fn requests(lines: usize) -> String {
             ),
             format!("\"version\":\"3.{}.{}\"", rng.u8(0..20), rng.u8(0..9)),
         ];
-        if rng.u8(0..10) < 3 {
-            rng.shuffle(&mut pairs);
-        }
         let len: usize = pairs.iter().map(|pair| pair.len() + 1).sum();
         let mut message =
             "request served from the primary after a retry of the replica; ".repeat(4);
         message.truncate((LINE - 1).saturating_sub(len + "{\"message\":\"\"}".len()));
-        pairs.insert(rng.usize(6..8), format!("\"message\":\"{message}\""));
+        pairs.insert(7, format!("\"message\":\"{message}\""));
+        if rng.u8(0..10) < 3 {
+            rng.shuffle(&mut pairs);
+        }
         writeln!(log, "{{{}}}", pairs.join(",")).unwrap_or_default();
     }
     log

@@ -205,6 +205,27 @@ impl Block {
         }
     }
 
+    /// Makes room for the rows of `left` bytes of lines like those so far, of `seen` bytes.
+    pub(crate) fn expect_rows(&mut self, seen: usize, left: usize) {
+        let times = (left / seen.max(1)).saturating_add(1);
+        let room = |len: usize| len.saturating_mul(times).min(left);
+        // A hint: where there is not so much memory, or more is needed, the vectors grow by themselves.
+        let lines = self.lines.try_reserve(room(self.lines.len()));
+        let cells = self.cells.try_reserve(room(self.cells.len()));
+        lines.and(cells).unwrap_or_default();
+    }
+
+    /// Ends a row that was [begun](Self::open), of the line that begins at `start`.
+    #[inline(always)]
+    pub(crate) fn close(&mut self, start: usize) {
+        if self.wide.len() > self.mark.wide {
+            return self.commit(start);
+        }
+        // Blocks are shorter than 4 GiB.
+        self.lines.push((start - self.base) as u32);
+        self.mark.cells = self.cells.len();
+    }
+
     /// Whether values under a key have a column.
     pub(crate) fn wants(&self, name: &str) -> bool {
         match &self.columns {

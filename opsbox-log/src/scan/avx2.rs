@@ -1,8 +1,8 @@
 //! AVX2.
 
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, hint::black_box};
 
-use super::{BLOCK, JsonMasks, Lanes, Simd, Work};
+use super::{BLOCK, JsonMasks, LANES, Lanes, Simd, Work};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,20 @@ fn bits(halves: [__m256i; 2]) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
+/// The bytes that mean something in JSON, each in all places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JsonBytes {
+    quote: __m256i,
+    backslash: __m256i,
+    newline: __m256i,
+    structural: __m256i,
+    /// The bit that tells `[` from `{` and `]` from `}`.
+    case: __m256i,
+}
+
 impl Simd for Avx2 {
+    type JsonBytes = JsonBytes;
+
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
         // SAFETY: the token says that the instructions are there.
@@ -77,38 +90,53 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn json(self, block: &[u8; BLOCK]) -> JsonMasks {
-        let bytes = load(block);
+    fn json_bytes(self) -> JsonBytes {
+        // What the compiler knows it would load again for each block.
         // SAFETY: as in `equal`.
-        let equal = |halves: [__m256i; 2], byte: u8| {
-            bits(halves.map(|half| unsafe {
-                _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))
-            }))
-        };
-        // This bit tells `[` from `{` and `]` from `}`.
-        // SAFETY: as in `equal`.
-        let braces = bytes.map(|half| unsafe { _mm256_or_si256(half, _mm256_set1_epi8(0x20)) });
-        JsonMasks {
-            quote: equal(bytes, b'"'),
-            backslash: equal(bytes, b'\\'),
-            newline: equal(bytes, b'\n'),
-            colon: equal(bytes, b':'),
-            bracket: equal(braces, b'{') | equal(braces, b'}'),
+        let all = |byte: u8| unsafe { _mm256_set1_epi8(black_box(byte).cast_signed()) };
+        JsonBytes {
+            quote: all(b'"'),
+            backslash: all(b'\\'),
+            newline: all(b'\n'),
+            // SAFETY: as in `equal`.
+            structural: unsafe { _mm256_broadcastsi128_si256(black_box(structural())) },
+            case: all(0x20),
         }
     }
 
     #[inline(always)]
-    fn lanes(self, word: u64, lanes: &Lanes) -> u64 {
+    fn json(self, with: JsonBytes, block: &[u8; BLOCK]) -> JsonMasks {
+        let bytes = load(block);
+        // SAFETY: as in `equal`.
+        let equal = |halves: [__m256i; 2], to| {
+            bits(halves.map(|half| unsafe { _mm256_cmpeq_epi8(half, to) }))
+        };
+        // Each structural byte has its own low half.
+        // SAFETY: as in `equal`.
+        let structural = bytes.map(|half| unsafe {
+            let expected = _mm256_shuffle_epi8(with.structural, half);
+            _mm256_cmpeq_epi8(_mm256_or_si256(half, with.case), expected)
+        });
+        JsonMasks {
+            quote: equal(bytes, with.quote),
+            backslash: equal(bytes, with.backslash),
+            newline: equal(bytes, with.newline),
+            structural: bits(structural),
+        }
+    }
+
+    #[inline(always)]
+    fn lanes(self, word: u32, lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each half of an array is 32 readable bytes.
         unsafe {
-            let word = _mm256_set1_epi64x(word.cast_signed());
+            let word = _mm256_set1_epi32(word.cast_signed());
             let half = |at| {
                 let value = _mm256_loadu_si256(lanes.values.as_ptr().add(at).cast());
                 let mask = _mm256_loadu_si256(lanes.masks.as_ptr().add(at).cast());
-                let equal = _mm256_cmpeq_epi64(_mm256_and_si256(word, mask), value);
-                u64::from(_mm256_movemask_pd(_mm256_castsi256_pd(equal)).cast_unsigned())
+                let equal = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), value);
+                u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(equal)).cast_unsigned())
             };
-            half(0) | half(4) << 4
+            half(0) | half(LANES / 2) << (LANES / 2)
         }
     }
 
@@ -126,4 +154,16 @@ impl Simd for Avx2 {
             _mm_movemask_epi8(ends).cast_unsigned()
         }
     }
+}
+
+/// At the low half of each structural byte of JSON that byte, or what sets its bit 0x20; elsewhere a
+/// byte that no byte with that low half, and this bit set, is.
+#[inline(always)]
+fn structural() -> __m128i {
+    let mut bytes = [0_u8; 16];
+    bytes[0xa] = b':';
+    bytes[0xb] = b'{';
+    bytes[0xd] = b'}';
+    // SAFETY: the reference is to 16 readable bytes.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }

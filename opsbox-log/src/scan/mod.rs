@@ -32,6 +32,9 @@ pub(crate) const BLOCK: usize = 64;
 ///
 /// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
 pub(crate) trait Simd: Copy {
+    /// What [`json`](Self::json) compares with, kept in registers through a loop.
+    type JsonBytes: Copy;
+
     /// The bytes that are equal to `byte`.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
@@ -42,11 +45,14 @@ pub(crate) trait Simd: Copy {
     /// are. What comes after them in `out` is undefined.
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
 
+    /// Makes ready for [`json`](Self::json).
+    fn json_bytes(self) -> Self::JsonBytes;
+
     /// The bytes that mean something in JSON.
-    fn json(self, block: &[u8; BLOCK]) -> JsonMasks;
+    fn json(self, bytes: Self::JsonBytes, block: &[u8; BLOCK]) -> JsonMasks;
 
     /// The lanes that `word` fits.
-    fn lanes(self, word: u64, lanes: &Lanes) -> u64;
+    fn lanes(self, word: u32, lanes: &Lanes) -> u64;
 
     /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
     /// space.
@@ -59,21 +65,20 @@ pub(crate) struct JsonMasks {
     pub(crate) quote: u64,
     pub(crate) backslash: u64,
     pub(crate) newline: u64,
-    pub(crate) colon: u64,
-    /// `{`, `}`, `[` and `]`.
-    pub(crate) bracket: u64,
+    /// `{`, `}`, `[`, `]`, colon, and 0x1A, which is as good as a colon to those who look no closer.
+    pub(crate) structural: u64,
 }
 
-/// Eight words to look for at once: what a lane's mask leaves of a word is compared with its value.
+/// Sixteen words to look for at once: what a lane's mask leaves of a word is compared with its value.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Lanes {
-    values: [u64; LANES],
-    masks: [u64; LANES],
+    values: [u32; LANES],
+    masks: [u32; LANES],
 }
 
 /// Words in [`Lanes`].
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 
 impl Lanes {
     /// Lanes that no word fits.
@@ -84,7 +89,7 @@ impl Lanes {
 
     /// Takes a lane for the words that have the value under the mask. Nothing happens beyond the last
     /// lane.
-    pub(crate) fn set(&mut self, lane: usize, value: u64, mask: u64) {
+    pub(crate) fn set(&mut self, lane: usize, value: u32, mask: u32) {
         if let (Some(to), Some(under)) = (self.values.get_mut(lane), self.masks.get_mut(lane)) {
             (*to, *under) = (value & mask, mask);
         }

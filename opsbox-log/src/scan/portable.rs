@@ -13,6 +13,8 @@ fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
 }
 
 impl Simd for Portable {
+    type JsonBytes = ();
+
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
         mask(block, |it| it == byte)
@@ -38,18 +40,20 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn json(self, block: &[u8; BLOCK]) -> JsonMasks {
+    fn json_bytes(self) {}
+
+    #[inline(always)]
+    fn json(self, (): (), block: &[u8; BLOCK]) -> JsonMasks {
         JsonMasks {
             quote: self.equal(block, b'"'),
             backslash: self.equal(block, b'\\'),
             newline: self.equal(block, b'\n'),
-            colon: self.equal(block, b':'),
-            bracket: mask(block, |byte| matches!(byte | 0x20, b'{' | b'}')),
+            structural: mask(block, |byte| matches!(byte | 0x20, b'{' | b'}' | b':')),
         }
     }
 
     #[inline(always)]
-    fn lanes(self, word: u64, lanes: &Lanes) -> u64 {
+    fn lanes(self, word: u32, lanes: &Lanes) -> u64 {
         let each = lanes.values.iter().zip(&lanes.masks).zip(0..);
         each.fold(0, |found, ((&value, &mask), lane)| {
             found | u64::from(word & mask == value) << lane

@@ -4,8 +4,6 @@
 //! `{"a.b":1}`. All are found, as a walk through the whole document would join them: a [`Place`] is
 //! what the path says so far, and from each place the keys that lead further are [`Edge`]s.
 
-use std::ops::Range;
-
 use crate::{
     format::Field,
     limits::MAX_FLATTEN_DEPTH,
@@ -18,37 +16,52 @@ pub(super) type Place = u16;
 /// Where a document begins.
 pub(super) const ROOT: Place = 0;
 
+/// An object that no wanted path leads to.
+pub(super) const OTHER_OBJECT: Place = Place::MAX - 1;
+
+/// No column: the value is wanted for what is inside it.
+pub(super) const NO_FIELD: u16 = u16::MAX;
+
 /// Most groups of lanes: a hit has 48 bits for them.
-const MAX_GROUPS: usize = 6;
+const MAX_GROUPS: usize = 3;
 
 /// Lanes of the first group that are not for keys.
 pub(super) const NEWLINE: u64 = 1;
 pub(super) const BRACKET: u64 = 2;
-const FIRST_KEY_LANE: usize = 2;
+/// A colon behind a quote: of a key, wanted or not.
+pub(super) const COLON: u64 = 4;
+const FIRST_KEY_LANE: usize = 3;
 
 /// A key that leads from a place to a column, to a further place, or to both.
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
-    /// The last sixteen bytes of `"key":` and which of them there are.
-    tail: u128,
-    mask: u128,
+    /// The last sixteen bytes of `"key":`, the first half of them first, and which of them there are.
+    tail: [u64; 2],
+    masks: [u64; 2],
     /// The whole of `"key":` if it is longer.
     long: Option<Box<[u8]>>,
     pub(super) from: Place,
     /// The place in the object that is the value.
-    pub(super) to: Option<Place>,
-    pub(super) field: Option<u16>,
+    pub(super) to: Place,
+    pub(super) field: u16,
 }
 
 impl Edge {
     /// Whether the key and a colon end with the byte at `at`; `tail` are the last bytes up to it.
     #[inline(always)]
-    pub(super) fn fits(&self, tail: u128, bytes: &[u8], at: usize) -> bool {
-        tail & self.mask == self.tail
+    pub(super) fn fits(&self, tail: [u64; 2], bytes: &[u8], at: usize) -> bool {
+        let ([first, last], [under_first, under_last]) = (tail, self.masks);
+        [first & under_first, last & under_last] == self.tail
             && match &self.long {
                 None => true,
                 Some(key) => bytes.get(..=at).is_some_and(|bytes| bytes.ends_with(key)),
             }
+    }
+
+    /// The value and mask of the lane: the last four bytes of `"key":`.
+    fn lane(&self) -> (u32, u32) {
+        let ([_, last], [_, mask]) = (self.tail, self.masks);
+        ((last >> 32) as u32, (mask >> 32) as u32)
     }
 }
 
@@ -57,7 +70,7 @@ impl Edge {
 pub(crate) struct Dictionary {
     groups: Vec<Lanes>,
     /// Each lane's part of `edges`.
-    lanes: Vec<Range<usize>>,
+    lanes: Vec<(u16, u16)>,
     edges: Vec<Edge>,
 }
 
@@ -107,10 +120,10 @@ impl Dictionary {
                     };
                     let (_, edge) = found.get_mut(at)?;
                     if end == rest.len() {
-                        edge.field = Some(u16::try_from(number).ok()?);
+                        edge.field = u16::try_from(number).ok()?;
                     } else {
                         let place = places.iter().position(|place| *place == path)?;
-                        edge.to = Some(Place::try_from(place).ok()?);
+                        edge.to = Place::try_from(place).ok()?;
                     }
                 }
             }
@@ -126,21 +139,25 @@ impl Dictionary {
                 .any(|byte| matches!(byte, b'"' | b'\\' | ..b' '))
         });
         found.sort_by_key(|(_, edge)| edge.lane());
+        u16::try_from(found.len()).ok()?;
         let mut groups = vec![Lanes::NONE];
-        let mut lanes = vec![0..0; FIRST_KEY_LANE];
-        let top = |byte: u8| u64::from(byte) << 56;
+        let mut lanes = vec![(0, 0); FIRST_KEY_LANE];
+        let top = |byte: u8| u32::from(byte) << 24;
         let first = groups.first_mut()?;
         first.set(0, top(b'\n'), top(0xff));
         // What brackets have and colon and newline do not.
         first.set(1, top(0x59), top(0xd9));
-        for (at, (_, edge)) in found.iter().enumerate() {
-            let known = at.checked_sub(1).and_then(|before| found.get(before));
+        first.set(2, u32::from_be_bytes(*b":\"\0\0"), 0xffff_0000);
+        for ((_, edge), at) in found.iter().zip(0_u16..) {
+            let known = at
+                .checked_sub(1)
+                .and_then(|before| found.get(usize::from(before)));
             if known.is_some_and(|(_, before)| before.lane() == edge.lane()) {
-                lanes.last_mut()?.end = at + 1;
+                lanes.last_mut()?.1 = at + 1;
                 continue;
             }
             let lane = lanes.len();
-            lanes.push(at..at + 1);
+            lanes.push((at, at + 1));
             if lane / LANES == groups.len() {
                 groups.push(Lanes::NONE);
             }
@@ -158,40 +175,35 @@ impl Dictionary {
         &self.groups
     }
 
-    /// The edges that may have been found, from a hit's lanes.
+    /// The edges that the lowest of a hit's lanes may have found.
     #[inline(always)]
-    pub(super) fn edges(&self, lanes: u64) -> impl Iterator<Item = &Edge> {
-        let mut lanes = lanes;
-        std::iter::from_fn(move || {
-            let lane = (lanes != 0).then(|| lanes.trailing_zeros() as usize)?;
-            lanes &= lanes - 1;
-            self.lanes.get(lane)
-        })
-        .filter_map(|edges| self.edges.get(edges.clone()))
-        .flatten()
+    pub(super) fn edges(&self, lanes: u64) -> &[Edge] {
+        let lane = lanes.trailing_zeros() as usize;
+        let edges = self.lanes.get(lane).and_then(|&(from, to)| {
+            let range = usize::from(from)..usize::from(to);
+            self.edges.get(range)
+        });
+        edges.unwrap_or_default()
     }
 }
 
 impl Edge {
     fn new(key: &str, from: Place) -> Self {
         let whole = format!("\"{key}\":").into_bytes();
-        let (mut tail, mut mask) = (0, 0);
-        for &byte in whole.iter().rev().take(16).rev() {
-            tail = tail >> 8 | u128::from(byte) << 120;
-            mask = mask >> 8 | 0xff << 120;
-        }
+        let word = |skipped: usize| {
+            let bytes = whole.iter().rev().skip(skipped).take(8).rev();
+            bytes.fold((0, 0), |(value, mask), &byte| {
+                (value >> 8 | u64::from(byte) << 56, mask >> 8 | 0xff << 56)
+            })
+        };
+        let ((first, under_first), (last, under_last)) = (word(8), word(0));
         Self {
-            tail,
-            mask,
+            tail: [first, last],
+            masks: [under_first, under_last],
             long: (whole.len() > 16).then(|| whole.into()),
             from,
-            to: None,
-            field: None,
+            to: OTHER_OBJECT,
+            field: NO_FIELD,
         }
-    }
-
-    /// The value and mask of the lane: the last eight bytes of `"key":`.
-    fn lane(&self) -> (u64, u64) {
-        ((self.tail >> 64) as u64, (self.mask >> 64) as u64)
     }
 }

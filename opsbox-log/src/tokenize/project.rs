@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use super::{
-    dictionary::{BRACKET, Dictionary, Edge, NEWLINE, Place, ROOT},
+    dictionary::{BRACKET, COLON, Dictionary, Edge, NEWLINE, NO_FIELD, OTHER_OBJECT, Place, ROOT},
     escape,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Bytes that are gone through together, if a line ends in them.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 32 << 10;
 
 /// Longest line, its ending included, that is not left to the full parse. A position in a chunk takes
 /// 16 bits.
@@ -40,164 +40,195 @@ const MAX_DEPTH: usize = 64;
 
 /// Tokenizes the lines of `range` into the fixed columns of `block`. `full` is given the odd lines,
 /// without their endings, and those longer than `line_limit`; it writes them to the block.
-pub(super) fn run<F: FnMut(Range<usize>, &mut Block)>(
+pub(super) fn run(
     kernel: Chosen,
     dictionary: &Dictionary,
     line_limit: usize,
     (input, range): (&[u8], Range<usize>),
     block: &mut Block,
-    full: F,
+    mut full: impl FnMut(Range<usize>, &mut Block),
 ) {
     let room = range.len().min(MAX_CHUNK) + BLOCK;
-    let scratch = Scratch {
-        positions: vec![0; room],
-        hits: vec![0; room],
-        odd: Vec::new(),
-    };
-    run_on(
-        kernel,
-        Projection {
+    let mut positions = vec![0; room];
+    let mut hits = vec![0; room];
+    let mut stops = vec![0; room / 8 + 16];
+    let mut odd = Vec::new();
+    let input = input.get(..range.end).unwrap_or(input);
+    let mut start = range.start;
+    while let Some(rest) = input.get(start..).filter(|rest| !rest.is_empty()) {
+        let near = rest.get(..CHUNK).unwrap_or(rest);
+        let last = memchr::memrchr(b'\n', near).or_else(|| {
+            let far = rest.get(..MAX_CHUNK).unwrap_or(rest);
+            memchr::memchr(b'\n', far)
+        });
+        // The last line may have no newline.
+        let end = last.map_or(rest.len(), |last| last + 1);
+        if last.is_none() && end >= MAX_CHUNK {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(end);
+            full(start..start + without_cr(rest, 0..end), block);
+            start += end + 1;
+            continue;
+        }
+        let copy;
+        let chunk = match start.checked_sub(LEAD) {
+            Some(before) if last.is_some() => Chunk {
+                bytes: input.get(before..).unwrap_or_default(),
+                len: end,
+                base: start,
+            },
+            _ => {
+                let text = rest.get(..end).unwrap_or_default();
+                let newline: &[u8] = if last.is_none() { b"\n" } else { b"" };
+                copy = [&[b' '; LEAD], text, newline].concat();
+                Chunk {
+                    bytes: &copy,
+                    len: copy.len() - LEAD,
+                    base: start,
+                }
+            }
+        };
+        odd.clear();
+        let count = run_on(
+            kernel,
+            Positions {
+                text: chunk.text(),
+                positions: &mut positions,
+                stops: &mut stops,
+                odd: &mut odd,
+            },
+        );
+        let count = run_on(
+            kernel,
+            Hits {
+                chunk,
+                positions: positions.get(..count).unwrap_or_default(),
+                groups: dictionary.groups(),
+                hits: &mut hits,
+            },
+        );
+        let fill = Rows {
+            chunk,
+            hits: hits.get(..count).unwrap_or_default(),
+            stops: &stops,
+            odd: &odd,
             dictionary,
             line_limit,
-            input,
-            range,
-            block,
-            full,
-            scratch,
-        },
-    );
-}
-
-struct Projection<'p, F> {
-    dictionary: &'p Dictionary,
-    line_limit: usize,
-    input: &'p [u8],
-    range: Range<usize>,
-    block: &'p mut Block,
-    full: F,
-    scratch: Scratch,
-}
-
-/// What the three passes hand on, of one chunk. Positions count from its beginning.
-struct Scratch {
-    positions: Vec<u16>,
-    /// A position, and above its 16 bits the lanes.
-    hits: Vec<u64>,
-    /// What makes the line it is in odd.
-    odd: Vec<u16>,
-}
-
-/// Whole lines: a range of bytes that ends after a newline.
-#[derive(Clone, Copy)]
-struct Chunk<'c> {
-    bytes: &'c [u8],
-    start: usize,
-    end: usize,
-    /// Where `bytes` begins in the input.
-    base: usize,
-}
-
-impl<F: FnMut(Range<usize>, &mut Block)> Work for Projection<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let mut start = self.range.start;
-        let input = self.input.get(..self.range.end).unwrap_or(self.input);
-        while let Some(rest) = input.get(start..).filter(|rest| !rest.is_empty()) {
-            let near = rest.get(..CHUNK).unwrap_or(rest);
-            let last = memchr::memrchr(b'\n', near).or_else(|| {
-                let far = rest.get(..MAX_CHUNK).unwrap_or(rest);
-                memchr::memchr(b'\n', far)
-            });
-            let next = match last {
-                Some(last) => {
-                    let end = start + last + 1;
-                    let chunk = Chunk {
-                        bytes: self.input,
-                        start,
-                        end,
-                        base: 0,
-                    };
-                    self.chunk(simd, chunk);
-                    end
-                }
-                // The last line has no newline.
-                None if rest.len() < MAX_CHUNK => {
-                    let line = [rest, b"\n"].concat();
-                    let chunk = Chunk {
-                        bytes: &line,
-                        start: 0,
-                        end: line.len(),
-                        base: start,
-                    };
-                    self.chunk(simd, chunk);
-                    input.len()
-                }
-                None => {
-                    let end = memchr::memchr(b'\n', rest).map_or(input.len(), |at| start + at);
-                    (self.full)(start..without_cr(input, start..end), self.block);
-                    end + 1
-                }
-            };
-            start = next;
+            block: &mut *block,
+            full: &mut full,
+        };
+        run_on(kernel, fill);
+        start += end;
+        if start - range.start == end {
+            // Lines are of much the same length.
+            block.expect_rows(end, input.len() - start);
         }
     }
 }
 
-impl<F: FnMut(Range<usize>, &mut Block)> Projection<'_, F> {
-    #[inline(always)]
-    fn chunk<S: Simd>(&mut self, simd: S, chunk: Chunk<'_>) {
-        let count = positions(simd, chunk, &mut self.scratch);
-        let Scratch {
-            positions, hits, ..
-        } = &mut self.scratch;
-        let positions = positions.get(..count).unwrap_or_default();
-        let count = match self.dictionary.groups() {
-            [one] => find(simd, chunk, positions, &[*one], hits),
-            [one, two] => find(simd, chunk, positions, &[*one, *two], hits),
-            groups => find(simd, chunk, positions, groups, hits),
-        };
-        self.rows(simd, chunk, count);
+/// Bytes of a chunk that come before its first line, so that what is before a position can be loaded.
+const LEAD: usize = 16;
+
+/// Whole lines. Positions count from the beginning of the first one.
+#[derive(Clone, Copy)]
+struct Chunk<'c> {
+    /// The lines with [`LEAD`] bytes before them, and what comes after them.
+    bytes: &'c [u8],
+    len: usize,
+    /// Where the first line begins in the input.
+    base: usize,
+}
+
+impl<'c> Chunk<'c> {
+    fn text(self) -> &'c [u8] {
+        let text = self.bytes.get(LEAD..LEAD + self.len);
+        text.unwrap_or_default()
     }
 
-    /// The third pass.
+    /// The bytes from a position on, beyond the lines as well.
     #[inline(always)]
-    fn rows<S: Simd>(&mut self, simd: S, chunk: Chunk<'_>, count: usize) {
-        let hits = self.scratch.hits.get(..count).unwrap_or_default();
-        let mut odd = self
-            .scratch
-            .odd
-            .iter()
-            .map(|&at| usize::from(at))
-            .peekable();
-        let block = &mut *self.block;
+    fn from(self, at: usize) -> &'c [u8] {
+        self.bytes.get(LEAD + at..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn byte(self, at: usize) -> u8 {
+        self.bytes.get(LEAD + at).copied().unwrap_or(b'\n')
+    }
+
+    /// The last sixteen bytes up to and with a position.
+    #[inline(always)]
+    fn tail(self, at: usize) -> [u64; 2] {
+        let tail = u128::from_le_bytes(self.last(at));
+        [tail as u64, (tail >> 64) as u64]
+    }
+
+    /// The last bytes up to and with a position.
+    #[inline(always)]
+    fn last<const N: usize>(self, at: usize) -> [u8; N] {
+        let bytes = self.bytes.get(LEAD + 1 - N + at..LEAD + 1 + at);
+        match bytes.and_then(<[u8]>::first_chunk) {
+            Some(bytes) => *bytes,
+            None => [0; N],
+        }
+    }
+}
+
+/// The third pass.
+struct Rows<'w, F> {
+    chunk: Chunk<'w>,
+    hits: &'w [u64],
+    stops: &'w [u8],
+    odd: &'w [u16],
+    dictionary: &'w Dictionary,
+    line_limit: usize,
+    block: &'w mut Block,
+    full: F,
+}
+
+impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let Self {
+            chunk,
+            dictionary,
+            block,
+            stops,
+            ..
+        } = self;
+        let mut odd = self.odd.iter().map(|&at| usize::from(at)).peekable();
         let mut line = Line::new();
         line.begin(0);
+        // What the open brackets stand in, outermost first. Not in `line`, which can stay in registers.
+        let mut stack = [NO_FRAME; MAX_DEPTH];
         block.open();
-        for &hit in hits {
+        for &hit in self.hits {
             let at = usize::from(hit as u16);
             let lanes = hit >> 16;
             if lanes & (NEWLINE | BRACKET) == 0 {
-                line.key(simd, chunk, (at, lanes), self.dictionary, block);
+                line.key(simd, (chunk, stops), (at, lanes), dictionary, block);
                 continue;
             }
             if lanes & BRACKET != 0 {
-                line.bracket(chunk, at, block);
+                line.bracket(chunk, at, &mut stack, block);
                 continue;
             }
-            let start = chunk.start + line.start;
-            let end = without_cr(chunk.bytes, start..chunk.start + at);
-            let mut is_odd = line.depth != 0 || line.is_odd || end - start > self.line_limit;
+            let end = at - usize::from(at > line.start && chunk.last::<2>(at) == *b"\r\n");
+            let mut is_odd = line.depth != 0
+                || line.is_odd
+                || end - line.start > self.line_limit
+                || chunk.byte(line.start) != b'{'
+                || chunk.last::<2>(end) != [b'}', chunk.byte(end)];
             while odd.next_if(|&odd| odd <= at).is_some() {
                 is_odd = true;
             }
-            let text = chunk.bytes.get(start..end).unwrap_or_default();
-            if !is_odd && text.first() == Some(&b'{') && text.last() == Some(&b'}') {
-                block.commit(chunk.base + start);
-            } else {
+            let start = chunk.base + line.start;
+            if is_odd {
                 block.take_back();
-                (self.full)(chunk.base + start..chunk.base + end, block);
+                (self.full)(start..chunk.base + end, block);
+            } else {
+                block.close(start);
             }
             line.begin(at + 1);
             block.open();
@@ -207,84 +238,89 @@ impl<F: FnMut(Range<usize>, &mut Block)> Projection<'_, F> {
 }
 
 /// The first pass: fills `positions`, and returns how many there are, and `odd`.
-#[inline(always)]
-fn positions<S: Simd>(simd: S, chunk: Chunk<'_>, scratch: &mut Scratch) -> usize {
-    scratch.odd.clear();
-    let mut count = 0;
-    // All ones inside a string; whether the byte before is an unescaped quote.
-    let (mut inside_before, mut quote_before) = (0, 0);
-    let mut escapes = Escapes::default();
-    let text = chunk.bytes.get(chunk.start..chunk.end).unwrap_or_default();
-    // Chunks are shorter than 64 KiB.
-    for base in (0..text.len() as u16).step_by(BLOCK) {
-        let at = chunk.start + usize::from(base);
+struct Positions<'w> {
+    text: &'w [u8],
+    positions: &'w mut [u16],
+    /// A bit for each byte that may end a string: quotes and backslashes. Bits that are set follow
+    /// the last one.
+    stops: &'w mut [u8],
+    /// What makes the line it is in odd.
+    odd: &'w mut Vec<u16>,
+}
+
+impl Work for Positions<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let (blocks, rest) = self.text.as_chunks();
         let mut padded = [b' '; BLOCK];
-        let block = match chunk.bytes.get(at..).and_then(<[u8]>::first_chunk) {
-            Some(block) => block,
-            None => {
-                let rest = chunk.bytes.get(at..).unwrap_or_default();
-                padded
-                    .iter_mut()
-                    .zip(rest)
-                    .for_each(|(to, from)| *to = *from);
-                &padded
+        let both = padded.iter_mut().zip(rest);
+        both.for_each(|(to, from)| *to = *from);
+        let bytes = simd.json_bytes();
+        let mut count = 0;
+        // All ones inside a string.
+        let mut inside_before = 0;
+        let mut escapes = Escapes::default();
+        let mut base = 0_u16;
+        let (stops, _) = self.stops.as_chunks_mut::<8>();
+        let mut stops = stops.iter_mut();
+        for block in blocks.iter().chain([&padded]) {
+            let masks = simd.json(bytes, block);
+            if let Some(stops) = stops.next() {
+                *stops = (masks.quote | masks.backslash).to_le_bytes();
             }
-        };
-        let masks = simd.json(block);
-        let valid = match chunk.end - at {
-            left @ ..BLOCK => !(u64::MAX << left),
-            _ => u64::MAX,
-        };
-        let newline = masks.newline & valid;
-        let mut quotes = masks.quote & valid;
-        let backslash = masks.backslash & valid;
-        if backslash != 0 || escapes.pending {
-            quotes &= !escapes.escaped(backslash);
+            let mut quotes = masks.quote;
+            let escaping = masks.backslash != 0 || escapes.active;
+            if escaping {
+                quotes &= !escapes.escaped(masks.backslash);
+            }
+            let mut inside = simd.prefix_xor(quotes) ^ inside_before;
+            let mut odd = 0;
+            let mut broken = masks.newline & inside;
+            while broken != 0 {
+                // The string ends with its line.
+                let first = broken & broken.wrapping_neg();
+                odd |= first;
+                inside ^= first.wrapping_neg();
+                broken = masks.newline & inside;
+            }
+            if escaping {
+                let colon = simd.equal(block, b':');
+                odd |= masks.backslash & !inside;
+                odd |= escapes.closers(masks.backslash & inside, inside, quotes) & colon;
+            }
+            inside_before = (inside.cast_signed() >> 63).cast_unsigned();
+            let structural = masks.structural & !inside | masks.newline;
+            let out = self.positions.get_mut(count..);
+            if let Some(out) = out.and_then(<[u16]>::first_chunk_mut) {
+                count += simd.positions(structural, base, out);
+            }
+            while odd != 0 {
+                // Below 64.
+                self.odd.push(base + odd.trailing_zeros() as u16);
+                odd &= odd - 1;
+            }
+            // Chunks are shorter than 64 KiB.
+            base = base.wrapping_add(BLOCK as u16);
         }
-        let mut inside = simd.prefix_xor(quotes) ^ inside_before;
-        let mut odd = 0;
-        let mut broken = newline & inside;
-        while broken != 0 {
-            // The string ends with its line.
-            let first = broken & broken.wrapping_neg();
-            odd |= first;
-            inside ^= first.wrapping_neg();
-            broken = newline & inside;
+        if let Some(stops) = stops.next() {
+            *stops = [0xff; 8];
         }
-        let colon = masks.colon & valid & !inside;
-        odd |= colon & !(quotes << 1 | quote_before);
-        if backslash != 0 || escapes.in_string {
-            odd |= backslash & !inside;
-            odd |= escapes.closers(backslash & inside, inside, quotes) & colon;
-        }
-        inside_before = (inside.cast_signed() >> 63).cast_unsigned();
-        quote_before = quotes >> 63;
-        let structural = colon | masks.bracket & valid & !inside | newline;
-        if let Some(out) = scratch
-            .positions
-            .get_mut(count..)
-            .and_then(<[u16]>::first_chunk_mut)
-        {
-            count += simd.positions(structural, base, out);
-        }
-        while odd != 0 {
-            // Below 64.
-            scratch.odd.push(base + odd.trailing_zeros() as u16);
-            odd &= odd - 1;
-        }
+        count
     }
-    count
 }
 
 /// What backslashes do, from block to block.
 #[derive(Default)]
 struct Escapes {
-    /// The next block's first byte is escaped.
+    /// The next block has to be looked at even if it has no backslash.
+    active: bool,
+    /// Its first byte is escaped.
     pending: bool,
-    /// The string that goes on in the next block has a backslash, or the next block's first byte
-    /// comes after the end of such a string.
-    in_string: bool,
+    /// A string that has a backslash goes on in it.
     carry: bool,
+    /// Its first byte comes after such a string.
     closed: u64,
 }
 
@@ -314,53 +350,52 @@ impl Escapes {
         let after = closing << 1 | self.closed;
         self.carry = carry | more;
         self.closed = closing >> 63;
-        self.in_string = self.carry || self.closed != 0;
+        self.active = self.pending || self.carry || self.closed != 0;
         after
     }
 }
 
 /// The second pass: writes the hits and returns how many there are.
-#[inline(always)]
-fn find<S: Simd>(
-    simd: S,
-    chunk: Chunk<'_>,
-    positions: &[u16],
-    groups: &(impl AsRef<[Lanes]> + ?Sized),
-    hits: &mut [u64],
-) -> usize {
-    let mut count = 0;
-    for &position in positions {
-        let word = last_bytes::<8>(chunk, usize::from(position));
-        let word = u64::from_le_bytes(word);
-        let mut lanes = 0;
-        for (group, shift) in groups.as_ref().iter().zip((0..).step_by(LANES)) {
-            lanes |= simd.lanes(word, group) << shift;
-        }
-        if let Some(hit) = hits.get_mut(count) {
-            *hit = u64::from(position) | lanes << 16;
-        }
-        count += usize::from(lanes != 0);
-    }
-    count
+struct Hits<'w> {
+    chunk: Chunk<'w>,
+    positions: &'w [u16],
+    groups: &'w [Lanes],
+    /// A position, and above its 16 bits the lanes.
+    hits: &'w mut [u64],
 }
 
-/// The last `N` bytes up to and with a position of a chunk; zeros before the first byte.
-#[inline(always)]
-fn last_bytes<const N: usize>(chunk: Chunk<'_>, at: usize) -> [u8; N] {
-    let end = chunk.start + at + 1;
-    let bytes = chunk.bytes.get(end.wrapping_sub(N)..);
-    match bytes.and_then(<[u8]>::first_chunk) {
-        Some(bytes) => *bytes,
-        None => first_bytes(chunk.bytes.get(..end).unwrap_or_default()),
+impl Work for Hits<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let groups = self.groups;
+        match *groups {
+            [one] => self.find(simd, &[one]),
+            [one, two] => self.find(simd, &[one, two]),
+            _ => self.find(simd, groups),
+        }
     }
 }
 
-#[cold]
-fn first_bytes<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut last = [0; N];
-    let both = last.iter_mut().rev().zip(bytes.iter().rev());
-    both.for_each(|(to, from)| *to = *from);
-    last
+impl Hits<'_> {
+    #[inline(always)]
+    fn find<S: Simd>(self, simd: S, groups: &(impl AsRef<[Lanes]> + ?Sized)) -> usize {
+        let mut count = 0;
+        for &position in self.positions {
+            let word = u32::from_le_bytes(self.chunk.last(usize::from(position)));
+            let mut lanes = 0;
+            for (group, shift) in groups.as_ref().iter().zip((0..).step_by(LANES)) {
+                lanes |= simd.lanes(word, group) << shift;
+            }
+            if let Some(hit) = self.hits.get_mut(count) {
+                *hit = u64::from(position) | lanes << 16;
+            }
+            // What fits no lane at all is not behind a quote, and makes its line odd.
+            count += usize::from(lanes != COLON);
+        }
+        count
+    }
 }
 
 /// The line that the third pass is in. Positions count from the beginning of the chunk.
@@ -369,8 +404,6 @@ struct Line {
     /// Where the innermost open bracket leads.
     place: Place,
     depth: usize,
-    /// What the open brackets stand in, outermost first.
-    stack: [Frame; MAX_DEPTH],
     is_odd: bool,
     /// Where the value of a wanted key begins that may be an object or an array.
     awaited: Frame,
@@ -389,11 +422,7 @@ struct Frame {
 
 /// Outside of brackets.
 const OUTSIDE: Place = Place::MAX;
-/// An object that no wanted path leads to.
-const OTHER_OBJECT: Place = Place::MAX - 1;
 const ARRAY: Place = Place::MAX - 2;
-
-const NO_FIELD: u16 = u16::MAX;
 
 const NO_FRAME: Frame = Frame {
     at: usize::MAX,
@@ -407,7 +436,6 @@ impl Line {
             start: 0,
             place: OUTSIDE,
             depth: 0,
-            stack: [NO_FRAME; MAX_DEPTH],
             is_odd: false,
             awaited: NO_FRAME,
         }
@@ -427,12 +455,14 @@ impl Line {
     }
 
     #[inline(always)]
-    fn bracket(&mut self, chunk: Chunk<'_>, at: usize, block: &mut Block) {
-        let byte = chunk
-            .bytes
-            .get(chunk.start + at)
-            .copied()
-            .unwrap_or_default();
+    fn bracket(
+        &mut self,
+        chunk: Chunk<'_>,
+        at: usize,
+        stack: &mut [Frame; MAX_DEPTH],
+        block: &mut Block,
+    ) {
+        let byte = chunk.byte(at);
         if matches!(byte, b'{' | b'[') {
             let mut inside = match self.awaited.at == at {
                 true => self.awaited,
@@ -443,7 +473,7 @@ impl Line {
             if byte == b'[' {
                 inside.place = ARRAY;
             }
-            match self.stack.get_mut(self.depth) {
+            match stack.get_mut(self.depth) {
                 Some(frame) => {
                     *frame = Frame {
                         at,
@@ -457,10 +487,7 @@ impl Line {
             }
             return;
         }
-        let frame = self
-            .depth
-            .checked_sub(1)
-            .and_then(|top| self.stack.get(top));
+        let frame = self.depth.checked_sub(1).and_then(|top| stack.get(top));
         let Some(&frame) = frame else {
             self.is_odd = true;
             return;
@@ -477,17 +504,22 @@ impl Line {
     fn key<S: Simd>(
         &mut self,
         simd: S,
-        chunk: Chunk<'_>,
-        (at, lanes): (usize, u64),
+        (chunk, stops): (Chunk<'_>, &[u8]),
+        (at, mut lanes): (usize, u64),
         dictionary: &Dictionary,
         block: &mut Block,
     ) {
-        let tail = u128::from_le_bytes(last_bytes(chunk, at));
-        for edge in dictionary.edges(lanes) {
-            if edge.from == self.place && edge.fits(tail, chunk.bytes, chunk.start + at) {
-                self.value(simd, chunk, at + 1, edge, block);
-                return;
+        lanes &= !COLON;
+        self.is_odd |= lanes == 0;
+        let tail = chunk.tail(at);
+        while lanes != 0 {
+            for edge in dictionary.edges(lanes) {
+                if edge.from == self.place && edge.fits(tail, chunk.bytes, LEAD + at) {
+                    self.value(simd, (chunk, stops), at + 1, edge, block);
+                    return;
+                }
             }
+            lanes &= lanes - 1;
         }
     }
 
@@ -496,48 +528,39 @@ impl Line {
     fn value<S: Simd>(
         &mut self,
         simd: S,
-        chunk: Chunk<'_>,
+        (chunk, stops): (Chunk<'_>, &[u8]),
         mut at: usize,
         edge: &Edge,
         block: &mut Block,
     ) {
-        let byte = |at: usize| chunk.bytes.get(chunk.start + at).copied().unwrap_or(b'\n');
-        while matches!(byte(at), b' ' | b'\t' | b'\r') {
+        let mut first = chunk.byte(at);
+        while first <= b' ' && matches!(first, b' ' | b'\t' | b'\r') {
             at += 1;
+            first = chunk.byte(at);
         }
-        let first = byte(at);
-        if matches!(first, b'{' | b'[') {
+        if first == b'"' && edge.field != NO_FIELD {
+            let field = usize::from(edge.field);
+            let end = string_end(stops, at + 1);
+            if chunk.byte(end) == b'"' {
+                block.put(field, self.cell(at + 1, end));
+            } else {
+                self.is_odd |= !unescape(chunk, at + 1, field, block);
+            }
+        } else if first | 0x20 == b'{' {
             self.awaited = Frame {
                 at,
-                place: edge.to.unwrap_or(OTHER_OBJECT),
-                field: edge.field.unwrap_or(NO_FIELD),
+                place: edge.to,
+                field: edge.field,
             };
-            return;
-        }
-        let Some(field) = edge.field.map(usize::from) else {
-            return;
-        };
-        if first != b'"' {
+        } else if edge.field != NO_FIELD {
             let end = literal_end(simd, chunk, at);
             self.is_odd |= end == at;
-            let is_null = first == b'n'
-                && end - at == 4
-                && byte(at + 3) == b'l'
-                && byte(at + 1) == b'u'
-                && byte(at + 2) == b'l';
-            block.put(
-                field,
-                if is_null {
-                    Cell::NULL
-                } else {
-                    self.cell(at, end)
-                },
-            );
-            return;
-        }
-        match string_end(simd, chunk, at + 1) {
-            Some(end) => block.put(field, self.cell(at + 1, end)),
-            None => self.is_odd |= !unescape(chunk, at + 1, field, block),
+            let is_null = end - at == 4 && chunk.last(end - 1) == *b"null";
+            let cell = match is_null {
+                true => Cell::NULL,
+                false => self.cell(at, end),
+            };
+            block.put(usize::from(edge.field), cell);
         }
     }
 
@@ -551,55 +574,43 @@ impl Line {
 /// The end of the number or literal at `at`.
 #[inline(always)]
 fn literal_end<S: Simd>(simd: S, chunk: Chunk<'_>, mut at: usize) -> usize {
-    let rest = |at: usize| {
-        chunk
-            .bytes
-            .get(chunk.start + at..chunk.end)
-            .unwrap_or_default()
-    };
     // A chunk ends with a newline: the loop stops before it leaves the chunk.
-    while let Some(bytes) = rest(at).first_chunk() {
+    while let Some(bytes) = chunk.from(at).first_chunk() {
         match simd.literal_ends(bytes) {
             0 => at += bytes.len(),
             ends => return at + ends.trailing_zeros() as usize,
         }
     }
-    let len = rest(at)
-        .iter()
-        .position(|byte| matches!(byte, b',' | b'}' | b']' | ..=b' '));
-    at + len.unwrap_or_default()
+    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | ..=b' ');
+    at + chunk.from(at).iter().position(is_end).unwrap_or_default()
 }
 
-/// The end of the string whose first byte is at `at`; none if it has a backslash or no end.
+/// The first quote or backslash at or after `at`.
 #[inline(always)]
-fn string_end<S: Simd>(simd: S, chunk: Chunk<'_>, mut at: usize) -> Option<usize> {
-    let rest = |at: usize| chunk.bytes.get(chunk.start + at..).unwrap_or_default();
-    while chunk.start + at < chunk.end {
-        let text = rest(at);
-        // A block may reach beyond the chunk: a string that ends there is not of this line, which
-        // is odd then.
-        let Some(bytes) = text.first_chunk() else {
-            let len = text.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-            return (text.get(len) == Some(&b'"')).then_some(at + len);
-        };
-        let quotes = simd.equal(bytes, b'"');
-        match quotes | simd.equal(bytes, b'\\') {
-            0 => at += BLOCK,
-            both => {
-                let first = both & both.wrapping_neg();
-                return (quotes & first != 0).then(|| at + both.trailing_zeros() as usize);
-            }
+fn string_end(stops: &[u8], at: usize) -> usize {
+    let word = |byte: usize| {
+        let stops = stops.get(byte..).and_then(<[u8]>::first_chunk);
+        stops.map_or(u64::MAX, |stops| u64::from_le_bytes(*stops))
+    };
+    let mut byte = at / 8;
+    let first = word(byte) >> (at % 8);
+    if first != 0 {
+        return at + first.trailing_zeros() as usize;
+    }
+    loop {
+        byte += 8;
+        let next = word(byte);
+        if next != 0 {
+            return byte * 8 + next.trailing_zeros() as usize;
         }
     }
-    None
 }
 
 /// Sets a field to the string whose first byte is at `at`, without its escapes; not if it has no end
 /// or an escape that JSON does not have.
 #[cold]
 fn unescape(chunk: Chunk<'_>, at: usize, field: usize, block: &mut Block) -> bool {
-    let text = chunk.bytes.get(chunk.start + at..chunk.end);
-    let text = text.unwrap_or_default();
+    let text = chunk.text().get(at..).unwrap_or_default();
     let mut ended = None;
     let place = block.arena_place(|arena| ended = escape::json_string(text, arena));
     block.set(field, place);
