@@ -1,7 +1,5 @@
 //! Lines to rows: the loop that all engines share.
 
-#[cfg(feature = "json")]
-mod dictionary;
 mod escape;
 #[cfg(feature = "json")]
 mod json;
@@ -11,7 +9,7 @@ mod project;
 pub(crate) mod walk;
 
 #[cfg(feature = "json")]
-pub(crate) use dictionary::Dictionary;
+pub(crate) use project::Dictionary;
 
 use std::ops::Range;
 

@@ -4,6 +4,9 @@
 //! `{"a.b":1}`. All are found, as a walk through the whole document would join them: a [`Place`] is
 //! what the path says so far, and from each place the keys that lead further are [`Edge`]s.
 
+use std::cmp::Reverse;
+
+use super::{Chunk, LEAD};
 use crate::{
     format::Field,
     limits::MAX_FLATTEN_DEPTH,
@@ -21,6 +24,9 @@ pub(super) const OTHER_OBJECT: Place = Place::MAX - 1;
 
 /// No column: the value is wanted for what is inside it.
 pub(super) const NO_FIELD: u16 = u16::MAX;
+
+/// No edge.
+pub(super) const NO_EDGE: u16 = u16::MAX;
 
 /// Most groups of lanes: a hit has 48 bits for them.
 const MAX_GROUPS: usize = 3;
@@ -138,8 +144,12 @@ impl Dictionary {
             !key.bytes()
                 .any(|byte| matches!(byte, b'"' | b'\\' | ..b' '))
         });
-        found.sort_by_key(|(_, edge)| edge.lane());
-        u16::try_from(found.len()).ok()?;
+        // Keys inside objects first: those with the same end that stand outside have a dot in them,
+        // which is rare.
+        found.sort_by_key(|(_, edge)| (edge.lane(), Reverse(edge.from)));
+        u16::try_from(found.len())
+            .ok()
+            .filter(|&len| len < NO_EDGE)?;
         let mut groups = vec![Lanes::NONE];
         let mut lanes = vec![(0, 0); FIRST_KEY_LANE];
         let top = |byte: u8| u32::from(byte) << 24;
@@ -175,15 +185,32 @@ impl Dictionary {
         &self.groups
     }
 
-    /// The edges that the lowest of a hit's lanes may have found.
     #[inline(always)]
-    pub(super) fn edges(&self, lanes: u64) -> &[Edge] {
-        let lane = lanes.trailing_zeros() as usize;
-        let edges = self.lanes.get(lane).and_then(|&(from, to)| {
-            let range = usize::from(from)..usize::from(to);
-            self.edges.get(range)
-        });
-        edges.unwrap_or_default()
+    pub(super) fn edge(&self, edge: u16) -> Option<&Edge> {
+        self.edges.get(usize::from(edge))
+    }
+
+    /// The edge of the key whose colon is a hit, from a place.
+    #[inline(always)]
+    pub(super) fn find(
+        &self,
+        from: Place,
+        (chunk, at): (Chunk<'_>, usize),
+        lanes: u64,
+    ) -> Option<u16> {
+        let mut lanes = lanes & !COLON;
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            let &(first, end) = self.lanes.get(lane)?;
+            for at_edge in first..end {
+                let edge = self.edge(at_edge)?;
+                if edge.from == from && edge.fits(chunk.tail(at), chunk.bytes, LEAD + at) {
+                    return Some(at_edge);
+                }
+            }
+            lanes &= lanes - 1;
+        }
+        None
     }
 }
 

@@ -1,0 +1,191 @@
+//! Some keys of JSON lines, without a parse of the rest.
+//!
+//! A chunk of whole lines is gone through three times while it is in the nearest cache:
+//!
+//! 1. Block by block: quotes and what is inside strings, then the positions of colons, brackets and
+//!    newlines outside of them.
+//! 2. Position by position, without a branch: the eight bytes up to it are compared with the ends of
+//!    all wanted keys. Those that fit, brackets and newlines are kept as hits.
+//! 3. Hit by hit: the nesting, the whole key and its value.
+//!
+//! A line is *odd*, and left to the full parse, if
+//! - it does not begin with `{` and end with `}`, or its brackets do not pair up, or they nest deeper
+//!   than [`MAX_DEPTH`], or it ends inside a string,
+//! - a colon does not follow a quote, or a key has an escape, or a backslash is outside strings,
+//! - a wanted value is empty or has an escape that JSON does not have,
+//! - it is longer than [`MAX_CHUNK`].
+//!
+//! That depends on the line alone, never on its neighbours or the kernel.
+
+mod dictionary;
+mod index;
+mod rows;
+mod shape;
+
+use std::ops::Range;
+
+pub(crate) use dictionary::Dictionary;
+
+use self::{
+    index::{Hits, Positions},
+    rows::Rows,
+    shape::Shape,
+};
+use crate::{
+    batch::Block,
+    scan::{BLOCK, Chosen, run as run_on},
+};
+
+/// Bytes that are gone through together, if a line ends in them.
+const CHUNK: usize = 32 << 10;
+
+/// Longest line, its ending included, that is not left to the full parse. A position in a chunk takes
+/// 16 bits.
+const MAX_CHUNK: usize = 1023 * BLOCK;
+
+/// Deepest nesting that is not left to the full parse.
+const MAX_DEPTH: usize = 64;
+
+/// Tokenizes the lines of `range` into the fixed columns of `block`. `full` is given the odd lines,
+/// without their endings, and those longer than `line_limit`; it writes them to the block.
+pub(super) fn run(
+    kernel: Chosen,
+    dictionary: &Dictionary,
+    line_limit: usize,
+    (input, range): (&[u8], Range<usize>),
+    block: &mut Block,
+    mut full: impl FnMut(Range<usize>, &mut Block),
+) {
+    let room = range.len().min(MAX_CHUNK) + BLOCK;
+    let mut positions = vec![0; room];
+    let mut hits = vec![0; room];
+    let mut stops = vec![0; room / 8 + 16];
+    let mut odd = vec![0; room];
+    let mut shape = Shape::default();
+    let input = input.get(..range.end).unwrap_or(input);
+    let mut start = range.start;
+    while let Some(rest) = input.get(start..).filter(|rest| !rest.is_empty()) {
+        let near = rest.get(..CHUNK).unwrap_or(rest);
+        let last = memchr::memrchr(b'\n', near).or_else(|| {
+            let far = rest.get(..MAX_CHUNK).unwrap_or(rest);
+            memchr::memchr(b'\n', far)
+        });
+        // The last line may have no newline.
+        let end = last.map_or(rest.len(), |last| last + 1);
+        if last.is_none() && end >= MAX_CHUNK {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(end);
+            full(start..start + without_cr(rest, 0..end), block);
+            start += end + 1;
+            continue;
+        }
+        let copy;
+        let chunk = match start.checked_sub(LEAD) {
+            Some(before) if last.is_some() => Chunk {
+                bytes: input.get(before..).unwrap_or_default(),
+                len: end,
+                base: start,
+            },
+            _ => {
+                let text = rest.get(..end).unwrap_or_default();
+                let newline: &[u8] = if last.is_none() { b"\n" } else { b"" };
+                copy = [&[b' '; LEAD], text, newline].concat();
+                Chunk {
+                    bytes: &copy,
+                    len: copy.len() - LEAD,
+                    base: start,
+                }
+            }
+        };
+        let counts = run_on(
+            kernel,
+            Positions {
+                text: chunk.text(),
+                positions: &mut positions,
+                stops: &mut stops,
+                odd: &mut odd,
+            },
+        );
+        let count = run_on(
+            kernel,
+            Hits {
+                chunk,
+                positions: positions.get(..counts.positions).unwrap_or_default(),
+                groups: dictionary.groups(),
+                hits: &mut hits,
+            },
+        );
+        let fill = Rows {
+            chunk,
+            hits: hits.get(..count).unwrap_or_default(),
+            stops: &stops,
+            odd: odd.get(..counts.odd).unwrap_or_default(),
+            dictionary,
+            line_limit,
+            block: &mut *block,
+            shape: &mut shape,
+            full: &mut full,
+        };
+        run_on(kernel, fill);
+        start += end;
+        if start - range.start == end {
+            // Lines are of much the same length.
+            block.expect_rows(end, input.len() - start);
+        }
+    }
+}
+
+/// Bytes of a chunk that come before its first line, so that what is before a position can be loaded.
+const LEAD: usize = 16;
+
+/// Whole lines. Positions count from the beginning of the first one.
+#[derive(Clone, Copy)]
+struct Chunk<'c> {
+    /// The lines with [`LEAD`] bytes before them, and what comes after them.
+    bytes: &'c [u8],
+    len: usize,
+    /// Where the first line begins in the input.
+    base: usize,
+}
+
+impl<'c> Chunk<'c> {
+    fn text(self) -> &'c [u8] {
+        let text = self.bytes.get(LEAD..LEAD + self.len);
+        text.unwrap_or_default()
+    }
+
+    /// The bytes from a position on, beyond the lines as well.
+    #[inline(always)]
+    fn from(self, at: usize) -> &'c [u8] {
+        self.bytes.get(LEAD + at..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn byte(self, at: usize) -> u8 {
+        self.bytes.get(LEAD + at).copied().unwrap_or(b'\n')
+    }
+
+    /// The last sixteen bytes up to and with a position.
+    #[inline(always)]
+    fn tail(self, at: usize) -> [u64; 2] {
+        let tail = u128::from_le_bytes(self.last(at));
+        [tail as u64, (tail >> 64) as u64]
+    }
+
+    /// The last bytes up to and with a position.
+    #[inline(always)]
+    fn last<const N: usize>(self, at: usize) -> [u8; N] {
+        let bytes = self.bytes.get(LEAD + 1 - N + at..LEAD + 1 + at);
+        match bytes.and_then(<[u8]>::first_chunk) {
+            Some(bytes) => *bytes,
+            None => [0; N],
+        }
+    }
+}
+
+/// The end of a line without the CR of its ending.
+fn without_cr(bytes: &[u8], line: Range<usize>) -> usize {
+    let ends = bytes
+        .get(line.clone())
+        .is_some_and(|line| line.ends_with(b"\r"));
+    line.end - usize::from(ends)
+}
