@@ -5,11 +5,11 @@
 use opsbox_log::{Batch, Format, Kernel, Parser, Span};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-fn cases(cases: u32) -> ProptestConfig {
+fn cases(at_least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
     ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
+        cases: default.cases.max(at_least),
+        ..default
     }
 }
 
@@ -89,9 +89,8 @@ fn scalar() -> impl Strategy<Value = String> {
         "/",
         "\u{7f}",
     ]);
-    let string = (vec(pieces, 0..6), 0_u8..12).prop_map(|(pieces, escape)| {
-        quoted(&pieces.concat().replace('\u{1f600}', "😀"), escape.max(1))
-    });
+    let string = (vec(pieces, 0..6), 0_u8..12)
+        .prop_map(|(pieces, escape)| quoted(&pieces.concat(), escape.max(1)));
     let long = (50_usize..200).prop_map(|len| format!("\"{}\"", "x".repeat(len)));
     let other = select(vec![
         "null",
@@ -267,6 +266,180 @@ proptest! {
         for kernel in kernels() {
             let found = outcomes(&parser(&selection).kernel(kernel).parse(&log));
             prop_assert_eq!(&found, &alone, "{} {:?}\n{}", kernel, selection, log.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn lines_that_look_alike_are_told_from_those_that_nearly_do(
+        line in object(value()),
+        others in vec(
+            prop_oneof![object(value()).prop_map(String::into_bytes), broken(object(value()))],
+            2..5,
+        ),
+        changed in broken(object(value())),
+        order in vec(0_usize..12, 1..120),
+        selection in selection(),
+    ) {
+        let mut log = Vec::new();
+        for at in order {
+            let line = match at {
+                0 => &changed,
+                at => others.get(at - 1).map_or(line.as_bytes(), Vec::as_slice),
+            };
+            log.extend_from_slice(line);
+            log.push(b'\n');
+        }
+        let parser = parser(&selection);
+        let lines = log.split_inclusive(|&byte| byte == b'\n');
+        let alone: Vec<_> = lines.flat_map(|line| outcomes(&parser.parse(line))).collect();
+        for kernel in kernels() {
+            let found = outcomes(&parser.clone().kernel(kernel).parse(&log));
+            prop_assert_eq!(&found, &alone, "{} {:?}\n{}", kernel, selection, log.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn logfmt_has_the_values_of_all_columns(
+        pairs in vec((select(vec!["a", "b", "ab", "ts", "a.b"]), logfmt_value()), 1..8),
+        names in prop::sample::subsequence(vec!["a", "b", "a.b", "ts", "x"], 1..=5).prop_shuffle(),
+    ) {
+        let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}{value}")).collect();
+        let line = pairs.join(" ");
+        let format = Format::preset("logfmt").unwrap();
+        let all = Parser::new(format.clone()).parse(&line);
+        let some = Parser::new(format.select(&names).unwrap()).parse(&line);
+        prop_assert_eq!(all.len(), some.len(), "{}", line);
+        for (all, some) in all.records().zip(some.records()) {
+            for (index, name) in names.iter().enumerate() {
+                prop_assert_eq!(all.get(name), some.get_at(index), "{} of {}", name, line);
+            }
+        }
+        let reason = |batch: &Batch<&String>| {
+            batch.unmatched().next().map(|line| line.reason())
+        };
+        prop_assert_eq!(reason(&all), reason(&some));
+    }
+}
+
+fn logfmt_value() -> impl Strategy<Value = String> {
+    let text = vec(
+        select(vec!["x", "\\n", "\\\"", "é", " ", "=", "\\u00e9", "\\q"]),
+        0..5,
+    );
+    let quoted = text.prop_map(|text| format!("=\"{}\"", text.concat()));
+    let bare = select(vec!["", "=", "=1", "=a=b", "=\"open", "=x\"y"]);
+    prop_oneof![3 => quoted, 2 => bare.prop_map(str::to_owned)]
+}
+
+/// The values of one line, `-` for none; or that it is no row.
+fn values(selection: &[&str], line: &str) -> String {
+    let found = kernels().map(|kernel| {
+        let batch = parser(selection).kernel(kernel).parse(line);
+        let Some(record) = batch.record(0) else {
+            return "no row".to_owned();
+        };
+        let values = record.iter().map(|(_, value)| {
+            value.map_or_else(
+                || "-".to_owned(),
+                |value| String::from_utf8_lossy(value).into_owned(),
+            )
+        });
+        values.collect::<Vec<_>>().join("|")
+    });
+    let mut found: Vec<_> = found.collect();
+    found.dedup();
+    assert_eq!(found.len(), 1, "{line}");
+    found.pop().unwrap()
+}
+
+#[test]
+fn values_are_as_documented() {
+    let selection = ["a", "b.c"];
+    for (line, expected) in [
+        (r#"{"a":"x","b":{"c":1}}"#, "x|1"),
+        (r#"{"b":{"c":1.5e3},"a":true}"#, "true|1.5e3"),
+        (r#"{"b.c":"dotted"}"#, "-|dotted"),
+        (r#"{"a":null,"b":{"d":{"c":1}}}"#, "-|-"),
+        (r#"{"a":1,"a":2}"#, "2|-"),
+        (r#"{"a":1,"a":null}"#, "-|-"),
+        (r#"{"b":{"c":1},"b.c":2}"#, "-|2"),
+        (
+            r#"{"a":{"b":[1, {"a":2}]},"b":[{"c":1}]}"#,
+            r#"{"b":[1, {"a":2}]}|-"#,
+        ),
+        (r#"{"\u0061":1,"b":{"\u0063":2}}"#, "1|2"),
+        (
+            r#"{"x":"\"a\":1","a":"\"b\":{\"c\":2}"}"#,
+            r#""b":{"c":2}|-"#,
+        ),
+        (r#" { "a" : 1 , "b" : { "c" : [ ] } } "#, "1|[ ]"),
+        (r#"{"a": "x", "b": {"c": 2}}"#, "x|2"),
+        (r#"{"ba":1,"aa":2,"":3,"bb.c":4,"b.cc":5}"#, "-|-"),
+        (r#"{"a":"","b":{"c":""}}"#, "|"),
+        ("{}", "-|-"),
+        // Not JSON, but not where it is looked at.
+        (r#"{"a":"x","z":tru,"b":{"c":1x}}"#, "x|1x"),
+        (r#"{"z" "a":1}"#, "1|-"),
+        // Not JSON, and seen to be so.
+        (r#"{"a":1"#, "no row"),
+        (r#"{"a":1}}"#, "no row"),
+        (r#"{"a":1]"#, "no row"),
+        (r#"{"a":[1}"#, "no row"),
+        (r#"{"a":1}{"a":2}"#, "no row"),
+        (r#"{"a":"x}"#, "no row"),
+        (r#"{"a":}"#, "no row"),
+        (r#"{"a":"\x"}"#, "no row"),
+        (r#"{"a":"\ud800"}"#, "no row"),
+        (r#"{a:1}"#, "no row"),
+        (r#"{"z":\"a"}"#, "no row"),
+        ("[1]", "no row"),
+        ("", "no row"),
+    ] {
+        assert_eq!(values(&selection, line), expected, "{line}");
+        assert_eq!(
+            values(&selection, &format!("{line}\r\n")),
+            expected,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn long_lines_and_many_of_them() {
+    // Around the sizes of chunks, of places that take 16 bits, and of the longest line.
+    for pad in [
+        16_320, 32_700, 32_768, 65_400, 65_440, 65_470, 65_536, 70_000, 200_000,
+    ] {
+        for more in (0..40).step_by(3) {
+            let text = "x".repeat(pad + more);
+            let line = format!("{{\"a\":\"{text}\",\"b\":{{\"c\":{more}}}}}");
+            let log = format!("{{\"a\":1}}\n{line}\n{{\"a\":2}}\n{line}");
+            let batch = parser(&["a", "b.c"]).parse(&log);
+            let values: Vec<_> = batch.records().map(|record| record.get_at(0)).collect();
+            let text = Some(text.as_bytes());
+            assert_eq!(values, [Some(&b"1"[..]), text, Some(b"2"), text]);
+            let last = batch.record(3).unwrap();
+            assert_eq!(last.get("b.c"), Some(more.to_string().as_bytes()));
+        }
+    }
+    let parser = parser(&["a"]).max_line_bytes(7);
+    let batch = parser.parse("{\"a\":1}\r\n{\"a\":22}\n{\"a\":3}");
+    assert_eq!((batch.len(), batch.unmatched().len()), (2, 1));
+}
+
+#[test]
+fn more_paths_than_can_be_looked_for() {
+    let paths: Vec<_> = (0..200).map(|path| format!("key{path}.in{path}")).collect();
+    let pairs: Vec<_> = (0..200)
+        .map(|path| format!("\"key{path}\":{{\"in{path}\":{path}}}"))
+        .collect();
+    let line = format!("{{{}}}", pairs.join(","));
+    for count in [1, 5, 20, 45, 46, 200] {
+        let paths: Vec<_> = paths.iter().take(count).map(String::as_str).collect();
+        let batch = parser(&paths).parse(&line);
+        let record = batch.record(0).unwrap();
+        for (path, (_, value)) in record.iter().enumerate() {
+            assert_eq!(value, Some(path.to_string().as_bytes()));
         }
     }
 }

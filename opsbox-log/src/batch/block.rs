@@ -77,6 +77,17 @@ pub(crate) enum Place {
     Arena(Range<usize>),
 }
 
+/// What the values under a key are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Columns are those that are found.
+    Discovered,
+    /// The fixed column of this index.
+    Field(usize),
+    /// No fixed column.
+    No,
+}
+
 /// An unmatched line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnmatchedMark {
@@ -190,6 +201,7 @@ impl Block {
 
     /// Begins a row of fixed columns without values. Rows that are begun twice are one.
     #[inline(always)]
+    #[cfg(feature = "json")]
     pub(crate) fn open(&mut self) {
         if let Columns::Fixed(fields) = &self.columns {
             self.cells
@@ -199,6 +211,7 @@ impl Block {
 
     /// Sets the cell of a field of the row that was [begun](Self::open), in place of what was there.
     #[inline(always)]
+    #[cfg(feature = "json")]
     pub(crate) fn put(&mut self, field: usize, cell: Cell) {
         if let Some(slot) = self.cells.get_mut(self.mark.cells + field) {
             *slot = cell;
@@ -206,6 +219,7 @@ impl Block {
     }
 
     /// Makes room for the rows of `left` bytes of lines like those so far, of `seen` bytes.
+    #[cfg(feature = "json")]
     pub(crate) fn expect_rows(&mut self, seen: usize, left: usize) {
         let times = (left / seen.max(1)).saturating_add(1);
         let room = |len: usize| len.saturating_mul(times).min(left);
@@ -217,43 +231,44 @@ impl Block {
 
     /// Ends a row that was [begun](Self::open), of the line that begins at `start`.
     #[inline(always)]
+    #[cfg(feature = "json")]
     pub(crate) fn close(&mut self, start: usize) {
         if self.wide.len() > self.mark.wide {
             return self.commit(start);
         }
         // Blocks are shorter than 4 GiB.
-        self.lines.push((start - self.base) as u32);
+        let start = u32::try_from(start - self.base).unwrap_or(u32::MAX);
+        self.lines.push(start);
         self.mark.cells = self.cells.len();
     }
 
-    /// Whether values under a key have a column.
-    pub(crate) fn wants(&self, name: &str) -> bool {
+    /// What values under a key are for.
+    pub(crate) fn column(&self, name: &str) -> Wanted {
         match &self.columns {
-            Columns::Discovered(_) => true,
-            Columns::Fixed(fields) => fields.iter().any(|field| field.name() == name),
+            Columns::Discovered(_) => Wanted::Discovered,
+            Columns::Fixed(fields) => {
+                let found = fields.iter().position(|field| field.name() == name);
+                found.map_or(Wanted::No, Wanted::Field)
+            }
         }
     }
 
-    /// Whether the columns are those that are found.
-    pub(crate) fn discovers(&self) -> bool {
-        matches!(self.columns, Columns::Discovered(_))
+    pub(crate) fn arena_len(&self) -> usize {
+        self.arena.len()
     }
 
-    /// Adds a place under a key: a column that is found, or one of the fixed ones. Other keys of
-    /// fixed columns are left out.
+    /// Takes back what the line being written put into the arena from here on.
+    pub(crate) fn truncate_arena(&mut self, len: usize) {
+        self.arena.truncate(len.max(self.mark.arena));
+    }
+
+    /// Adds a place under a key as a column that is found. Fixed columns are [set](Self::set).
     pub(crate) fn push_named(&mut self, name: &str, place: Place) -> Result<(), Reason> {
         let position = self.cells.len() - self.mark.cells;
-        match &mut self.columns {
-            Columns::Discovered(columns) => {
-                let id = columns.id(name, position)?;
-                columns.ids.push(id);
-                self.push(place);
-            }
-            Columns::Fixed(fields) => {
-                if let Some(at) = fields.iter().position(|field| field.name() == name) {
-                    self.set(at, place);
-                }
-            }
+        if let Columns::Discovered(columns) = &mut self.columns {
+            let id = columns.id(name, position)?;
+            columns.ids.push(id);
+            self.push(place);
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(crate) const BLOCK: usize = 64;
 /// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
 pub(crate) trait Simd: Copy {
     /// What [`json`](Self::json) compares with, kept in registers through a loop.
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
     type JsonBytes: Copy;
 
     /// The bytes that are equal to `byte`.
@@ -46,21 +47,26 @@ pub(crate) trait Simd: Copy {
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
 
     /// Makes ready for [`json`](Self::json).
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
     fn json_bytes(self) -> Self::JsonBytes;
 
     /// The bytes that mean something in JSON.
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
     fn json(self, bytes: Self::JsonBytes, block: &[u8; BLOCK]) -> JsonMasks;
 
     /// The lanes that `word` fits.
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
     fn lanes(self, word: u32, lanes: &Lanes) -> u64;
 
     /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
     /// space.
+    #[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
     fn literal_ends(self, bytes: &[u8; 16]) -> u32;
 }
 
 /// The bytes of a block that mean something in JSON, inside strings or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
 pub(crate) struct JsonMasks {
     pub(crate) quote: u64,
     pub(crate) backslash: u64,
@@ -69,17 +75,27 @@ pub(crate) struct JsonMasks {
     pub(crate) structural: u64,
 }
 
+/// At the low half of each structural byte of JSON that byte, with the bit set that tells `[` from `{`;
+/// elsewhere a byte without that bit.
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
+const STRUCTURAL: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b':', b'{', 0, b'}', 0, 0];
+
 /// Sixteen words to look for at once: what a lane's mask leaves of a word is compared with its value.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
 pub(crate) struct Lanes {
     values: [u32; LANES],
     masks: [u32; LANES],
 }
 
 /// Words in [`Lanes`].
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
 pub(crate) const LANES: usize = 16;
 
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "for JSON"))]
 impl Lanes {
     /// Lanes that no word fits.
     pub(crate) const NONE: Self = Self {

@@ -4,7 +4,7 @@
 use simd_json::{Buffers, Node, Tape, fill_tape};
 
 use crate::{
-    batch::{Block, Place},
+    batch::{Block, Place, Wanted},
     limits::{MAX_FLATTEN_DEPTH, MAX_JSON_DEPTH},
     unmatched::Reason,
 };
@@ -123,16 +123,16 @@ impl<'w> Walk<'w> {
     fn value(&mut self, depth: usize) -> Result<(), Reason> {
         let start = self.offset()?;
         let node = self.node()?;
-        let wanted = self.rows.wants(self.path);
+        let wanted = self.rows.column(self.path);
         let cell = match node {
             Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
                 let path = self.path.len();
                 let end = self.object(len, depth + 1)?;
                 self.path.truncate(path);
-                if !wanted || self.rows.discovers() {
-                    return Ok(());
+                if let Wanted::Field(field) = wanted {
+                    self.rows.set(field, Place::Line(start..end + 1));
                 }
-                Place::Line(start..end + 1)
+                return Ok(());
             }
             Node::Object { count, .. } | Node::Array { count, .. } => {
                 self.nodes = self.nodes.get(count..).ok_or(OUT_OF_STEP)?;
@@ -140,12 +140,17 @@ impl<'w> Walk<'w> {
                 Place::Line(start..end + 1)
             }
             // The arena is for values that have a column.
-            Node::String(_) if !wanted => return Ok(()),
+            Node::String(_) if wanted == Wanted::No => return Ok(()),
             Node::String(text) => self.string(start, text),
             Node::Static(simd_json::StaticNode::Null) => Place::Null,
             Node::Static(_) => Place::Line(start..self.literal_end(start)),
         };
-        self.rows.push_named(self.path, cell)
+        match wanted {
+            Wanted::Discovered => return self.rows.push_named(self.path, cell),
+            Wanted::Field(field) => self.rows.set(field, cell),
+            Wanted::No => {}
+        }
+        Ok(())
     }
 
     /// A string: where it stands in the line if it has no escapes, else its text in the arena.

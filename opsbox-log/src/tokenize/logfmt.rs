@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::escape;
 use crate::{
-    batch::{Block, Place},
+    batch::{Block, Place, Wanted},
     unmatched::Reason,
 };
 
@@ -29,16 +29,27 @@ pub(super) fn line(line: &[u8], rows: &mut Block) -> Result<(), Reason> {
         let Some(name) = text(line, &key) else {
             return invalid(key.start, "the key is not UTF-8");
         };
+        let wanted = rows.column(name);
         match line.get(at) {
             Some(b'"') => return invalid(at, "a quote inside a key"),
             Some(b'=') if key.is_empty() => return invalid(at, "a value without a key"),
             Some(b'=') => {
                 pairs += 1;
+                let arena = rows.arena_len();
                 let (cell, end) = value(line, at + 1, rows)?;
-                rows.push_named(name, cell)?;
+                match wanted {
+                    Wanted::Discovered => rows.push_named(name, cell)?,
+                    Wanted::Field(field) => rows.set(field, cell),
+                    // Its escapes were checked, but its text is not kept.
+                    Wanted::No => rows.truncate_arena(arena),
+                }
                 at = end;
             }
-            _ => rows.push_named(name, Place::Line(at..at))?,
+            _ => match wanted {
+                Wanted::Discovered => rows.push_named(name, Place::Line(at..at))?,
+                Wanted::Field(field) => rows.set(field, Place::Line(at..at)),
+                Wanted::No => {}
+            },
         }
     }
     match pairs {
@@ -61,15 +72,16 @@ fn value(line: &[u8], start: usize, rows: &mut Block) -> Result<(Place, usize), 
     let mut at = open;
     let mut escaped = false;
     let close = loop {
-        match line.get(at) {
-            Some(b'"') => break at,
-            Some(b'\\') => {
-                escaped = true;
-                at += 2;
-            }
-            Some(_) => at += 1,
-            None => return Err(invalid(start, "the quote is never closed")),
+        let rest = line.get(at..).unwrap_or_default();
+        let Some(stop) = memchr::memchr2(b'"', b'\\', rest) else {
+            return Err(invalid(start, "the quote is never closed"));
+        };
+        at += stop;
+        if line.get(at) == Some(&b'"') {
+            break at;
         }
+        escaped = true;
+        at += 2;
     };
     let end = close + 1;
     if line.get(end).is_some_and(|&byte| byte > b' ') {

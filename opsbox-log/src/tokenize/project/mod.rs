@@ -17,6 +17,11 @@
 //!
 //! That depends on the line alone, never on its neighbours or the kernel.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a position in a chunk takes 16 bits, and words are taken apart"
+)]
+
 mod dictionary;
 mod index;
 mod rows;
