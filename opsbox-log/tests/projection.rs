@@ -271,21 +271,19 @@ proptest! {
 
     #[test]
     fn lines_that_look_alike_are_told_from_those_that_nearly_do(
-        line in object(value()),
+        (line_text, changed) in object(value())
+            .prop_flat_map(|line| (Just(line.clone()), vec(broken(Just(line)), 3))),
         others in vec(
             prop_oneof![object(value()).prop_map(String::into_bytes), broken(object(value()))],
             2..5,
         ),
-        changed in broken(object(value())),
-        order in vec(0_usize..12, 1..120),
+        order in vec(0_usize..20, 1..120),
         selection in selection(),
     ) {
         let mut log = Vec::new();
         for at in order {
-            let line = match at {
-                0 => &changed,
-                at => others.get(at - 1).map_or(line.as_bytes(), Vec::as_slice),
-            };
+            let line = changed.iter().chain(&others).nth(at);
+            let line = line.map_or(line_text.as_bytes(), Vec::as_slice);
             log.extend_from_slice(line);
             log.push(b'\n');
         }
@@ -440,6 +438,35 @@ fn more_paths_than_can_be_looked_for() {
         let record = batch.record(0).unwrap();
         for (path, (_, value)) in record.iter().enumerate() {
             assert_eq!(value, Some(path.to_string().as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn lines_with_the_hits_of_those_before_but_another_meaning() {
+    let before = r#"{"b":{"c":1},"a":2}"#;
+    for (line, expected) in [
+        (before, Some([Some("2"), Some("1")])),
+        // `b` is no object, and the object is not that of `b`.
+        (r#"{"b":1,"x":{"c":1},"a":2}"#, Some([Some("2"), None])),
+        (r#"{"b":{"x":1},"a":2}"#, Some([Some("2"), None])),
+        (r#"{"b":{"c":3},"ba":4}"#, Some([None, Some("3")])),
+        (r#"{"b":["c",1],"a":2}"#, Some([Some("2"), None])),
+        (r#"{"b":["c":1],"a":2}"#, Some([Some("2"), None])),
+        (r#"{"b":{"c":1],"a":2}"#, None),
+        (r#"{"b":{"c":1{,"a":2}"#, None),
+        (r#"{"b":{"c":1},"a":{}"#, None),
+        (r#"{"b":{"c":1},"a":}"#, None),
+    ] {
+        let log = format!("{}{line}\n{before}\n", format!("{before}\n").repeat(20));
+        for kernel in kernels() {
+            let batch = parser(&["a", "b.c"]).kernel(kernel).parse(&log);
+            let record = batch.record(20).filter(|record| record.line_number() == 21);
+            let values = record.map(|record| [record.get_at(0), record.get_at(1)]);
+            let expected = expected.map(|values| values.map(|value| value.map(str::as_bytes)));
+            assert_eq!(values, expected, "{line}");
+            let last = batch.records().next_back().unwrap();
+            assert_eq!((last.line_number(), last.get("b.c")), (22, Some(&b"1"[..])));
         }
     }
 }
