@@ -5,11 +5,19 @@ use super::{BLOCK, JsonMasks, Lanes, Simd};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
 
-/// The bits of the bytes for which `is` holds.
+/// The bytes that are equal to `byte` when the bits of `or` are set in them.
 #[inline(always)]
-fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let bits = block.iter().zip(0..);
-    bits.fold(0, |mask, (&byte, bit)| mask | u64::from(is(byte)) << bit)
+fn equal(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let all = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let (words, _) = block.as_chunks();
+    words.iter().rev().fold(0, |mask, word| {
+        let differs = (u64::from_le_bytes(*word) | all(or)) ^ all(byte);
+        // The highest bit of each byte that is zero, and no other bit.
+        let zeros = !((differs & LOW) + LOW | differs | LOW);
+        // The product brings the eight bits together in its highest byte, in their order.
+        mask << 8 | (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 impl Simd for Portable {
@@ -17,7 +25,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
-        mask(block, |it| it == byte)
+        equal(block, 0, byte)
     }
 
     #[inline(always)]
@@ -48,7 +56,9 @@ impl Simd for Portable {
             quote: self.equal(block, b'"'),
             backslash: self.equal(block, b'\\'),
             newline: self.equal(block, b'\n'),
-            structural: mask(block, |byte| matches!(byte | 0x20, b'{' | b'}' | b':')),
+            structural: [b':', b'{', b'}']
+                .into_iter()
+                .fold(0, |mask, byte| mask | equal(block, 0x20, byte)),
         }
     }
 

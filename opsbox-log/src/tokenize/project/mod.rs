@@ -4,9 +4,10 @@
 //!
 //! 1. Block by block: quotes and what is inside strings, then the positions of colons, brackets and
 //!    newlines outside of them.
-//! 2. Position by position, without a branch: the eight bytes up to it are compared with the ends of
+//! 2. Position by position, without a branch: the four bytes up to it are compared with the ends of
 //!    all wanted keys. Those that fit, brackets and newlines are kept as hits.
-//! 3. Hit by hit: the nesting, the whole key and its value.
+//! 3. Hit by hit: the nesting, the whole key and its value. A line whose hits are those of the lines
+//!    before needs no look at the nesting.
 //!
 //! A line is *odd*, and left to the full parse, if
 //! - it does not begin with `{` and end with `}`, or its brackets do not pair up, or they nest deeper
@@ -42,7 +43,7 @@ use crate::{
 };
 
 /// Bytes that are gone through together, if a line ends in them.
-const CHUNK: usize = 32 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// Longest line, its ending included, that is not left to the full parse. A position in a chunk takes
 /// 16 bits.
@@ -61,11 +62,7 @@ pub(super) fn run(
     block: &mut Block,
     mut full: impl FnMut(Range<usize>, &mut Block),
 ) {
-    let room = range.len().min(MAX_CHUNK) + BLOCK;
-    let mut positions = vec![0; room];
-    let mut hits = vec![0; room];
-    let mut stops = vec![0; room / 8 + 16];
-    let mut odd = vec![0; room];
+    let mut scratch = Scratch::default();
     let mut shape = Shape::default();
     let input = input.get(..range.end).unwrap_or(input);
     let mut start = range.start;
@@ -101,28 +98,39 @@ pub(super) fn run(
                 }
             }
         };
+        scratch.fit(chunk.len.max(CHUNK.min(range.len())));
+        let Scratch {
+            positions,
+            hits,
+            stops,
+            odd,
+        } = &mut scratch;
         let counts = run_on(
             kernel,
             Positions {
                 text: chunk.text(),
-                positions: &mut positions,
-                stops: &mut stops,
-                odd: &mut odd,
+                positions,
+                stops,
+                odd,
             },
         );
+        // Most bytes are no positions: room for as many as there are stays small.
+        if hits.len() < counts.positions {
+            hits.resize(counts.positions, 0);
+        }
         let count = run_on(
             kernel,
             Hits {
                 chunk,
                 positions: positions.get(..counts.positions).unwrap_or_default(),
                 groups: dictionary.groups(),
-                hits: &mut hits,
+                hits,
             },
         );
-        let fill = Rows {
+        let rows = Rows {
             chunk,
             hits: hits.get(..count).unwrap_or_default(),
-            stops: &stops,
+            stops,
             odd: odd.get(..counts.odd).unwrap_or_default(),
             dictionary,
             line_limit,
@@ -130,11 +138,32 @@ pub(super) fn run(
             shape: &mut shape,
             full: &mut full,
         };
-        run_on(kernel, fill);
+        run_on(kernel, rows);
         start += end;
         if start - range.start == end {
             // Lines are of much the same length.
             block.expect_rows(end, input.len() - start);
+        }
+    }
+}
+
+/// What the passes hand on.
+#[derive(Default)]
+struct Scratch {
+    positions: Vec<u16>,
+    hits: Vec<u64>,
+    stops: Vec<u8>,
+    odd: Vec<u16>,
+}
+
+impl Scratch {
+    /// Makes room for a chunk: for each byte a position, and a block more for stores beyond the last.
+    fn fit(&mut self, len: usize) {
+        let room = len + BLOCK;
+        if self.positions.len() < room {
+            self.positions.resize(room, 0);
+            self.odd.resize(room, 0);
+            self.stops.resize(room / 8 + 16, 0);
         }
     }
 }

@@ -52,8 +52,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
         while !hits.is_empty() {
             let mut known = line.follow(simd, (chunk, stops), hits, shape, dictionary, block);
             if known.is_none() {
-                block.take_back();
-                block.open();
+                block.clear();
                 line.begin(line.start);
                 let learns = shape.misses();
                 let mut count = 0;
