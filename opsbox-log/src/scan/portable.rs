@@ -14,9 +14,9 @@ fn equal(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
     words.iter().rev().fold(0, |mask, word| {
         let differs = (u64::from_le_bytes(*word) | all(or)) ^ all(byte);
         // The highest bit of each byte that is zero, and no other bit.
-        let zeros = !((differs & LOW) + LOW | differs | LOW);
+        let zeros = !(((differs & LOW) + LOW) | differs | LOW);
         // The product brings the eight bits together in its highest byte, in their order.
-        mask << 8 | (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        (mask << 8) | ((zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56)
     })
 }
 
