@@ -2,7 +2,7 @@ mod block;
 mod record;
 mod rows;
 
-pub(crate) use block::{Block, Cell, Place};
+pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
