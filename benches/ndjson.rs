@@ -11,7 +11,10 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opsbox_benches::{data, ratio};
-use opsbox_log::{Batch, Format, Kernel, Parser};
+use opsbox_log::{
+    Batch, Format, Kernel, Parser, Span,
+    types::{parse_float, parse_integer},
+};
 use simd_json::{Buffers, Tape, fill_tape};
 
 const LINES: usize = 50_000;
@@ -66,17 +69,24 @@ struct Request<'b> {
 
 /// Passes each request on, and counts them.
 fn requests<B: AsRef<[u8]>>(batch: &Batch<B>) -> usize {
-    let text = |value| std::str::from_utf8(value).ok();
+    // Both are checked once, not value by value.
+    let input = std::str::from_utf8(batch.input()).expect("generated text");
+    let arena = std::str::from_utf8(batch.arena()).expect("generated text");
     let requests = batch.records().map(|record| {
-        let at = |field| record.get_at(field).and_then(text);
+        let text = |field| match record.span_at(field)? {
+            Span::Input(range) => input.get(range),
+            Span::Arena(range) => arena.get(range),
+            _ => None,
+        };
+        let bytes = |field| record.get_at(field);
         Request {
-            time: at(0),
-            level: at(1),
-            service: at(2),
-            message: at(3),
-            duration_ms: at(4).and_then(|text| text.parse().ok()),
-            method: at(5),
-            status: at(6).and_then(|text| text.parse().ok()),
+            time: text(0),
+            level: text(1),
+            service: text(2),
+            message: text(3),
+            duration_ms: bytes(4).and_then(|value| parse_float(value).ok()),
+            method: text(5),
+            status: bytes(6).and_then(|value| parse_integer(value).ok()?.try_into().ok()),
         }
     });
     requests

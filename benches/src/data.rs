@@ -266,7 +266,7 @@ pub fn requests(lines: usize) -> String {
         if rng.u8(0..10) < 3 {
             rng.shuffle(&mut pairs);
         }
-        writeln!(log, "{{{}}}", pairs.join(",")).unwrap_or_default();
+        log += &format!("{{{}}}\n", pairs.join(","));
     }
     log
 }

@@ -44,6 +44,7 @@ impl Cell {
     }
 
     /// The range in the line.
+    #[inline]
     pub(super) fn range(self) -> Result<Range<usize>, NotNarrow> {
         match self {
             Self::NULL => Err(NotNarrow::Null),

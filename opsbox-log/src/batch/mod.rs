@@ -198,6 +198,7 @@ pub(crate) struct View<'b> {
 }
 
 impl<'b> View<'b> {
+    #[inline]
     pub(crate) fn value(self, row: usize, field: usize) -> Option<&'b [u8]> {
         self.rows.value(self.input, row, field)
     }
