@@ -161,6 +161,16 @@ fn ndjson(criterion: &mut Criterion) {
         "the newline index",
         || newlines(&log),
     );
+    #[cfg(feature = "peers")]
+    {
+        use opsbox_benches::peers::sonic_requests;
+
+        assert_eq!(sonic_requests(&log), LINES);
+        let job = "seven keys to values";
+        ratio(job, "ours", typed, "sonic-rs, borrowed struct", || {
+            sonic_requests(&log)
+        });
+    }
 }
 
 criterion_group!(benches, ndjson);
