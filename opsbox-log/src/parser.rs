@@ -124,11 +124,11 @@ impl Parser {
         self
     }
 
-    /// Checks every byte of `ndjson` lines also where only [some columns](Format::select#json) are
+    /// Checks every byte of `ndjson` lines also where only [some columns](Format::select) are
     /// asked for; without a selection, and for [records of several lines](Self::multiline), that is
     /// always so. A line that is not JSON, or not UTF-8, is unmatched then, wherever its fault is, with
     /// the place of the fault where simd-json knows it. Otherwise what is not selected is skipped, not
-    /// checked: see [what passes](Format::select#json). Lines that are JSON have the same values either
+    /// checked: see [what passes](Format::select). Lines that are JSON have the same values either
     /// way.
     ///
     /// ```
