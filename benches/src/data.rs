@@ -195,6 +195,82 @@ pub fn ndjson(lines: usize) -> String {
     log
 }
 
+/// NDJSON lines of requests, 588 bytes each with the newline, as a service writes them: some twenty
+/// keys, five of them in an object. In three of ten lines the keys are shuffled.
+pub fn requests(lines: usize) -> String {
+    const LINE: usize = 588;
+    let mut rng = Rng::with_seed(SEED);
+    let mut log = String::with_capacity(lines * LINE);
+    let agents = [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+        "okhttp/5.3.0",
+    ];
+    for _ in 0..lines {
+        let path = rng.choice(["orders", "carts/items", "users/me", "search"]);
+        let path = path.unwrap_or_default();
+        let http = [
+            format!(
+                "\"method\":\"{}\"",
+                rng.choice(["GET", "POST", "DELETE"]).unwrap_or_default()
+            ),
+            format!("\"path\":\"/api/v1/{path}/{}\"", rng.u32(..)),
+            format!(
+                "\"status\":{}",
+                rng.choice([200, 200, 200, 204, 404, 500]).unwrap_or(200)
+            ),
+            format!("\"bytes\":{}", rng.u32(0..100_000)),
+            format!(
+                "\"user_agent\":\"{}\"",
+                rng.choice(agents).unwrap_or_default()
+            ),
+        ];
+        let mut pairs = vec![
+            format!(
+                "\"time\":\"2026-11-02T09:{:02}:{:02}.{:03}Z\"",
+                rng.u8(0..60),
+                rng.u8(0..60),
+                rng.u16(0..1000)
+            ),
+            format!(
+                "\"level\":\"{}\"",
+                rng.choice(["info", "info", "warn", "error"])
+                    .unwrap_or_default()
+            ),
+            format!(
+                "\"service\":\"{}\"",
+                rng.choice(["checkout", "catalogue", "identity"])
+                    .unwrap_or_default()
+            ),
+            format!("\"host\":\"web-{}.example.com\"", rng.u8(..)),
+            format!("\"pid\":{}", rng.u16(..)),
+            format!("\"trace_id\":\"{:032x}\"", rng.u128(..)),
+            format!("\"span_id\":\"{:016x}\"", rng.u64(..)),
+            "\"logger\":\"com.example.shop.http.AccessLog\"".to_owned(),
+            format!("\"http\":{{{}}}", http.join(",")),
+            format!("\"duration_ms\":{}.{}", rng.u16(0..2000), rng.u8(0..99)),
+            format!("\"user\":{}", rng.u32(..)),
+            format!("\"cached\":{}", rng.bool()),
+            "\"env\":\"production\"".to_owned(),
+            format!(
+                "\"region\":\"{}\"",
+                rng.choice(["eu-west-1", "us-east-2"]).unwrap_or_default()
+            ),
+            format!("\"version\":\"3.{}.{}\"", rng.u8(0..20), rng.u8(0..9)),
+        ];
+        let len: usize = pairs.iter().map(|pair| pair.len() + 1).sum();
+        let mut message =
+            "request served from the primary after a retry of the replica; ".repeat(4);
+        message.truncate((LINE - 1).saturating_sub(len + "{\"message\":\"\"}".len()));
+        pairs.insert(7, format!("\"message\":\"{message}\""));
+        if rng.u8(0..10) < 3 {
+            rng.shuffle(&mut pairs);
+        }
+        log += &format!("{{{}}}\n", pairs.join(","));
+    }
+    log
+}
+
 /// A list of pods as `kubectl get pods -A -o json` writes it, but without indentation; about one in
 /// ten is sick. Each pod has two containers with probes, conditions and managed fields.
 pub fn pod_list(pods: usize) -> String {

@@ -1,7 +1,7 @@
 //! Other libraries on the same work (feature `peers`). Each is set up once, as its documentation says
 //! to, and gives the number of lines that it takes.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, hint::black_box};
 
 use bytes::Bytes;
 use grok::Grok;
@@ -152,6 +152,32 @@ struct Http {
 pub fn sonic_struct(log: &str) -> usize {
     let entries = log.lines().map(sonic_rs::from_str::<Entry<'_>>);
     entries.filter(Result::is_ok).count()
+}
+
+/// A line of [`requests`](crate::data::requests), with the values that the bench selects.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Request<'l> {
+    time: &'l str,
+    level: &'l str,
+    service: &'l str,
+    message: &'l str,
+    duration_ms: f64,
+    #[serde(borrow)]
+    http: RequestHttp<'l>,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct RequestHttp<'l> {
+    method: &'l str,
+    status: u16,
+}
+
+/// [`sonic_struct`] for the lines of [`requests`](crate::data::requests).
+pub fn sonic_requests(log: &str) -> usize {
+    let requests = log.lines().map(sonic_rs::from_str::<Request<'_>>);
+    requests.filter(|it| black_box(it).is_ok()).count()
 }
 
 /// Lines in which sonic-rs finds all [`KEYS`] in one pass, as raw JSON.

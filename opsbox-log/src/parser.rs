@@ -124,6 +124,28 @@ impl Parser {
         self
     }
 
+    /// Checks every byte of `ndjson` lines also where only [some columns](Format::select) are
+    /// asked for; without a selection, and for [records of several lines](Self::multiline), that is
+    /// always so. A line that is not JSON, or not UTF-8, is unmatched then, wherever its fault is, with
+    /// the place of the fault where simd-json knows it. Otherwise what is not selected is skipped, not
+    /// checked: see [what passes](Format::select). Lines that are JSON have the same values either
+    /// way.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let line = r#"{"level":"info","ms":1x}"#;
+    /// let parser = Parser::new(Format::preset("ndjson")?.select(["level"])?);
+    /// assert_eq!(parser.parse(line).len(), 1);
+    /// assert_eq!(parser.strict(true).parse(line).len(), 0);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.options.strict = strict;
+        self
+    }
+
     /// Runs on this kernel instead of the [best](Kernel::best) one; on the best if the processor does
     /// not have it. The result is the same.
     #[must_use]

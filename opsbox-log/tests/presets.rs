@@ -362,7 +362,7 @@ fn ndjson() {
 
 #[cfg(feature = "json")]
 #[test]
-fn an_object_that_is_selected_stays_json() {
+fn an_object_is_json_and_its_keys_are_columns_where_both_are_selected() {
     let format = Format::preset("ndjson").unwrap();
     let parser = Parser::new(format.select(["http", "level", "http.status"]).unwrap());
     let batch = parser.parse(r#"{"http":{"status":200,"h":{"a":1}},"level":"info"}"#);
@@ -372,7 +372,7 @@ fn an_object_that_is_selected_stays_json() {
         Some(&br#"{"status":200,"h":{"a":1}}"#[..])
     );
     assert_eq!(record.get("level"), Some(&b"info"[..]));
-    assert_eq!(record.get("http.status"), None);
+    assert_eq!(record.get("http.status"), Some(&b"200"[..]));
 }
 
 #[cfg(feature = "json")]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use opsbox_log::{Format, Parser, Reason, limits::MAX_FLATTEN_DEPTH};
+use opsbox_log::{Batch, Format, Parser, Reason, Span, limits::MAX_FLATTEN_DEPTH};
 
 use super::{
     input::{Input, MAX_LOG},
@@ -55,13 +55,55 @@ pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
     let (format, is_selected) = input.one_of(formats());
     let log = input.log(EXAMPLES, MAX_LOG);
-    check(&Parser::new(format.clone()), *is_selected, &log);
+    let parser = Parser::new(format.clone());
+    let batch = parse_everywhere(&parser, &log);
+    check(&batch, *is_selected);
+    let strict = parse_everywhere(&parser.strict(true), &log);
+    check(&strict, *is_selected);
+    for record in strict.records() {
+        // What serde_json has no room for simd-json may have.
+        let raw = record.raw();
+        let is_deep = raw
+            .iter()
+            .filter(|&&byte| matches!(byte, b'{' | b'['))
+            .count()
+            > 127;
+        assert!(is_deep || Json::parse(raw).is_some(), "{record:?}");
+    }
+    check_strict(&batch, &strict);
+}
+
+/// What a strict parse takes is taken with the same values; where both refuse a line, they have the
+/// same reason.
+fn check_strict(batch: &Batch<&[u8]>, strict: &Batch<&[u8]>) {
+    let mut records = batch.records().peekable();
+    for expected in strict.records() {
+        while records
+            .next_if(|record| record.line_number() < expected.line_number())
+            .is_some()
+        {}
+        let record = records.next().unwrap();
+        assert_eq!(record.line_number(), expected.line_number());
+        assert!(record.iter().eq(expected.iter()), "{record:?} {expected:?}");
+        for field in 0..batch.fields().len() {
+            match (record.span_at(field), expected.span_at(field)) {
+                (Some(Span::Input(span)), other) => assert_eq!(Some(Span::Input(span)), other),
+                // Arenas hold the values of other lines as well.
+                (Some(Span::Arena(_)), Some(Span::Arena(_))) | (None, None) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let mut refused = strict.unmatched();
+    for line in batch.unmatched() {
+        let same = refused.find(|it| it.line_number() == line.line_number());
+        assert_eq!(same.map(|it| it.reason()), Some(line.reason()), "{line}");
+    }
 }
 
 /// Every line that is an object by serde_json is a row with its values. Of other lines it is only
 /// asked that every kernel says the same of them.
-fn check(parser: &Parser, is_selected: bool, log: &[u8]) {
-    let batch = parse_everywhere(parser, log);
+fn check(batch: &Batch<&[u8]>, is_selected: bool) {
     for line in batch.unmatched() {
         let json = Json::parse(line.raw());
         match line.reason() {
@@ -105,7 +147,8 @@ fn check(parser: &Parser, is_selected: bool, log: &[u8]) {
     }
 }
 
-/// The columns of an object: of two equal paths the last.
+/// The columns of an object: of two equal paths the last. Objects that are selected are columns beside
+/// those of their keys.
 fn flatten<'j>(
     pairs: &'j [(String, Json)],
     parent: &str,
@@ -119,10 +162,11 @@ fn flatten<'j>(
             _ => format!("{parent}.{key}"),
         };
         match value {
-            Json::Object(pairs)
-                if !pairs.is_empty() && depth < MAX_FLATTEN_DEPTH && !selected(&path) =>
-            {
+            Json::Object(pairs) if !pairs.is_empty() && depth < MAX_FLATTEN_DEPTH => {
                 flatten(pairs, &path, depth + 1, selected, out);
+                if selected(&path) {
+                    out.insert(path, value);
+                }
             }
             _ => drop(out.insert(path, value)),
         }

@@ -44,6 +44,7 @@ impl Cell {
     }
 
     /// The range in the line.
+    #[inline]
     pub(super) fn range(self) -> Result<Range<usize>, NotNarrow> {
         match self {
             Self::NULL => Err(NotNarrow::Null),
@@ -73,6 +74,10 @@ pub(super) struct Wide {
     pub(super) in_arena: bool,
 }
 
+/// Rows that [`Block::open`] makes room for at once.
+#[cfg(feature = "json")]
+const ROWS_AHEAD: usize = 32;
+
 /// Where a value is, as a tokenizer says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -81,6 +86,17 @@ pub(crate) enum Place {
     Line(Range<usize>),
     /// A range of the block's arena.
     Arena(Range<usize>),
+}
+
+/// What the values under a key are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Columns are those that are found.
+    Discovered,
+    /// The fixed column of this index.
+    Field(usize),
+    /// No fixed column.
+    No,
 }
 
 /// An unmatched line.
@@ -267,32 +283,96 @@ impl Block {
         self.base
     }
 
-    /// Adds a place under a key: a column that is found, or one of the fixed ones. Other keys of
-    /// fixed columns are left out.
-    pub(crate) fn push_named(&mut self, name: &str, place: Place) -> Result<(), Reason> {
-        let position = self.cells.len() - self.mark.cells;
-        match &mut self.columns {
-            Columns::Discovered(columns) => {
-                let id = columns.id(name, position)?;
-                columns.ids.push(id);
-                self.push(place);
-            }
-            Columns::Fixed(fields) => {
-                if let Some(at) = fields.iter().position(|field| field.name() == name) {
-                    self.set(at, place);
-                }
-            }
+    /// Begins a row of fixed columns without values. Until [taken back](Self::take_back), there are
+    /// cells of some rows more: one call for many rows costs less than one for each.
+    #[inline(always)]
+    #[cfg(feature = "json")]
+    pub(crate) fn open(&mut self) {
+        let fields = self.field_count();
+        if self.cells.len() < self.mark.cells + fields {
+            let rows = self.mark.cells + ROWS_AHEAD * fields;
+            self.cells.resize(rows, Cell::NULL);
         }
-        Ok(())
     }
 
-    /// Whether this is one of the fixed columns.
+    /// Takes back the values of the row that was [begun](Self::open), which stays begun.
+    #[cold]
     #[cfg(feature = "json")]
-    pub(crate) fn is_column(&self, name: &str) -> bool {
+    pub(crate) fn clear(&mut self) {
+        let end = self.mark.cells + self.field_count();
+        let row = self.cells.get_mut(self.mark.cells..end);
+        row.unwrap_or_default().fill(Cell::NULL);
+        self.wide.truncate(self.mark.wide);
+        self.arena.truncate(self.mark.arena);
+    }
+
+    #[cfg(feature = "json")]
+    fn field_count(&self) -> usize {
         match &self.columns {
-            Columns::Fixed(fields) => fields.iter().any(|field| field.name() == name),
-            Columns::Discovered(_) => false,
+            Columns::Fixed(fields) => fields.len(),
+            Columns::Discovered(_) => 0,
         }
+    }
+
+    /// Sets the cell of a field of the row that was [begun](Self::open), in place of what was there.
+    #[inline(always)]
+    #[cfg(feature = "json")]
+    pub(crate) fn put(&mut self, field: usize, cell: Cell) {
+        if let Some(slot) = self.cells.get_mut(self.mark.cells + field) {
+            *slot = cell;
+        }
+    }
+
+    /// Ends a row that was [begun](Self::open), of the line that begins at `start`.
+    #[inline(always)]
+    #[cfg(feature = "json")]
+    pub(crate) fn close(&mut self, start: usize) {
+        if self.wide.len() > self.mark.wide {
+            self.sort_wide();
+            self.mark.wide = self.wide.len();
+            self.mark.arena = self.arena.len();
+        }
+        // Blocks are shorter than 4 GiB.
+        let start = u32::try_from(start - self.base).unwrap_or(u32::MAX);
+        self.lines.push(start);
+        self.mark.cells += self.field_count();
+    }
+
+    #[cold]
+    fn sort_wide(&mut self) {
+        let written = self.wide.get_mut(self.mark.wide..).unwrap_or_default();
+        written.sort_unstable_by_key(|wide| wide.cell);
+    }
+
+    /// What values under a key are for.
+    pub(crate) fn column(&self, name: &str) -> Wanted {
+        match &self.columns {
+            Columns::Discovered(_) => Wanted::Discovered,
+            Columns::Fixed(fields) => {
+                let found = fields.iter().position(|field| field.name() == name);
+                found.map_or(Wanted::No, Wanted::Field)
+            }
+        }
+    }
+
+    pub(crate) fn arena_len(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Takes back what the line being written put into the arena from here on.
+    pub(crate) fn truncate_arena(&mut self, len: usize) {
+        self.arena.truncate(len.max(self.mark.arena));
+    }
+
+    /// Adds a place under a key as a column that is found. Fixed columns are [set](Self::set).
+    pub(crate) fn push_named(&mut self, name: &str, place: Place) -> Result<(), Reason> {
+        let position = self.cells.len() - self.mark.cells;
+        if let Columns::Discovered(columns) = &mut self.columns {
+            let id = columns.id(name, position)?;
+            columns.ids.push(id);
+            self.push(place);
+        }
+        Ok(())
     }
 
     /// Sets the place of a field of the line being written; the last one given counts.
@@ -300,12 +380,17 @@ impl Block {
         let Columns::Fixed(fields) = &self.columns else {
             return;
         };
-        self.cells
-            .resize(self.mark.cells + fields.len(), Cell::NULL);
+        let end = self.mark.cells + fields.len();
+        if self.cells.len() < end {
+            self.cells.resize(end, Cell::NULL);
+        }
         let at = self.mark.cells + field;
-        let written = self.wide.split_off(self.mark.wide);
-        self.wide
-            .extend(written.into_iter().filter(|wide| wide.cell != at));
+        let written = self.wide.get(self.mark.wide..).unwrap_or_default();
+        if written.iter().any(|wide| wide.cell == at) {
+            let written = self.wide.split_off(self.mark.wide);
+            self.wide
+                .extend(written.into_iter().filter(|wide| wide.cell != at));
+        }
         let cell = self.cell(at, place);
         if let Some(slot) = self.cells.get_mut(at) {
             *slot = cell;
@@ -396,9 +481,8 @@ impl Block {
                 .resize(self.mark.cells + fields.len(), Cell::NULL),
             Columns::Discovered(columns) => columns.starts.push(self.mark.cells),
         }
-        let written = self.wide.get_mut(self.mark.wide..).unwrap_or_default();
-        if written.len() > 1 {
-            written.sort_unstable_by_key(|wide| wide.cell);
+        if self.wide.len() > self.mark.wide {
+            self.sort_wide();
         }
         // Blocks are shorter than 4 GiB.
         self.lines
@@ -408,9 +492,7 @@ impl Block {
 
     /// Ends the line as unmatched; what was written of it is taken back.
     pub(crate) fn reject(&mut self, start: usize, len: u64, reason: Reason) {
-        self.cells.truncate(self.mark.cells);
-        self.wide.truncate(self.mark.wide);
-        self.arena.truncate(self.mark.arena);
+        self.take_back();
         if let Columns::Discovered(columns) = &mut self.columns {
             columns.ids.truncate(self.mark.cells);
             if !self.follows && !matches!(reason, Reason::TooManyFields { .. }) {
@@ -428,6 +510,13 @@ impl Block {
             reason,
         });
         self.begin();
+    }
+
+    /// Takes back the values of the line.
+    pub(crate) fn take_back(&mut self) {
+        self.cells.truncate(self.mark.cells);
+        self.wide.truncate(self.mark.wide);
+        self.arena.truncate(self.mark.arena);
     }
 
     fn begin(&mut self) {

@@ -2,7 +2,7 @@ mod block;
 mod record;
 mod rows;
 
-pub(crate) use block::{Block, Cell, Place};
+pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -198,6 +198,7 @@ pub(crate) struct View<'b> {
 }
 
 impl<'b> View<'b> {
+    #[inline]
     pub(crate) fn value(self, row: usize, field: usize) -> Option<&'b [u8]> {
         self.rows.value(self.input, row, field)
     }

@@ -93,6 +93,7 @@ impl<'b> Record<'b> {
     }
 
     /// The bytes of the field at an index of [`Batch::fields`](crate::Batch::fields).
+    #[inline]
     pub fn get_at(&self, index: usize) -> Option<&'b [u8]> {
         self.view.value(self.row, index)
     }
@@ -103,6 +104,7 @@ impl<'b> Record<'b> {
     }
 
     /// Where the field at an index is.
+    #[inline]
     pub fn span_at(&self, index: usize) -> Option<Span> {
         self.view.rows.span(self.row, index)
     }

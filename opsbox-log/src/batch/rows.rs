@@ -235,6 +235,7 @@ impl Rows {
     }
 
     /// Where a value is; `None` if it is absent.
+    #[inline]
     pub(crate) fn span(&self, row: usize, field: usize) -> Option<Span> {
         let (part, row) = self.part(row)?;
         let at = part.cell_at(row, field, self.fields.len())?;
@@ -267,6 +268,7 @@ impl Rows {
     }
 
     /// The bytes of a value.
+    #[inline]
     pub(crate) fn value<'b>(
         &'b self,
         input: &'b [u8],
@@ -280,6 +282,7 @@ impl Rows {
     }
 
     /// The part that a row is in, and its place there.
+    #[inline]
     fn part(&self, row: usize) -> Option<(&Part, usize)> {
         let after = match self.parts.as_slice() {
             [_] => 1,
@@ -291,41 +294,48 @@ impl Rows {
 }
 
 impl Part {
+    #[inline]
     fn line_start(&self, row: usize) -> Option<usize> {
         Some(self.base + *self.lines.get(row)? as usize)
     }
 
+    #[inline]
     fn span(&self, row: usize, at: usize) -> Option<Span> {
-        let (range, base) = match self.cells.get(at)?.range() {
-            Ok(range) => (range, self.line_start(row)?),
-            Err(NotNarrow::Null) => return None,
-            Err(NotNarrow::Wide) => {
-                let found = self.wide.binary_search_by_key(&at, |wide| wide.cell).ok()?;
-                let wide = self.wide.get(found)?;
-                let range = wide.start..wide.start + wide.len as usize;
-                if wide.in_arena {
-                    return Some(Span::Arena(
-                        self.arena + range.start..self.arena + range.end,
-                    ));
-                }
-                (range, self.line_start(row)?)
+        match self.cells.get(at)?.range() {
+            Ok(range) => {
+                let base = self.line_start(row)?;
+                Some(Span::Input(base + range.start..base + range.end))
             }
-        };
-        Some(Span::Input(base + range.start..base + range.end))
+            Err(NotNarrow::Null) => None,
+            Err(NotNarrow::Wide) => self.wide_span(row, at),
+        }
+    }
+
+    fn wide_span(&self, row: usize, at: usize) -> Option<Span> {
+        let found = self.wide.binary_search_by_key(&at, |wide| wide.cell).ok()?;
+        let wide = self.wide.get(found)?;
+        let span = |base: usize| base + wide.start..base + wide.start + wide.len as usize;
+        Some(match wide.in_arena {
+            true => Span::Arena(span(self.arena)),
+            false => Span::Input(span(self.line_start(row)?)),
+        })
     }
 
     /// The cell of a field in a row.
+    #[inline]
     fn cell_at(&self, row: usize, field: usize, fields: usize) -> Option<usize> {
-        let range = self.row_cells(row, fields)?;
         match &self.keyed {
-            None => (field < fields).then_some(range.start + field),
-            Some(keyed) => {
-                let id = u16::try_from(field).ok()?;
-                // The last of two equal keys wins, as in JSON parsers.
-                let ids = keyed.ids.get(range.clone())?;
-                Some(range.start + ids.iter().rposition(|&it| it == id)?)
-            }
+            None => (field < fields).then_some(row * fields + field),
+            Some(keyed) => self.keyed_cell_at(keyed, row, field),
         }
+    }
+
+    fn keyed_cell_at(&self, keyed: &Keyed, row: usize, field: usize) -> Option<usize> {
+        let range = self.row_cells(row, 0)?;
+        let id = u16::try_from(field).ok()?;
+        // The last of two equal keys wins, as in JSON parsers.
+        let ids = keyed.ids.get(range.clone())?;
+        Some(range.start + ids.iter().rposition(|&it| it == id)?)
     }
 
     /// Which cells are a row's.

@@ -31,6 +31,8 @@ pub(crate) use start::{Scratch as StartScratch, StartPattern};
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
+#[cfg(feature = "json")]
+use crate::tokenize::Dictionary;
 use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, types::Type};
 
 /// A column of a format.
@@ -91,8 +93,17 @@ struct Inner {
 pub(crate) enum Engine {
     Pattern(Box<Pattern>),
     Logfmt,
+    /// With the keys to look for, if there is a selection that can be looked for.
     #[cfg(feature = "json")]
-    Json,
+    Json(Option<Box<Dictionary>>),
+}
+
+#[cfg(feature = "json")]
+impl Engine {
+    /// For JSON with these columns, or all if there are none.
+    fn json(fields: &[Field]) -> Self {
+        Self::Json(Dictionary::new(fields).map(Box::new))
+    }
 }
 
 impl Format {
@@ -232,7 +243,13 @@ impl Format {
             Engine::Pattern(pattern) => pattern.explain(self.fields()),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]
-            Engine::Json => {
+            Engine::Json(Some(_)) => {
+                "the keys are looked for in vector registers, and simd-json parses the lines on which \
+                 that is not enough"
+                    .into()
+            }
+            #[cfg(feature = "json")]
+            Engine::Json(None) => {
                 "simd-json checks each line and unescapes its strings; the places of the values are \
                  those of its structural index"
                     .into()

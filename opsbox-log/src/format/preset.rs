@@ -110,11 +110,12 @@ impl Preset {
             Rule::Pattern(pattern) => typed::of_preset(Format::named_pattern(self.name, pattern)?)?,
             Rule::Logfmt => Format::new(self.name, Vec::new(), Engine::Logfmt),
             #[cfg(feature = "json")]
-            Rule::Json => Format::new(self.name, Vec::new(), Engine::Json),
+            Rule::Json => Format::new(self.name, Vec::new(), Engine::json(&[])),
             #[cfg(feature = "json")]
             Rule::Keys { keys, .. } => {
-                let fields = keys.iter().map(|key| Field::new(key)).collect();
-                Format::new(self.name, fields, Engine::Json)
+                let fields: Vec<_> = keys.iter().map(|key| Field::new(key)).collect();
+                let engine = Engine::json(&fields);
+                Format::new(self.name, fields, engine)
             }
             #[cfg(not(feature = "json"))]
             Rule::Json | Rule::Keys { .. } => {

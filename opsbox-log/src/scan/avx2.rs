@@ -1,11 +1,15 @@
 //! AVX2.
 
 use std::arch::x86_64::*;
+#[cfg(feature = "json")]
+use std::hint::black_box;
 
 use super::{
     BLOCK, PIECE, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
+#[cfg(feature = "json")]
+use super::{JsonMasks, KEY_ENDS, KeyEnds, json::STRUCTURAL};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,18 @@ fn bits(halves: [__m256i; 2]) -> u64 {
         let high = _mm256_movemask_epi8(halves[1]).cast_unsigned();
         u64::from(low) | u64::from(high) << 32
     }
+}
+
+/// The bytes that mean something in JSON, each in all places.
+#[cfg(feature = "json")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JsonBytes {
+    quote: __m256i,
+    backslash: __m256i,
+    newline: __m256i,
+    structural: __m256i,
+    /// The bit that tells `[` from `{` and `]` from `}`.
+    case: __m256i,
 }
 
 impl Simd for Avx2 {
@@ -144,6 +160,82 @@ impl Simd for Avx2 {
             }
         }
         count
+    }
+
+    #[cfg(feature = "json")]
+    type JsonBytes = JsonBytes;
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_bytes(self) -> JsonBytes {
+        // What the compiler knows it would load again for each block.
+        // SAFETY: as in `equal`.
+        let all = |byte: u8| unsafe { _mm256_set1_epi8(black_box(byte).cast_signed()) };
+        JsonBytes {
+            quote: all(b'"'),
+            backslash: all(b'\\'),
+            newline: all(b'\n'),
+            // SAFETY: as in `equal`; the table is 16 readable bytes.
+            structural: unsafe {
+                let table = black_box(&STRUCTURAL).as_ptr();
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(table.cast()))
+            },
+            case: all(0x20),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json(self, with: JsonBytes, block: &[u8; BLOCK]) -> JsonMasks {
+        let bytes = load(block);
+        let equal = |halves: [__m256i; 2], to| {
+            // SAFETY: as in `equal`.
+            bits(halves.map(|half| unsafe { _mm256_cmpeq_epi8(half, to) }))
+        };
+        // Each structural byte has its own low half.
+        // SAFETY: as in `equal`.
+        let structural = bytes.map(|half| unsafe {
+            let expected = _mm256_shuffle_epi8(with.structural, half);
+            _mm256_cmpeq_epi8(_mm256_or_si256(half, with.case), expected)
+        });
+        JsonMasks {
+            quote: equal(bytes, with.quote),
+            backslash: equal(bytes, with.backslash),
+            newline: equal(bytes, with.newline),
+            structural: bits(structural),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
+        // SAFETY: as in `equal`; each half of an array is 32 readable bytes.
+        unsafe {
+            let word = _mm256_set1_epi32(word.cast_signed());
+            let half = |at| {
+                let value = _mm256_loadu_si256(ends.values.as_ptr().add(at).cast());
+                let mask = _mm256_loadu_si256(ends.masks.as_ptr().add(at).cast());
+                let equal = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), value);
+                u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(equal)).cast_unsigned())
+            };
+            half(0) | half(KEY_ENDS / 2) << (KEY_ENDS / 2)
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let space = _mm_set1_epi8(b' '.cast_signed());
+            let low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes);
+            let comma = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b','.cast_signed()));
+            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+            let close = _mm_cmpeq_epi8(braces, _mm_set1_epi8(b'}'.cast_signed()));
+            let ends = _mm_or_si128(_mm_or_si128(low, comma), close);
+            _mm_movemask_epi8(ends).cast_unsigned()
+        }
     }
 
     #[inline(always)]

@@ -1,11 +1,15 @@
 //! AVX-512 with VBMI2.
 
 use std::arch::x86_64::*;
+#[cfg(feature = "json")]
+use std::hint::black_box;
 
 use super::{
     BLOCK, CellLanes, LANES, PIECE, Simd, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
+#[cfg(feature = "json")]
+use super::{JsonMasks, KeyEnds, json::STRUCTURAL};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,18 @@ fn load(block: &[u8; BLOCK]) -> __m512i {
     // SAFETY: the reference is to 64 readable bytes; the load needs no alignment. An `Avx512` token
     // is at hand in every caller.
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
+}
+
+/// The bytes that mean something in JSON, each in all places.
+#[cfg(feature = "json")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JsonBytes {
+    quote: __m512i,
+    backslash: __m512i,
+    newline: __m512i,
+    structural: __m512i,
+    /// The bit that tells `[` from `{` and `]` from `}`.
+    case: __m512i,
 }
 
 impl Simd for Avx512 {
@@ -130,6 +146,72 @@ impl Simd for Avx512 {
             }
             widened(which, count, base, places);
             count
+        }
+    }
+
+    #[cfg(feature = "json")]
+    type JsonBytes = JsonBytes;
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_bytes(self) -> JsonBytes {
+        // What the compiler knows it would load again for each block.
+        // SAFETY: as in `equal`.
+        let all = |byte: u8| unsafe { _mm512_set1_epi8(black_box(byte).cast_signed()) };
+        JsonBytes {
+            quote: all(b'"'),
+            backslash: all(b'\\'),
+            newline: all(b'\n'),
+            // SAFETY: as in `equal`; the table is 16 readable bytes.
+            structural: unsafe {
+                let table = black_box(&STRUCTURAL).as_ptr();
+                _mm512_broadcast_i32x4(_mm_loadu_si128(table.cast()))
+            },
+            case: all(0x20),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json(self, with: JsonBytes, block: &[u8; BLOCK]) -> JsonMasks {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let bytes = load(block);
+            // Each structural byte has its own low half.
+            let expected = _mm512_shuffle_epi8(with.structural, bytes);
+            let braces = _mm512_or_si512(bytes, with.case);
+            JsonMasks {
+                quote: _mm512_cmpeq_epi8_mask(bytes, with.quote),
+                backslash: _mm512_cmpeq_epi8_mask(bytes, with.backslash),
+                newline: _mm512_cmpeq_epi8_mask(bytes, with.newline),
+                structural: _mm512_cmpeq_epi8_mask(braces, expected),
+            }
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
+        // SAFETY: as in `equal`; both arrays are 64 readable bytes.
+        unsafe {
+            let values = _mm512_loadu_si512(ends.values.as_ptr().cast());
+            let masks = _mm512_loadu_si512(ends.masks.as_ptr().cast());
+            let word = _mm512_and_si512(_mm512_set1_epi32(word.cast_signed()), masks);
+            u64::from(_mm512_cmpeq_epi32_mask(word, values))
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let low = _mm_cmple_epu8_mask(bytes, _mm_set1_epi8(b' '.cast_signed()));
+            let comma = _mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8(b','.cast_signed()));
+            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+            let close = _mm_cmpeq_epi8_mask(braces, _mm_set1_epi8(b'}'.cast_signed()));
+            u32::from(low | comma | close)
         }
     }
 

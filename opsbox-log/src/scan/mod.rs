@@ -27,12 +27,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(feature = "json")]
+mod json;
 mod kernel;
 mod lanes;
 mod portable;
 #[cfg(feature = "arrow")]
 mod views;
 
+#[cfg(feature = "json")]
+pub(crate) use json::{JsonMasks, KEY_ENDS, KeyEnds};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
@@ -111,6 +115,27 @@ pub(crate) trait Simd: Copy {
         }
         self.in_lanes(&block, lanes)
     }
+
+    /// What [`json`](Self::json) compares with, kept in registers through a loop.
+    #[cfg(feature = "json")]
+    type JsonBytes: Copy;
+
+    /// Makes ready for [`json`](Self::json).
+    #[cfg(feature = "json")]
+    fn json_bytes(self) -> Self::JsonBytes;
+
+    /// The bytes that mean something in JSON.
+    #[cfg(feature = "json")]
+    fn json(self, bytes: Self::JsonBytes, block: &[u8; BLOCK]) -> JsonMasks;
+
+    /// The ends that `word` fits, a bit each.
+    #[cfg(feature = "json")]
+    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64;
+
+    /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
+    /// space.
+    #[cfg(feature = "json")]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32;
 
     /// Whether the first `lanes` bytes are those of the signature.
     #[inline(always)]

@@ -4,6 +4,8 @@ use super::{
     BLOCK, Simd,
     lanes::{Classes, Found, Lanes, OUTSIDE},
 };
+#[cfg(feature = "json")]
+use super::{JsonMasks, KeyEnds};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
@@ -21,14 +23,20 @@ fn bits(flags: &[u8; BLOCK]) -> u64 {
     })
 }
 
+/// The bytes that are equal to `byte` once the bits of `or` are set in them.
+#[inline(always)]
+fn equal(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
+    let mut flags = [0; BLOCK];
+    for (flag, &it) in flags.iter_mut().zip(block) {
+        *flag = u8::from(it | or == byte);
+    }
+    bits(&flags)
+}
+
 impl Simd for Portable {
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
-        let mut flags = [0; BLOCK];
-        for (flag, &it) in flags.iter_mut().zip(block) {
-            *flag = u8::from(it == byte);
-        }
-        bits(&flags)
+        equal(block, 0, byte)
     }
 
     #[inline(always)]
@@ -103,6 +111,45 @@ impl Simd for Portable {
             mask &= mask - 1;
         }
         count
+    }
+
+    #[cfg(feature = "json")]
+    type JsonBytes = ();
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_bytes(self) {}
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json(self, (): (), block: &[u8; BLOCK]) -> JsonMasks {
+        JsonMasks {
+            quote: self.equal(block, b'"'),
+            backslash: self.equal(block, b'\\'),
+            newline: self.equal(block, b'\n'),
+            structural: [b':', b'{', b'}']
+                .into_iter()
+                .fold(0, |mask, byte| mask | equal(block, 0x20, byte)),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
+        let each = ends.values.iter().zip(&ends.masks).zip(0..);
+        each.fold(0, |found, ((&value, &mask), lane)| {
+            found | u64::from(word & mask == value) << lane
+        })
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
+        let each = bytes.iter().zip(0..);
+        each.fold(0, |ends, (&byte, bit)| {
+            let end = matches!(byte, b',' | b'}' | b']' | ..=b' ');
+            ends | u32::from(end) << bit
+        })
     }
 
     #[inline(always)]

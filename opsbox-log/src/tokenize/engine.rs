@@ -1,8 +1,8 @@
 //! The engines behind one face.
 
-#[cfg(feature = "json")]
-use super::json;
 use super::{Options, Tail, logfmt};
+#[cfg(feature = "json")]
+use super::{json, project::Dictionary};
 use crate::{
     batch::{Block, Place},
     format::{Engine, Fit, Pattern, PatternScratch, StartScratch},
@@ -26,7 +26,7 @@ enum Scratch<'f> {
     },
     Logfmt,
     #[cfg(feature = "json")]
-    Json(Box<json::Scratch>),
+    Json(Box<json::Scratch>, Option<&'f Dictionary>),
 }
 
 impl<'f> Tokenizer<'f> {
@@ -38,7 +38,7 @@ impl<'f> Tokenizer<'f> {
             },
             Engine::Logfmt => Scratch::Logfmt,
             #[cfg(feature = "json")]
-            Engine::Json => Scratch::Json(Box::default()),
+            Engine::Json(dictionary) => Scratch::Json(Box::default(), dictionary.as_deref()),
         };
         Self {
             options,
@@ -52,6 +52,15 @@ impl<'f> Tokenizer<'f> {
     pub(super) fn pattern(&self) -> Option<&'f Pattern> {
         match self.engine {
             Scratch::Pattern { pattern, .. } => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// The keys to look for, if that is how the columns are found.
+    #[cfg(feature = "json")]
+    pub(super) fn dictionary(&self) -> Option<&'f Dictionary> {
+        match self.engine {
+            Scratch::Json(_, dictionary) => dictionary,
             _ => None,
         }
     }
@@ -88,7 +97,7 @@ impl<'f> Tokenizer<'f> {
             }
             Scratch::Logfmt => logfmt::line(line, rows),
             #[cfg(feature = "json")]
-            Scratch::Json(scratch) => json::line(line, scratch, rows),
+            Scratch::Json(scratch, _) => json::line(line, scratch, rows),
         }
     }
 }

@@ -4,7 +4,7 @@
 use simd_json::{Buffers, Node, Tape, fill_tape};
 
 use crate::{
-    batch::{Block, Place},
+    batch::{Block, Place, Wanted},
     limits::{MAX_FLATTEN_DEPTH, MAX_JSON_DEPTH},
     unmatched::Reason,
 };
@@ -31,8 +31,8 @@ impl Default for Scratch {
 }
 
 /// Writes a cell for each key of the object that `line` is. Keys of nested objects become paths
-/// with dots; arrays, and empty, too deep or selected objects, stay JSON text; null is an absent
-/// value. Of two equal paths the last wins.
+/// with dots; arrays, and empty or too deep objects, stay JSON text, and so do objects whose own path
+/// is selected; null is an absent value. Of two equal paths the last wins.
 pub(super) fn line(line: &[u8], scratch: &mut Scratch, rows: &mut Block) -> Result<(), Reason> {
     scratch.line.clear();
     scratch.line.extend_from_slice(line);
@@ -92,14 +92,16 @@ impl<'w> Walk<'w> {
             return Err(OUT_OF_STEP);
         };
         self.offset()?;
-        self.object(len, 0)
+        self.object(len, 0)?;
+        Ok(())
     }
 
-    /// The rest of an object whose `{` was taken.
-    fn object(&mut self, len: usize, depth: usize) -> Result<(), Reason> {
+    /// The rest of an object whose `{` was taken. Returns the offset of its `}`.
+    fn object(&mut self, len: usize, depth: usize) -> Result<usize, Reason> {
         if len == 0 {
-            self.offset()?; // }
+            return self.offset();
         }
+        let mut end = 0;
         for _ in 0..len {
             let parent = self.path.len();
             let Node::String(key) = self.node()? else {
@@ -112,30 +114,41 @@ impl<'w> Walk<'w> {
             self.offset()?; // the key
             self.offset()?; // :
             self.value(depth)?;
-            self.offset()?; // , or }
+            end = self.offset()?; // , or }
             self.path.truncate(parent);
         }
-        Ok(())
+        Ok(end)
     }
 
     fn value(&mut self, depth: usize) -> Result<(), Reason> {
         let start = self.offset()?;
-        let cell = match self.node()? {
-            Node::Object { len, .. }
-                if len > 0 && depth < MAX_FLATTEN_DEPTH && !self.rows.is_column(self.path) =>
-            {
-                return self.object(len, depth + 1);
+        let node = self.node()?;
+        let wanted = self.rows.column(self.path);
+        let cell = match node {
+            Node::Object { len, .. } if len > 0 && depth < MAX_FLATTEN_DEPTH => {
+                let end = self.object(len, depth + 1)?;
+                if let Wanted::Field(field) = wanted {
+                    self.rows.set(field, Place::Line(start..end + 1));
+                }
+                return Ok(());
             }
             Node::Object { count, .. } | Node::Array { count, .. } => {
                 self.nodes = self.nodes.get(count..).ok_or(OUT_OF_STEP)?;
                 let end = self.close()?;
                 Place::Line(start..end + 1)
             }
+            // The arena is for values that have a column.
+            Node::String(_) if wanted == Wanted::No => return Ok(()),
             Node::String(text) => self.string(start, text),
             Node::Static(simd_json::StaticNode::Null) => Place::Null,
             Node::Static(_) => Place::Line(start..self.literal_end(start)),
         };
-        self.rows.push_named(self.path, cell)
+        match wanted {
+            Wanted::Discovered => return self.rows.push_named(self.path, cell),
+            Wanted::Field(field) => self.rows.set(field, cell),
+            Wanted::No => {}
+        }
+        Ok(())
     }
 
     /// A string: where it stands in the line if it has no escapes, else its text in the arena.

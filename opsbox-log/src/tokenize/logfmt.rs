@@ -9,8 +9,9 @@
 
 use std::ops::Range;
 
+use super::escape;
 use crate::{
-    batch::{Block, Place},
+    batch::{Block, Place, Wanted},
     unmatched::Reason,
 };
 
@@ -28,16 +29,27 @@ pub(super) fn line(line: &[u8], rows: &mut Block) -> Result<(), Reason> {
         let Some(name) = text(line, &key) else {
             return invalid(key.start, "the key is not UTF-8");
         };
+        let wanted = rows.column(name);
         match line.get(at) {
             Some(b'"') => return invalid(at, "a quote inside a key"),
             Some(b'=') if key.is_empty() => return invalid(at, "a value without a key"),
             Some(b'=') => {
                 pairs += 1;
+                let arena = rows.arena_len();
                 let (cell, end) = value(line, at + 1, rows)?;
-                rows.push_named(name, cell)?;
+                match wanted {
+                    Wanted::Discovered => rows.push_named(name, cell)?,
+                    Wanted::Field(field) => rows.set(field, cell),
+                    // Its escapes were checked, but its text is not kept.
+                    Wanted::No => rows.truncate_arena(arena),
+                }
                 at = end;
             }
-            _ => rows.push_named(name, Place::Line(at..at))?,
+            _ => match wanted {
+                Wanted::Discovered => rows.push_named(name, Place::Line(at..at))?,
+                Wanted::Field(field) => rows.set(field, Place::Line(at..at)),
+                Wanted::No => {}
+            },
         }
     }
     match pairs {
@@ -60,15 +72,16 @@ fn value(line: &[u8], start: usize, rows: &mut Block) -> Result<(Place, usize), 
     let mut at = open;
     let mut escaped = false;
     let close = loop {
-        match line.get(at) {
-            Some(b'"') => break at,
-            Some(b'\\') => {
-                escaped = true;
-                at += 2;
-            }
-            Some(_) => at += 1,
-            None => return Err(invalid(start, "the quote is never closed")),
+        let rest = line.get(at..).unwrap_or_default();
+        let Some(stop) = memchr::memchr2(b'"', b'\\', rest) else {
+            return Err(invalid(start, "the quote is never closed"));
+        };
+        at += stop;
+        if line.get(at) == Some(&b'"') {
+            break at;
         }
+        escaped = true;
+        at += 2;
     };
     let end = close + 1;
     if line.get(end).is_some_and(|&byte| byte > b' ') {
@@ -102,13 +115,14 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
             Some(b'f') => 0x0c,
             Some(&byte @ (b'"' | b'\\' | b'/' | b'\'')) => byte,
             Some(b'x') => {
-                let byte = hex(raw, backslash + 2, 2).and_then(|byte| u8::try_from(byte).ok());
+                let byte =
+                    escape::hex(raw, backslash + 2, 2).and_then(|byte| u8::try_from(byte).ok());
                 out.push(byte.ok_or(backslash)?);
                 at = backslash + 4;
                 continue;
             }
             Some(b'u' | b'U') => {
-                let (char, end) = unicode(raw, backslash).ok_or(backslash)?;
+                let (char, end) = escape::unicode(raw, backslash).ok_or(backslash)?;
                 out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 at = end;
                 continue;
@@ -120,35 +134,6 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     }
     out.extend_from_slice(raw.get(at..).unwrap_or_default());
     Ok(())
-}
-
-/// The character of the `\u` and four digits, or `\U` and eight, at `at`, or of a surrogate pair of
-/// the former, and where it ends.
-fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
-    if raw.get(at + 1) == Some(&b'U') {
-        return Some((char::from_u32(hex(raw, at + 2, 8)?)?, at + 10));
-    }
-    let unit = |at: usize| {
-        raw.get(at..)?.strip_prefix(b"\\u")?;
-        hex(raw, at + 2, 4)
-    };
-    let first = unit(at)?;
-    if let Some(char) = char::from_u32(first) {
-        return Some((char, at + 6));
-    }
-    let (0xd800..0xdc00, second @ 0xdc00..0xe000) = (first, unit(at + 6)?) else {
-        return None;
-    };
-    let char = char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?;
-    Some((char, at + 12))
-}
-
-fn hex(raw: &[u8], at: usize, digits: usize) -> Option<u32> {
-    let digits = raw.get(at..at + digits)?.iter();
-    digits.copied().try_fold(0_u32, |value, digit| {
-        let digit = char::from(digit).to_digit(16)?;
-        value.checked_mul(16)?.checked_add(digit)
-    })
 }
 
 fn skip(line: &[u8], from: usize, while_it: impl Fn(u8) -> bool) -> usize {

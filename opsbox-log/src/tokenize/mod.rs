@@ -2,14 +2,20 @@
 
 mod chunk;
 mod engine;
+mod escape;
 mod head;
 #[cfg(feature = "json")]
 mod json;
 mod logfmt;
+#[cfg(feature = "json")]
+mod project;
 mod ranges;
 mod records;
 mod signature;
 pub(crate) mod walk;
+
+#[cfg(feature = "json")]
+pub(crate) use project::Dictionary;
 
 use std::{
     ops::Range,
@@ -39,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) multiline: Option<Multiline>,
     /// Leave the plan aside.
     pub(crate) regex_only: bool,
+    /// Check every byte of JSON lines.
+    pub(crate) strict: bool,
     /// What the vector engines run on.
     pub(crate) kernel: Chosen,
     /// Threads that share an input; at least 1.
@@ -52,6 +60,7 @@ impl Default for Options {
             overlong: Overlong::default(),
             multiline: None,
             regex_only: false,
+            strict: false,
             kernel: Chosen::new(Kernel::best()),
             threads: 1,
         }
@@ -247,12 +256,18 @@ impl Tokenizer<'_> {
 
     /// Writes the rows of a range of whole lines, many at a time, if the format has an engine for it.
     fn chunks(&mut self, input: &[u8], range: Range<usize>, block: &mut Block) -> bool {
-        let Some(pattern) = self.pattern().filter(|_| !self.options.regex_only) else {
-            return false;
-        };
         let Options {
             kernel, line_limit, ..
         } = *self.options;
+        #[cfg(feature = "json")]
+        if let Some(dictionary) = self.dictionary().filter(|_| !self.options.strict) {
+            let line = |line: Range<usize>, block: &mut Block| self.line(input, line, block);
+            project::run(kernel, dictionary, input, range, line_limit, block, line);
+            return true;
+        }
+        let Some(pattern) = self.pattern().filter(|_| !self.options.regex_only) else {
+            return false;
+        };
         let line = |line: Range<usize>, block: &mut Block| self.line(input, line, block);
         if let Some(signature) = pattern.signature() {
             signature::run(kernel, signature, input, range, line_limit, block, line);
