@@ -1,7 +1,7 @@
 //! The named formats, each from its vendor's documentation.
 
 use super::{
-    aws, openssh,
+    aws, mysql_slow, openssh,
     preset::{Preset, Rule},
 };
 
@@ -36,7 +36,7 @@ macro_rules! access {
 }
 
 // From the particular to the general: the order decides between equals in `detect`.
-pub(super) static ALL: [Preset; 26] = [
+pub(super) static ALL: [Preset; 27] = [
     Preset::pattern(
         "combined",
         "access log of nginx (log_format combined) and Apache httpd (LogFormat combined); columns \
@@ -145,6 +145,18 @@ pub(super) static ALL: [Preset; 26] = [
             r"(?P<thread>\d+) \[(?P<priority>[A-Za-z]+)\] \[(?P<error_code>MY-\d+)\] \[(?P<subsystem>[^\]]*)\] ",
             r"(?P<message>.*)",
         ),
+    ),
+    Preset::new(
+        "mysql-slow",
+        "slow query log of MySQL 5.1 and later, Percona Server and MariaDB, a record of several lines each; \
+         `time` is that of MySQL 5.7 and later, `time_local` that of the others, which leave it out while \
+         the second is the same; `user` is USER(), `current_user` CURRENT_USER()",
+        mysql_slow::EXAMPLE,
+        Rule::Records {
+            pattern: mysql_slow::PATTERN,
+            start: mysql_slow::START,
+            heading: mysql_slow::TIME,
+        },
     ),
     Preset::pattern(
         "syslog-rfc5424",

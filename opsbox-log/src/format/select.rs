@@ -74,6 +74,6 @@ impl Format {
             #[cfg(feature = "json")]
             Engine::Json => (fields, Engine::Json),
         };
-        Ok(Self::new(self.name(), fields, engine))
+        Ok(Self::new(self.name(), fields, engine).spanning(self.multiline().cloned()))
     }
 }
