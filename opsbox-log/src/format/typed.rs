@@ -15,7 +15,7 @@ const CLF: Type = Type::Timestamp(TimestampFormat::Clf);
 /// for impossible dates and numbers beyond 64 bits. Text stays what only some lines have as a
 /// number (`procid`), what may be a host name (`remote_addr`), and times without a year, with the
 /// name of a zone or in a form of their own.
-static PRESETS: [(&str, &[(&str, Type)]); 15] = [
+static PRESETS: [(&str, &[(&str, Type)]); 16] = [
     ("combined", ACCESS),
     ("common", ACCESS),
     (
@@ -37,6 +37,10 @@ static PRESETS: [(&str, &[(&str, Type)]); 15] = [
             ("status", Type::Integer),
             ("bytes_read", Type::Integer),
         ],
+    ),
+    (
+        "haproxy-tcp",
+        &[("accept_date", CLF), ("bytes_read", Type::Integer)],
     ),
     (
         "iis",
