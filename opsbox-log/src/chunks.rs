@@ -196,7 +196,7 @@ impl Chunks {
         let limit = options.line_limit;
         let mut begins = |line: Range<usize>| {
             let text = line.start..line.end.min(line.start + limit);
-            rule.begins(buffer.get(text).unwrap_or_default(), starts)
+            rule.begins(buffer, 0, text, limit, starts)
         };
         // The line that is not complete cannot be judged.
         if let Some(start) = last_start(buffer, 0..complete - 1, &mut begins) {

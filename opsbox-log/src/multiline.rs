@@ -13,7 +13,8 @@ use crate::{
 /// continue the record before them: stack traces, indented text, statements over several lines.
 ///
 /// Whether a line begins a record is decided by that line alone, so an input can be cut anywhere
-/// between two records.
+/// between two records. (The rule that the preset `mysql-slow` [has](crate::Format::multiline) looks
+/// at the line before, too.)
 ///
 /// - The format is applied to the first line. If a text column reaches the end of that line, as the
 ///   last column of most formats does (`message`), it goes on to the end of the record, so a stack
@@ -51,6 +52,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Multiline {
     rule: Rule,
+    /// A line that begins with these bytes, and a record, has the next one in its record in any case.
+    heading: &'static [u8],
     max_lines: u32,
     whole: bool,
 }
@@ -105,9 +108,17 @@ impl Multiline {
     fn new(rule: Rule) -> Self {
         Self {
             rule,
+            heading: b"",
             max_lines: DEFAULT_MAX_RECORD_LINES,
             whole: false,
         }
+    }
+
+    /// Of the lines that begin a record, those that begin with `heading` have the line after them in
+    /// their record even if it could begin one: for a first line that is not always there.
+    pub(crate) fn heading(mut self, heading: &'static [u8]) -> Self {
+        self.heading = heading;
+        self
     }
 
     /// Most lines of one record, [1,000](DEFAULT_MAX_RECORD_LINES) unless set; at least 1.
@@ -156,8 +167,27 @@ impl Multiline {
         }
     }
 
-    /// Whether a line, given without its ending, begins a record.
-    pub(crate) fn begins(&self, line: &[u8], scratch: &mut Option<StartScratch>) -> bool {
+    /// Whether a line begins a record. `line` is its text without the ending, of an over-long one the
+    /// first `limit` bytes. The first line of `input` begins at `from`.
+    pub(crate) fn begins(
+        &self,
+        input: &[u8],
+        from: usize,
+        line: Range<usize>,
+        limit: usize,
+        scratch: &mut Option<StartScratch>,
+    ) -> bool {
+        let text = input.get(line.clone()).unwrap_or_default();
+        self.can_begin(text, scratch)
+            && (self.heading.is_empty()
+                || text.starts_with(self.heading)
+                || !line_before(input, from..line.start, limit).is_some_and(|before| {
+                    before.starts_with(self.heading) && self.can_begin(before, scratch)
+                }))
+    }
+
+    /// What the line alone says.
+    fn can_begin(&self, line: &[u8], scratch: &mut Option<StartScratch>) -> bool {
         match &self.rule {
             Rule::Start(pattern) => {
                 pattern.fits(line, scratch.get_or_insert_with(|| pattern.scratch()))
@@ -181,6 +211,20 @@ impl fmt::Debug for Multiline {
             .field("whole", &self.whole)
             .finish()
     }
+}
+
+/// The last of these lines if it is within the limit: an over-long line begins no record that others go
+/// on with, and in the next part of an input it is not there.
+fn line_before(input: &[u8], lines: Range<usize>, limit: usize) -> Option<&[u8]> {
+    let before = input.get(lines)?.strip_suffix(b"\n")?;
+    // One byte more than the limit may be the CR of the ending, and one the LF before the line.
+    let near = before.get(before.len().saturating_sub(limit.saturating_add(2))..)?;
+    let line = match memchr::memrchr(b'\n', near) {
+        Some(at) => near.get(at + 1..)?,
+        None => near,
+    };
+    let text = line.strip_suffix(b"\r").unwrap_or(line);
+    (text.len() <= limit).then_some(text)
 }
 
 fn is_indented(line: &[u8]) -> bool {

@@ -31,11 +31,15 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser with the default limits.
+    /// A parser with the default limits. If the records of the format have several lines, it puts
+    /// them together by the format's own [rule](Format::multiline).
     pub fn new(format: Format) -> Self {
         Self {
+            options: Options {
+                multiline: format.multiline().cloned(),
+                ..Options::default()
+            },
             format,
-            options: Options::default(),
             batch_bytes: DEFAULT_BATCH_BYTES,
         }
     }
@@ -71,7 +75,8 @@ impl Parser {
     }
 
     /// Puts several lines together to one record, by a [rule](Multiline) that says which lines begin
-    /// one. Line numbers still count lines, a record's being that of its first.
+    /// one; instead of the [format's own](Format::multiline), if it has one. Line numbers still count
+    /// lines, a record's being that of its first.
     #[must_use]
     pub fn multiline(mut self, multiline: Multiline) -> Self {
         self.options.multiline = Some(multiline);

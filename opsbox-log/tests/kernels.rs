@@ -136,6 +136,33 @@ fn log(example: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A line has no LF, so what a pattern says of LF is not found at the end of one.
+#[test]
+fn patterns_with_line_endings_fit_no_two_lines() {
+    let patterns = [
+        r"(?P<a>\w+)\n(?P<b>.*)",
+        r"(?P<a>[^\n]*)\n(?P<b>[^\n]*)",
+        r"(?P<a>\w+)\s(?P<b>\w+)",
+        r"(?P<a>\w+)[\n;](?P<b>\w+)",
+        r"(?P<a>\w+)[\n;]+(?P<b>\w*)",
+        r"(?P<a>\w+)(?:\n|;)(?P<b>\w+)",
+        r"(?P<a>x)\nb;(?P<b>\w+)",
+        r"(?P<a>\w*)\n?;(?P<b>\w+)",
+        r"(?P<a>[\w\n]+);(?P<b>[\w\n]+)",
+        r"(?P<a>(?s:.)+);(?P<b>(?s:.)+)",
+        r"(?P<a>\w+\n)(?P<b>\w*)",
+        r"(?P<a>\w+);\n*(?P<b>\w*)",
+    ];
+    for pattern in patterns {
+        let format = Format::pattern(pattern).unwrap();
+        for log in ["x\nb;c\n", "ab c\nx;y\n;z\nx\n\nb", "x\r\nb;c\r\n;\n"] {
+            // Few lines, and enough for a chunk.
+            same_on_all_kernels(&format, log.as_bytes());
+            same_on_all_kernels(&format, log.repeat(200).as_bytes());
+        }
+    }
+}
+
 fn pattern_presets() -> Vec<(Format, &'static str)> {
     let presets = Format::presets().iter();
     let formats = presets.filter_map(|preset| Some((preset.format().ok()?, preset.example())));

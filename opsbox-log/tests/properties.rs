@@ -407,7 +407,10 @@ proptest! {
 
     #[test]
     fn every_line_is_accounted_for(input in lines(), preset in any::<usize>()) {
-        let batch = parser(preset).parse(&input);
+        let parser = parser(preset);
+        // Records of several lines have tests of their own.
+        prop_assume!(parser.format().multiline().is_none());
+        let batch = parser.parse(&input);
         let rows = rows(&batch);
         prop_assert_eq!(rows.len(), batch.line_count());
         prop_assert_eq!(batch.len() + batch.unmatched().len(), batch.line_count());

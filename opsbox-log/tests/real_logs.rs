@@ -3,11 +3,17 @@
 //! with `OPSBOX_REQUIRE_COUNTERPARTS=1` they fail.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::{env, ffi::OsString, fs, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use opsbox_log::{
-    Format, Parser, Reason,
+    Batch, Format, Kernel, Parser, Reason, Record, Span,
     types::{TimeContext, TimestampFormat, Type},
 };
 
@@ -36,7 +42,80 @@ fn main() -> ExitCode {
         trial("typed_auth_log", AUTH, typed_auth_log),
         trial("auth_log_of_sshd", AUTH, auth_log_of_sshd),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let every = folder.clone();
+    let missing = logs(&folder).is_empty();
+    if missing && !required {
+        eprintln!(
+            "SKIPPED real_logs::every_log: no .log in {}",
+            folder.display()
+        );
+    }
+    let every = Trial::test("every_log", move || every_log(&logs(&every)));
+    let trials = trials
+        .into_iter()
+        .chain([every.with_ignored_flag(missing && !required)]);
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+/// The files of a folder whose names end in `.log`.
+fn logs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut logs: Vec<_> = entries.map(|it| it.path()).collect();
+    logs.retain(|it| it.extension().is_some_and(|it| it == "log"));
+    logs.sort();
+    logs
+}
+
+/// Whatever files there are: every preset finds in them, on every kernel and with threads, what its
+/// regular expression finds, and each line is accounted for.
+fn every_log(logs: &[PathBuf]) -> Result<(), Failed> {
+    assert!(!logs.is_empty(), "no .log");
+    for path in logs {
+        let log = fs::read(path)?;
+        // All of it for the presets that fit, the beginning for the others.
+        let beginning: usize = log
+            .split_inclusive(|&it| it == b'\n')
+            .take(500)
+            .map(<[u8]>::len)
+            .sum();
+        let beginning = log.get(..beginning).unwrap_or_default();
+        let lines = line_count(&log);
+        for preset in Format::presets() {
+            let Ok(format) = preset.format() else {
+                continue;
+            };
+            let parser = Parser::new(format);
+            let fits = parser.parse(beginning).len() * 2 > line_count(beginning);
+            let log = if fits { &log } else { beginning };
+            let expected = told(&parser.clone().regex_only(true).parse(log));
+            let name = format!("{} in {}", preset.name(), path.display());
+            for kernel in Kernel::ALL.into_iter().filter(|it| it.is_available()) {
+                for threads in [1, 2] {
+                    let batch = parser.clone().kernel(kernel).threads(threads).parse(log);
+                    assert!(told(&batch) == expected, "{name} on {kernel}");
+                    assert_eq!(
+                        batch.line_count(),
+                        if fits { lines } else { line_count(beginning) }
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line_count(log: &[u8]) -> usize {
+    log.split_inclusive(|&it| it == b'\n').count()
+}
+
+/// The place of each value, and the unmatched.
+type Told = (Vec<(u64, Vec<Option<Span>>)>, Vec<(u64, Reason)>);
+
+fn told<B: AsRef<[u8]>>(batch: &Batch<B>) -> Told {
+    let spans = |it: &Record<'_>| (0..batch.fields().len()).map(|at| it.span_at(at)).collect();
+    let records = batch.records().map(|it| (it.line_number(), spans(&it)));
+    let unmatched = batch.unmatched().map(|it| (it.line_number(), it.reason()));
+    (records.collect(), unmatched.collect())
 }
 
 fn access_log(log: Vec<u8>) -> Result<(), Failed> {

@@ -285,6 +285,7 @@ fn presets_types_fit_their_patterns() {
                 };
                 let reason = match field.data_type() {
                     Type::Integer => parse_integer(value).err(),
+                    Type::Float => parse_float(value).err(),
                     Type::Timestamp(format) => {
                         parse_timestamp(value, format, TimeContext::new()).err()
                     }

@@ -530,3 +530,257 @@ fn json_of_docker_and_journald_is_told_from_other_json() {
             .all(|(_, value)| value.is_none())
     );
 }
+
+/// The columns of a line by name.
+fn get(preset: &str, line: &str, name: &str) -> Option<String> {
+    let columns = parse(preset, line);
+    let column = columns.into_iter().find(|(field, _)| field == name);
+    column.map(|(_, value)| value)
+}
+
+#[test]
+fn access_logs_of_ipv6_and_of_absent_values() {
+    let line = r#"2001:db8:0:1::7 - - [17/May/2026:10:05:03 -0330] "-" 408 - "-" "-""#;
+    assert_eq!(
+        get("combined", line, "remote_addr").unwrap(),
+        "2001:db8:0:1::7"
+    );
+    assert_eq!(get("combined", line, "body_bytes_sent").unwrap(), "-");
+    assert_eq!(get("combined", line, "request_method"), None);
+    let (common, _) = line.split_at(line.find(" \"-\" \"-\"").unwrap());
+    assert_eq!(get("common", common, "request").unwrap(), "-");
+    // A reverse proxy's list of addresses is no remote_addr: its spaces would move the columns.
+    refuses("common", &format!("192.0.2.7, {line}"));
+}
+
+#[test]
+fn nginx_error_of_ipv6_and_without_a_connection() {
+    let line = r#"2026/11/02 09:25:11 [crit] 1234#0: *12 SSL_do_handshake() failed (SSL: error:0A00006C:SSL routines::bad key share), client: 2001:db8::7, server: [::]:443"#;
+    assert_eq!(get("nginx-error", line, "connection").unwrap(), "12");
+    assert!(
+        get("nginx-error", line, "message")
+            .unwrap()
+            .ends_with("client: 2001:db8::7, server: [::]:443")
+    );
+    let line =
+        r#"2026/11/02 09:25:11 [emerg] 1#1: bind() to [::]:80 failed (98: Address already in use)"#;
+    assert_eq!(get("nginx-error", line, "connection"), None);
+    // What nginx writes to its standard error before there is a log.
+    refuses(
+        "nginx-error",
+        "nginx: [emerg] unknown directive \"x\" in /etc/nginx/nginx.conf:1",
+    );
+}
+
+#[test]
+fn apache_error_of_the_system_and_of_older_servers() {
+    // An error of the system and the file and line of the level debug, as ErrorLogFormat's %E and %F
+    // put them before the client.
+    fits(
+        "apache-error",
+        "[Mon Nov 02 09:00:00.000001 2026] [core:debug] [pid 7:tid 8] util.c(123): (13)Permission denied: [client 2001:db8::7:55014] AH00035: access to / denied, referer: http://a.test/",
+        &[
+            ("timestamp", "Mon Nov 02 09:00:00.000001 2026"),
+            ("module", "core"),
+            ("level", "debug"),
+            ("pid", "7"),
+            ("tid", "8"),
+            ("source", "util.c(123)"),
+            ("error_status", "(13)Permission denied"),
+            ("client", "2001:db8::7:55014"),
+            (
+                "message",
+                "AH00035: access to / denied, referer: http://a.test/",
+            ),
+        ],
+    );
+    for (status, rest) in [
+        (
+            "(70007)The timeout specified has expired",
+            "AH01110: error reading response",
+        ),
+        (
+            "(EAI 2)Name or service not known",
+            "AH00547: Could not resolve host name",
+        ),
+        (
+            "(OS 10054)An existing connection was closed.  ",
+            "AH00341: winnt_accept",
+        ),
+    ] {
+        let line = format!(
+            "[Mon Nov 02 09:00:00.1 2026] [proxy:error] [pid 7] {status}: [client 192.0.2.7:5] {rest}"
+        );
+        assert_eq!(get("apache-error", &line, "error_status").unwrap(), status);
+        assert_eq!(get("apache-error", &line, "client").unwrap(), "192.0.2.7:5");
+        assert_eq!(get("apache-error", &line, "message").unwrap(), rest);
+    }
+    // A message of PHP, without a module's name.
+    let line = "[Mon Nov 02 09:00:00.1 2026] [:error] [pid 7] [client ::1:5] PHP Notice:  x in /a.php on line 3";
+    assert_eq!(get("apache-error", line, "module").unwrap(), "");
+    assert_eq!(get("apache-error", line, "client").unwrap(), "::1:5");
+    // The example of the documentation of 2.2.
+    fits(
+        "apache-error",
+        "[Wed Oct 11 14:32:52 2000] [error] [client 127.0.0.1] client denied by server configuration: /export/home/live/ap/htdocs/test",
+        &[
+            ("timestamp", "Wed Oct 11 14:32:52 2000"),
+            ("level", "error"),
+            ("client", "127.0.0.1"),
+            (
+                "message",
+                "client denied by server configuration: /export/home/live/ap/htdocs/test",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn haproxy_of_tls_of_tcp_and_of_errors() {
+    // The examples of HAProxy's configuration manual, sections on the HTTPS, TCP and error log formats.
+    let line = r#"Feb  6 12:14:14 localhost haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] https-in~ static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} "GET /index.html HTTP/1.1" 0/0/0/0/0 1wt.eu/TLSv1.3/TLS_AES_256_GCM_SHA384"#;
+    assert_eq!(get("haproxy-http", line, "frontend").unwrap(), "https-in~");
+    assert_eq!(
+        get("haproxy-http", line, "ssl_errors").unwrap(),
+        "0/0/0/0/0"
+    );
+    assert_eq!(
+        get("haproxy-http", line, "ssl").unwrap(),
+        "1wt.eu/TLSv1.3/TLS_AES_256_GCM_SHA384"
+    );
+    // A bad request from IPv6 with `option logasap`, of which no server knows.
+    let line = r#"2001:db8::7:33317 [06/Feb/2009:12:14:14.655] http-in http-in/<NOSRV> -1/-1/-1/-1/+10 400 +187 - - PR-- 1/1/0/0/3 0/0 "<BADREQ>""#;
+    assert_eq!(
+        get("haproxy-http", line, "client").unwrap(),
+        "2001:db8::7:33317"
+    );
+    assert_eq!(get("haproxy-http", line, "server").unwrap(), "<NOSRV>");
+    assert_eq!(get("haproxy-http", line, "request").unwrap(), "<BADREQ>");
+    fits(
+        "haproxy-tcp",
+        "Feb  6 12:12:56 localhost haproxy[14387]: 10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt bck/srv1 0/0/5007 212 -- 0/0/0/0/3 0/0",
+        &[
+            ("client", "10.0.1.2:33313"),
+            ("accept_date", "06/Feb/2009:12:12:51.443"),
+            ("frontend", "fnt"),
+            ("backend", "bck"),
+            ("server", "srv1"),
+            ("timers", "0/0/5007"),
+            ("bytes_read", "212"),
+            ("termination_state", "--"),
+            ("connections", "0/0/0/0/3"),
+            ("queues", "0/0"),
+        ],
+    );
+    fits(
+        "haproxy-error",
+        "Dec  3 18:27:14 localhost haproxy[6103]: 127.0.0.1:56059 [03/Dec/2012:17:35:10.380] frt/f1: Connection error during SSL handshake",
+        &[
+            ("client", "127.0.0.1:56059"),
+            ("accept_date", "03/Dec/2012:17:35:10.380"),
+            ("frontend", "frt"),
+            ("bind", "f1"),
+            ("message", "Connection error during SSL handshake"),
+        ],
+    );
+    refuses("haproxy-tcp", line);
+    refuses(
+        "haproxy-http",
+        "127.0.0.1:56059 [03/Dec/2012:17:35:10.380] frt/f1: Timeout",
+    );
+}
+
+#[test]
+fn klog_with_long_threads_and_years() {
+    let line = "I0102 15:04:05.678901 1234567 server.go:7] \"x]y\"";
+    assert_eq!(get("klog", line, "thread_id").unwrap(), "1234567");
+    assert_eq!(get("klog", line, "message").unwrap(), "\"x]y\"");
+    // glog 0.5 and later.
+    let line = "W20260102 15:04:05.678901 12345 main.cc:7] low memory";
+    assert_eq!(
+        get("klog", line, "timestamp").unwrap(),
+        "20260102 15:04:05.678901"
+    );
+    assert_eq!(get("klog", line, "file").unwrap(), "main.cc");
+}
+
+#[test]
+fn postgresql_of_sessions_and_zones() {
+    // Debian's log_line_prefix; a client that has not said who it is.
+    fits(
+        "postgresql",
+        "2026-01-02 03:04:05.678 +0530 [77] ada@shop ERROR:  relation \"t\" does not exist at character 15",
+        &[
+            ("timestamp", "2026-01-02 03:04:05.678 +0530"),
+            ("pid", "77"),
+            ("user", "ada"),
+            ("database", "shop"),
+            ("severity", "ERROR"),
+            ("message", "relation \"t\" does not exist at character 15"),
+        ],
+    );
+    let line =
+        "2026-01-02 03:04:05.678 CET [77] [unknown]@[unknown] LOG:  incomplete startup packet";
+    assert_eq!(get("postgresql", line, "user").unwrap(), "[unknown]");
+    let line = "2026-01-02 03:04:05.678 UTC [77] STATEMENT:  select 'a@b LOG:  c';";
+    assert_eq!(get("postgresql", line, "user"), None);
+    assert_eq!(get("postgresql", line, "severity").unwrap(), "STATEMENT");
+    let line = "2026-01-02 03:04:05.678 UTC [77] DEBUG1:  mapped win32 error code 2 to 2";
+    assert_eq!(get("postgresql", line, "severity").unwrap(), "DEBUG1");
+}
+
+#[test]
+fn mysql_error_of_5_7_and_8() {
+    fits(
+        "mysql-error",
+        "2026-01-02T03:04:05.123456Z 0 [Note] InnoDB: Buffer pool(s) load completed at 260102  3:04:05",
+        &[
+            ("timestamp", "2026-01-02T03:04:05.123456Z"),
+            ("thread", "0"),
+            ("priority", "Note"),
+            (
+                "message",
+                "InnoDB: Buffer pool(s) load completed at 260102  3:04:05",
+            ),
+        ],
+    );
+    let line = "2026-01-02T03:04:05.123456+02:00 12 [ERROR] [MY-000067] [Server] unknown variable 'x=[y]'.";
+    assert_eq!(get("mysql-error", line, "error_code").unwrap(), "MY-000067");
+    assert_eq!(get("mysql-error", line, "subsystem").unwrap(), "Server");
+    // MariaDB's.
+    refuses(
+        "mysql-error",
+        "2026-01-02  3:04:05 0 [Note] InnoDB: Completed initialization",
+    );
+}
+
+#[test]
+fn cef_with_escapes_and_headers() {
+    let line = r"CEF:0|a\|b|c\\|1.0|x=y|n\|m|Very-High|msg=a\=b \| c\nd";
+    assert_eq!(get("cef", line, "device_vendor").unwrap(), r"a\|b");
+    assert_eq!(get("cef", line, "device_product").unwrap(), r"c\\");
+    assert_eq!(get("cef", line, "name").unwrap(), r"n\|m");
+    assert_eq!(get("cef", line, "severity").unwrap(), "Very-High");
+    assert_eq!(get("cef", line, "extension").unwrap(), r"msg=a\=b \| c\nd");
+    let with_header = format!("<134>1 2026-01-02T03:04:05Z host.test app - - - {line}");
+    assert_eq!(parse("cef", &with_header), parse("cef", line));
+    refuses("cef", "CEF:0|a|b|c|d|e");
+}
+
+#[test]
+fn logback_with_pairs() {
+    // SLF4J's key-value pairs, which %kvp writes between the two signs.
+    let line = r#"16:06:29.031 [main] INFO  a.b.C -user="ada b" n="7"- logged in - again"#;
+    assert_eq!(
+        get("logback", line, "kvp").unwrap(),
+        r#"user="ada b" n="7""#
+    );
+    assert_eq!(
+        get("logback", line, "message").unwrap(),
+        "logged in - again"
+    );
+    // The layout of versions before 1.3.
+    let line = "16:06:29.031 [pool-1-thread-2] WARN  a.b.C - -k=\"v\"- x";
+    assert_eq!(get("logback", line, "kvp"), None);
+    assert_eq!(get("logback", line, "message").unwrap(), "-k=\"v\"- x");
+}

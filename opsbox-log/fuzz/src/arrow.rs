@@ -10,11 +10,7 @@ use opsbox_log::{
     types::TimeContext,
 };
 
-use super::{
-    input::{Input, MAX_LOG},
-    rows::rows,
-    scan,
-};
+use super::{input::Input, rows::rows, scan};
 
 fn formats() -> &'static [Format] {
     static FORMATS: OnceLock<Vec<Format>> = OnceLock::new();
@@ -32,7 +28,7 @@ fn formats() -> &'static [Format] {
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let format = input.one_of(formats()).clone();
+    let (format, size) = input.one_of_and_size(formats());
     let kernels: Vec<_> = Kernel::ALL
         .into_iter()
         .filter(|it| it.is_available())
@@ -40,9 +36,9 @@ pub fn run(bytes: &[u8]) {
     let kernel = *input.one_of(&kernels);
     // Views count from the batch's bytes, which may be a part of others.
     let skipped = usize::from(input.byte() % 4);
-    let log = Bytes::from(input.log(scan::examples(), MAX_LOG));
+    let log = Bytes::from(input.log(scan::examples(), size));
     let log = log.slice(skipped.min(log.len())..);
-    let batch = Parser::new(format).kernel(kernel).parse(log);
+    let batch = Parser::new(format.clone()).kernel(kernel).parse(log);
     rows(&batch);
     check(&batch);
 }

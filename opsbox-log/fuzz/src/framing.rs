@@ -8,7 +8,7 @@ use std::{
 use opsbox_log::{Batch, Error, Format, Multiline, Overlong, Parser, Reason};
 
 use super::{
-    input::{Input, MAX_LOG},
+    input::Input,
     rows::{assert_same, rows},
     scan::examples,
 };
@@ -99,8 +99,9 @@ fn rules() -> &'static [Option<Multiline>] {
     })
 }
 
-fn parser(input: &mut Input<'_>) -> (Parser, u8) {
-    let mut parser = Parser::new(input.one_of(formats()).clone());
+fn parser(input: &mut Input<'_>) -> (Parser, usize, u8) {
+    let (format, size) = input.one_of_and_size(formats());
+    let mut parser = Parser::new(format.clone());
     let rule = input.one_of(rules());
     let flags = input.byte();
     let max_lines = u32::from(input.byte());
@@ -118,16 +119,16 @@ fn parser(input: &mut Input<'_>) -> (Parser, u8) {
     if limit > 0 {
         parser = parser.max_line_bytes(limit);
     }
-    (parser, flags)
+    (parser, size, flags)
 }
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let (parser, flags) = parser(&mut input);
+    let (parser, size, flags) = parser(&mut input);
     let batch_bytes = input.number();
     let lens = [0; 3].map(|_| usize::from(input.byte()).pow(2) + 1);
     let cut = input.number();
-    let log = input.log(examples(), MAX_LOG);
+    let log = input.log(examples(), size);
 
     let whole = parser.parse(&log);
     let expected = entries(&whole);

@@ -1,7 +1,10 @@
 //! Bytes of the fuzzer to settings and a log.
 
-/// Most bytes of a log: more than any window in which lines are tokenized together.
-pub const MAX_LOG: usize = 40 << 10;
+/// Most bytes of a large log: more than any window in which lines are tokenized together.
+pub const LARGE_LOG: usize = 40 << 10;
+
+/// Most bytes of a small log, of which the fuzzer does ten in the time of a large one.
+pub const SMALL_LOG: usize = 2 << 10;
 
 /// Settings come first, a byte each; the rest is the log.
 #[derive(Clone, Copy)]
@@ -18,6 +21,17 @@ impl<'i> Input<'i> {
 
     pub fn number(&mut self) -> usize {
         usize::from(u16::from_le_bytes([self.byte(), self.byte()]))
+    }
+
+    /// A choice, and how large a log may get: that is the highest bit of the byte.
+    pub fn one_of_and_size<'c, T>(&mut self, choices: &'c [T]) -> (&'c T, usize) {
+        let byte = self.byte();
+        let size = if byte & 0x80 == 0 {
+            SMALL_LOG
+        } else {
+            LARGE_LOG
+        };
+        (&choices[usize::from(byte & 0x7f) % choices.len()], size)
     }
 
     pub fn one_of<'c, T>(&mut self, choices: &'c [T]) -> &'c T {

@@ -4,11 +4,7 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use opsbox_log::{Batch, Format, Parser, Reason, Span, limits::MAX_FLATTEN_DEPTH};
 
-use super::{
-    input::{Input, MAX_LOG},
-    json::Json,
-    rows::parse_everywhere,
-};
+use super::{input::Input, json::Json, rows::parse_everywhere};
 
 /// Columns to select: keys and paths that end alike, that are parts of one another, and that need an
 /// escape or are longer than a vector.
@@ -53,8 +49,8 @@ fn formats() -> &'static [(Format, bool)] {
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let (format, is_selected) = input.one_of(formats());
-    let log = input.log(EXAMPLES, MAX_LOG);
+    let ((format, is_selected), size) = input.one_of_and_size(formats());
+    let log = input.log(EXAMPLES, size);
     let parser = Parser::new(format.clone());
     let batch = parse_everywhere(&parser, &log);
     check(&batch, *is_selected);

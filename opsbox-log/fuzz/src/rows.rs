@@ -60,6 +60,7 @@ pub fn rows<B: AsRef<[u8]>>(batch: &Batch<B>) -> Vec<Row<'_>> {
                 }
                 (Some(value), Some(Span::Arena(range))) => {
                     assert_eq!(value, &batch.arena()[range], "{field:?}");
+                    assert!(record.raw().contains(&b'\\'), "{field:?} was copied");
                 }
                 other => panic!("{field:?}: {other:?}"),
             }

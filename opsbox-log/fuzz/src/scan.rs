@@ -4,10 +4,7 @@ use std::sync::OnceLock;
 
 use opsbox_log::{Format, Parser, Preset};
 
-use super::{
-    input::{Input, MAX_LOG},
-    rows::parse_everywhere,
-};
+use super::{input::Input, rows::parse_everywhere};
 
 /// Columns of `combined` that leave parts of a line out.
 const SELECTED: [&str; 9] = [
@@ -90,7 +87,7 @@ pub fn examples() -> &'static [&'static [u8]] {
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let format = input.one_of(formats()).clone();
-    let log = input.log(examples(), MAX_LOG);
-    parse_everywhere(&Parser::new(format), &log);
+    let (format, size) = input.one_of_and_size(formats());
+    let log = input.log(examples(), size);
+    parse_everywhere(&Parser::new(format.clone()), &log);
 }

@@ -1,7 +1,7 @@
 //! The named formats, each from its vendor's documentation.
 
 use super::{
-    aws, openssh,
+    aws, mysql_slow, openssh,
     preset::{Preset, Rule},
 };
 
@@ -36,7 +36,7 @@ macro_rules! access {
 }
 
 // From the particular to the general: the order decides between equals in `detect`.
-pub(super) static ALL: [Preset; 26] = [
+pub(super) static ALL: [Preset; 29] = [
     Preset::pattern(
         "combined",
         "access log of nginx (log_format combined) and Apache httpd (LogFormat combined); columns \
@@ -69,18 +69,22 @@ pub(super) static ALL: [Preset; 26] = [
     ),
     Preset::pattern(
         "apache-error",
-        "error log of Apache httpd 2.4 in its default ErrorLogFormat",
+        "error log of Apache httpd 2.4 in its default ErrorLogFormat, and of 2.2, which has no module and \
+         no process; `source` is there from the level debug on, `error_status` is the system's own",
         "[Fri Sep 09 10:42:29.902022 2011] [core:error] [pid 35708:tid 4328636416] [client 72.15.99.187] File does not exist: /usr/local/apache2/htdocs/favicon.ico",
         concat!(
             r"\[(?P<timestamp>[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,6})? \d{4})\] ",
-            r"\[(?P<module>[^:\]]*):(?P<level>[a-z0-9]+)\] ",
-            r"\[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\] (?:\[client (?P<client>[^\]]+)\] )?(?P<message>.*)",
+            r"\[(?:(?P<module>[^:\]]*):)?(?P<level>[a-z0-9]+)\] ",
+            r"(?:\[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\] )?",
+            r"(?:(?P<source>[A-Za-z0-9_./-]+\(\d+\)): )?",
+            r"(?:(?P<error_status>\((?:[A-Z]+ )?\d+\)[^:]*): )?",
+            r"(?:\[client (?P<client>[^\]]+)\] )?(?P<message>.*)",
         ),
     ),
     Preset::pattern(
         "haproxy-http",
-        "HTTP log of HAProxy (option httplog), with or without a syslog header before it; timers and counts \
-         stay together, as HAProxy writes them",
+        "HTTP log of HAProxy (option httplog, and httpslog with `ssl_errors` and `ssl`), with or without a \
+         syslog header before it; timers and counts stay together, as HAProxy writes them",
         r#"Feb  6 12:14:14 localhost haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} "GET /index.html HTTP/1.1""#,
         concat!(
             r"(?:[A-Z<][^\[]{0,300}\[\d+\]: )?(?P<client>\S+:\d+) ",
@@ -89,7 +93,29 @@ pub(super) static ALL: [Preset; 26] = [
             r"(?P<status>\d{3}|-1) (?P<bytes_read>\+?\d+) (?P<request_cookie>\S+) (?P<response_cookie>\S+) ",
             r"(?P<termination_state>\S{4}) (?P<connections>[+\d/]+) (?P<queues>\d+/\d+) ",
             r"(?:\{(?P<request_headers>[^}]*)\} )?(?:\{(?P<response_headers>[^}]*)\} )?",
-            r#""(?P<request>[^"]*)""#,
+            r#""(?P<request>[^"]*)"(?: (?P<ssl_errors>[\dA-Fa-f/-]+) (?P<ssl>\S+))?"#,
+        ),
+    ),
+    Preset::pattern(
+        "haproxy-tcp",
+        "TCP log of HAProxy (option tcplog), with or without a syslog header before it, as in `haproxy-http`",
+        "Feb  6 12:12:56 localhost haproxy[14387]: 10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt bck/srv1 0/0/5007 212 -- 0/0/0/0/3 0/0",
+        concat!(
+            r"(?:[A-Z<][^\[]{0,300}\[\d+\]: )?(?P<client>\S+:\d+) ",
+            r"\[(?P<accept_date>\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2}\.\d{3})\] ",
+            r"(?P<frontend>\S+) (?P<backend>[^ /]+)/(?P<server>\S+) (?P<timers>[-+\d/]+) ",
+            r"(?P<bytes_read>\+?\d+) (?P<termination_state>\S{2}) (?P<connections>[+\d/]+) (?P<queues>\d+/\d+)",
+        ),
+    ),
+    Preset::pattern(
+        "haproxy-error",
+        "what HAProxy logs of connections that fail before a request (its error log format), with or \
+         without a syslog header before it",
+        "Dec  3 18:27:14 localhost haproxy[6103]: 127.0.0.1:56059 [03/Dec/2012:17:35:10.380] frt/f1: Connection error during SSL handshake",
+        concat!(
+            r"(?:[A-Z<][^\[]{0,300}\[\d+\]: )?(?P<client>\S+:\d+) ",
+            r"\[(?P<accept_date>\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2}\.\d{3})\] ",
+            r"(?P<frontend>[^ /]+)/(?P<bind>[^ :]+): (?P<message>.*)",
         ),
     ),
     Preset::pattern(
@@ -120,31 +146,47 @@ pub(super) static ALL: [Preset; 26] = [
     ),
     Preset::pattern(
         "klog",
-        "logs of Kubernetes components (klog, and glog before it)",
+        "logs of Kubernetes components (klog), and of C++ programs with glog, which may write the year",
         "I0102 15:04:05.678901   12345 controller.go:123] \"Starting\" worker=1",
         concat!(
-            r"(?P<severity>[IWEF])(?P<timestamp>\d{4} \d{2}:\d{2}:\d{2}\.\d{6}) +(?P<thread_id>\d+) ",
+            r"(?P<severity>[IWEF])(?P<timestamp>\d{4}(?:\d{4})? \d{2}:\d{2}:\d{2}\.\d{6}) +(?P<thread_id>\d+) ",
             r"(?P<file>[^:\]]+):(?P<line>\d+)\] (?P<message>.*)",
         ),
     ),
     Preset::pattern(
         "postgresql",
-        "server log of PostgreSQL with its default log_line_prefix '%m [%p] '",
+        "server log of PostgreSQL with its default log_line_prefix '%m [%p] ', and with that of Debian's \
+         packages, '%m [%p] %q%u@%d ', where sessions have `user` and `database`",
         "2026-01-02 03:04:05.678 UTC [1234] ERROR:  relation \"t\" does not exist at character 15",
         concat!(
             r"(?P<timestamp>\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{3} [A-Za-z0-9+:-]+) \[(?P<pid>\d+)\] ",
+            r"(?:(?P<user>[^\s@:]+)@(?P<database>\S+) )?",
             r"(?P<severity>[A-Z]+\d?): +(?P<message>.*)",
         ),
     ),
     Preset::pattern(
         "mysql-error",
-        "error log of MySQL 8 (log_sink_internal)",
+        "error log of MySQL 8 (log_sink_internal), and of 5.7, which has no `error_code` and no `subsystem`; \
+         MariaDB's is another",
         "2020-10-28T11:10:22.123456Z 0 [Warning] [MY-010068] [Server] CA certificate ca.pem is self signed.",
         concat!(
             r"(?P<timestamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}(?:Z|[+-]\d{2}:\d{2})) ",
-            r"(?P<thread>\d+) \[(?P<priority>[A-Za-z]+)\] \[(?P<error_code>MY-\d+)\] \[(?P<subsystem>[^\]]*)\] ",
+            r"(?P<thread>\d+) \[(?P<priority>[A-Za-z]+)\] ",
+            r"(?:\[(?P<error_code>MY-\d+)\] \[(?P<subsystem>[^\]]*)\] )?",
             r"(?P<message>.*)",
         ),
+    ),
+    Preset::new(
+        "mysql-slow",
+        "slow query log of MySQL 5.1 and later, Percona Server and MariaDB, a record of several lines each; \
+         `time` is that of MySQL 5.7 and later, `time_local` that of the others, which leave it out while \
+         the second is the same; `user` is USER(), `current_user` CURRENT_USER()",
+        mysql_slow::EXAMPLE,
+        Rule::Records {
+            pattern: mysql_slow::PATTERN,
+            start: mysql_slow::START,
+            heading: mysql_slow::TIME,
+        },
     ),
     Preset::pattern(
         "syslog-rfc5424",
@@ -181,7 +223,7 @@ pub(super) static ALL: [Preset; 26] = [
     ),
     Preset::pattern(
         "hadoop",
-        "log4j as Hadoop, HBase and Kafka set it up: timestamp, level, optional thread, class, message",
+        "log4j as Hadoop and HBase set it up: timestamp, level, optional thread, class, message",
         "2015-10-18 18:01:47,978 INFO [main] org.apache.hadoop.mapreduce.v2.app.MRAppMaster: Created MRAppMaster",
         concat!(
             r"(?P<timestamp>\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2},\d{3}) +(?P<level>[A-Z]+) +",
@@ -209,11 +251,13 @@ pub(super) static ALL: [Preset; 26] = [
     ),
     Preset::pattern(
         "logback",
-        "logback's default layout of Java programs: time of day, thread, level, logger, message",
+        "logback's default layout of Java programs: time of day, thread, level, logger, key-value pairs, \
+         message",
         "16:06:29.031 [main] DEBUG chapters.configuration.MyApp1 -- Entering application.",
         concat!(
             r"(?P<time>\d{2}:\d{2}:\d{2}\.\d{3}) \[(?P<thread>[^\]]*)\] (?P<level>[A-Z]+) +",
-            r"(?P<logger>\S+) --? (?P<message>.*)",
+            r"(?P<logger>\S+) ",
+            r#"-(?:(?P<kvp>[^ "=]+="[^"]*"(?: [^ "=]+="[^"]*")*)?-)? (?P<message>.*)"#,
         ),
     ),
     Preset::pattern(

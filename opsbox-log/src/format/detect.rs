@@ -101,11 +101,13 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
         {
             format = of_directive.clone();
         }
+        let spans = format.multiline().is_some();
         let is_logfmt = matches!(format.engine(), Engine::Logfmt);
         let batch = Parser::new(format).parse(sample);
         let marked =
             |record: &Record<'_>| preset.marks().iter().all(|key| record.get(key).is_some());
         let matched = match preset.marks() {
+            [] if spans => batch.records().map(|record| filled_lines(&record)).sum(),
             [] if is_logfmt => batch.records().filter(mostly_pairs).count(),
             [] => batch.len(),
             _ => batch.records().filter(marked).count(),
@@ -148,6 +150,12 @@ pub(super) fn detect(sample: &[u8], path: Option<&Path>) -> Result<Detection, Er
             )))
         }
     }
+}
+
+/// The lines of a record that are not empty.
+fn filled_lines(record: &Record<'_>) -> usize {
+    let lines = Lines::new(record.raw(), 0);
+    lines.filter(|line| !line.is_empty()).count()
 }
 
 /// Any prose is logfmt to a lenient parser, as keys without values; a real line has values.

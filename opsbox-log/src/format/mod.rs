@@ -8,7 +8,6 @@ mod explain;
 mod grok;
 pub(crate) mod head;
 mod language;
-#[cfg(test)]
 mod mysql_slow;
 mod openssh;
 pub(crate) mod pack;
@@ -33,7 +32,7 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 #[cfg(feature = "json")]
 use crate::tokenize::Dictionary;
-use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, types::Type};
+use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, multiline::Multiline, types::Type};
 
 /// A column of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +87,8 @@ struct Inner {
     name: Box<str>,
     fields: Arc<[Field]>,
     engine: Arc<Engine>,
+    /// How its records are put together, if they have several lines.
+    multiline: Option<Multiline>,
 }
 
 pub(crate) enum Engine {
@@ -163,10 +164,40 @@ impl Format {
             name: name.into(),
             fields: fields.into(),
             engine: Arc::new(engine),
+            multiline: None,
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// The same with records of several lines.
+    fn spanning(self, multiline: Option<Multiline>) -> Self {
+        let inner = Inner {
+            name: self.inner.name.clone(),
+            fields: Arc::clone(&self.inner.fields),
+            engine: Arc::clone(&self.inner.engine),
+            multiline,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// How records of several lines are put together: that of the preset `mysql-slow`, none for
+    /// the others. A [`Parser`](crate::Parser) goes by it unless it is
+    /// [told otherwise](crate::Parser::multiline).
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let format = Format::preset("mysql-slow")?;
+    /// let longer = format.multiline().unwrap().clone().max_lines(50_000);
+    /// let parser = Parser::new(format).multiline(longer);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn multiline(&self) -> Option<&Multiline> {
+        self.inner.multiline.as_ref()
     }
 
     /// Finds the preset that fits a sample: the beginning of a file, some tens of lines or more.
@@ -240,6 +271,11 @@ impl Format {
     /// ```
     pub fn explain(&self) -> String {
         match self.engine() {
+            Engine::Pattern(_) if self.multiline().is_some_and(Multiline::is_whole) => {
+                "the regular expression finds the columns of every record, which has several lines; \
+                 plans are for single lines"
+                    .into()
+            }
             Engine::Pattern(pattern) => pattern.explain(self.fields()),
             Engine::Logfmt => "a scanner for logfmt finds the keys and values of each line".into(),
             #[cfg(feature = "json")]

@@ -153,6 +153,7 @@ impl Pattern {
             .map_err(|error| build_error(source, &error))?;
         let plan = Plan::compile(&inner, &place_of, fields.len() + stand_ins.len());
         let (head, signature) = match columns.len() == fields.len() {
+            _ if has_lf(&inner) => (None, Err(NoPlan("a line ending"))),
             true => (
                 plan.as_ref().ok().and_then(Head::compile).map(Box::new),
                 Signature::compile(&inner, &columns).map(Box::new),
@@ -359,6 +360,17 @@ fn strip(hir: Hir, wanted: &[Box<str>], next: &mut u32) -> Hir {
         HirKind::Literal(literal) => Hir::literal(literal.0),
         HirKind::Class(class) => Hir::class(class),
         HirKind::Look(look) => Hir::look(look),
+    }
+}
+
+/// Whether LF stands in it by itself: the engines for many lines would find the one at a line's end.
+fn has_lf(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.contains(&b'\n'),
+        HirKind::Capture(capture) => has_lf(&capture.sub),
+        HirKind::Repetition(repetition) => has_lf(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_lf),
+        _ => false,
     }
 }
 

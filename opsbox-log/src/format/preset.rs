@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::Field;
 use super::{Engine, Format, catalogue::ALL, typed};
 
-use crate::error::Error;
+use crate::{error::Error, multiline::Multiline};
 
 /// A named format: what it is, an example, and the regular expression that defines it.
 ///
@@ -29,6 +29,12 @@ pub struct Preset {
 #[derive(Debug)]
 pub(super) enum Rule {
     Pattern(&'static str),
+    /// A pattern for records of several lines, and how they are put together.
+    Records {
+        pattern: &'static str,
+        start: &'static str,
+        heading: &'static str,
+    },
     Logfmt,
     Json,
     /// JSON with these columns, the keys, in this order; a line that has the marks, the first of
@@ -92,7 +98,7 @@ impl Preset {
         self.summary
     }
 
-    /// A line that fits.
+    /// A line that fits, or a [record](Format::multiline) of several.
     pub fn example(&self) -> &'static str {
         self.example
     }
@@ -108,6 +114,15 @@ impl Preset {
         }
         let format = match self.rule {
             Rule::Pattern(pattern) => typed::of_preset(Format::named_pattern(self.name, pattern)?)?,
+            Rule::Records {
+                pattern,
+                start,
+                heading,
+            } => {
+                let records = Multiline::start(start)?.heading(heading.as_bytes()).whole();
+                typed::of_preset(Format::named_pattern(self.name, pattern)?)?
+                    .spanning(Some(records))
+            }
             Rule::Logfmt => Format::new(self.name, Vec::new(), Engine::Logfmt),
             #[cfg(feature = "json")]
             Rule::Json => Format::new(self.name, Vec::new(), Engine::json(&[])),

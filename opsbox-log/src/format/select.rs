@@ -104,6 +104,6 @@ impl Format {
                 (fields, engine)
             }
         };
-        Ok(Self::new(self.name(), fields, engine))
+        Ok(Self::new(self.name(), fields, engine).spanning(self.multiline().cloned()))
     }
 }

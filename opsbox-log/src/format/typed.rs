@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Field, Format, Inner};
 use crate::{
     error::Error,
-    types::{TimestampFormat, Type},
+    types::{EpochUnit, TimestampFormat, Type},
 };
 
 const RFC3339: Type = Type::Timestamp(TimestampFormat::Rfc3339);
@@ -15,7 +15,7 @@ const CLF: Type = Type::Timestamp(TimestampFormat::Clf);
 /// for impossible dates and numbers beyond 64 bits. Text stays what only some lines have as a
 /// number (`procid`), what may be a host name (`remote_addr`), and times without a year, with the
 /// name of a zone or in a form of their own.
-static PRESETS: [(&str, &[(&str, Type)]); 14] = [
+static PRESETS: [(&str, &[(&str, Type)]); 16] = [
     ("combined", ACCESS),
     ("common", ACCESS),
     (
@@ -39,6 +39,10 @@ static PRESETS: [(&str, &[(&str, Type)]); 14] = [
         ],
     ),
     (
+        "haproxy-tcp",
+        &[("accept_date", CLF), ("bytes_read", Type::Integer)],
+    ),
+    (
         "iis",
         &[
             ("s_port", Type::Integer),
@@ -56,6 +60,21 @@ static PRESETS: [(&str, &[(&str, Type)]); 14] = [
     (
         "mysql-error",
         &[("timestamp", RFC3339), ("thread", Type::Integer)],
+    ),
+    (
+        "mysql-slow",
+        &[
+            ("time", RFC3339),
+            ("id", Type::Integer),
+            ("query_time", Type::Float),
+            ("lock_time", Type::Float),
+            ("rows_sent", Type::Integer),
+            ("rows_examined", Type::Integer),
+            (
+                "timestamp",
+                Type::Timestamp(TimestampFormat::Epoch(EpochUnit::Seconds)),
+            ),
+        ],
     ),
     (
         "syslog-rfc5424",
@@ -126,6 +145,7 @@ impl Format {
             name: self.inner.name.clone(),
             fields: fields.into(),
             engine: Arc::clone(&self.inner.engine),
+            multiline: self.inner.multiline.clone(),
         };
         Ok(Self {
             inner: Arc::new(inner),

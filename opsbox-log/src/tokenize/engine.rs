@@ -13,6 +13,8 @@ use crate::{
 /// An engine with the memory it writes to while it works, kept from line to line; one a thread.
 pub(super) struct Tokenizer<'f> {
     pub(super) options: &'f Options,
+    /// Where the first line of the input begins.
+    pub(super) from: usize,
     /// The last line of the input, if it is longer than what is there.
     pub(super) tail: Option<Tail>,
     pub(super) starts: Option<StartScratch>,
@@ -30,7 +32,12 @@ enum Scratch<'f> {
 }
 
 impl<'f> Tokenizer<'f> {
-    pub(super) fn new(engine: &'f Engine, options: &'f Options, tail: Option<Tail>) -> Self {
+    pub(super) fn new(
+        engine: &'f Engine,
+        options: &'f Options,
+        from: usize,
+        tail: Option<Tail>,
+    ) -> Self {
         let engine = match engine {
             Engine::Pattern(pattern) => Scratch::Pattern {
                 pattern,
@@ -42,6 +49,7 @@ impl<'f> Tokenizer<'f> {
         };
         Self {
             options,
+            from,
             tail,
             starts: options.multiline.as_ref().and_then(Multiline::scratch),
             engine,

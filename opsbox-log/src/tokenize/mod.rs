@@ -153,7 +153,12 @@ impl Work<'_> {
     }
 
     fn tokenizer(&self) -> Tokenizer<'_> {
-        Tokenizer::new(self.format.engine(), self.options, self.place.tail)
+        Tokenizer::new(
+            self.format.engine(),
+            self.options,
+            self.from,
+            self.place.tail,
+        )
     }
 
     fn block(&self, base: usize) -> Block {

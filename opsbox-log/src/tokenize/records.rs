@@ -117,7 +117,8 @@ impl Tokenizer<'_> {
         };
         let len = self.len(&line).min(self.options.line_limit as u64);
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let text = input.get(line.start..line.start.saturating_add(len));
-        rule.begins(text.unwrap_or_default(), &mut self.starts)
+        let text = line.start..line.start.saturating_add(len);
+        let limit = self.options.line_limit;
+        rule.begins(input, self.from, text, limit, &mut self.starts)
     }
 }

@@ -54,6 +54,7 @@ fn multiline() -> impl Strategy<Value = Option<Multiline>> {
         Multiline::indented(),
         Multiline::stack_traces(),
         Multiline::start("a=|20").unwrap(),
+        Multiline::start("a|k| ").unwrap().heading(b"a"),
         Multiline::start("never").unwrap(),
     ];
     let rule = (prop::sample::select(rules), 1..6_u32, any::<bool>());
