@@ -43,6 +43,9 @@ struct HeaderOut<'a> {
 struct HeaderIn {
     name: String,
     version: String,
+    #[cfg(feature = "store-object")]
+    #[serde(default)]
+    fence: Option<Fence>,
     parts: Vec<(String, usize)>,
 }
 
@@ -50,6 +53,8 @@ pub(super) struct Decoded {
     pub(super) name: Name,
     pub(super) record: Record,
     pub(super) version: Version,
+    #[cfg(feature = "store-object")]
+    pub(super) fence: Option<Fence>,
 }
 
 pub(super) fn encode(
@@ -160,6 +165,8 @@ fn read(bytes: &[u8]) -> Result<Decoded, &'static str> {
         name: header.name.parse().map_err(|_| "its name is none")?,
         record,
         version: Version::new(header.version),
+        #[cfg(feature = "store-object")]
+        fence: header.fence,
     })
 }
 

@@ -45,8 +45,14 @@
 //! |---|---|---|---|---|
 //! | [`MemoryStore`] | mutex | in one step | in one step | clock of the process |
 //! | [`FsStore`] | write, fsync, rename, fsync of the folder | in one step, under `flock` | in one step, under `flock` | clock of each instance |
+//! | `RedisStore` | script | in one step, by script | in one step, by script | clock of the server |
+//! | `ObjectRecords` | object | in one step, `If-Match` | token in the record | clock of each instance |
 //!
 //! *In one step*: once another instance has the lock, no write of the former owner is done.
+//! *Token in the record*: no write of the former owner is done over one of the new owner, or after the
+//! new owner has the lock and the former owner looks at it; a write that was under way in that very moment
+//! can land before the new owner's first, which then fails as a conflict if it was decided on the record
+//! before.
 //!
 //! # Clocks
 //!
@@ -73,8 +79,12 @@ mod fs;
 mod lease;
 mod memory;
 mod name;
+#[cfg(feature = "store-object")]
+mod object;
 mod random;
 mod record;
+#[cfg(feature = "store-redis")]
+mod redis;
 mod triple;
 
 use std::fmt;
@@ -90,7 +100,11 @@ pub use self::fs::{FsOptions, FsStore};
 pub use self::lease::{Acquired, Holder, Lease, Owner};
 pub use self::memory::MemoryStore;
 pub use self::name::{Folder, Name};
+#[cfg(feature = "store-object")]
+pub use self::object::ObjectRecords;
 pub use self::record::{Condition, Record, Stored, Version};
+#[cfg(feature = "store-redis")]
+pub use self::redis::RedisStore;
 pub use self::triple::{Metadata, Triple};
 use crate::error::Result;
 

@@ -14,8 +14,7 @@ use crate::limits::{MAX_PART_NAME_BYTES, MAX_RECORD_BYTES, MAX_RECORD_PARTS};
 /// writing.
 ///
 /// The name of a part has lower-case letters, digits and `.-`, a letter first. A part whose name
-/// ends in `.key` is private: `Encrypted` seals it, and `tls.key` of
-/// `certificates` is what a Kubernetes Secret calls so too. The bytes of every part are wiped when
+/// ends in `.key` is private: `Encrypted` seals it. The bytes of every part are wiped when
 /// the record is dropped, and `Debug` shows their lengths alone.
 ///
 /// ```
