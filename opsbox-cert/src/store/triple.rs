@@ -1,6 +1,5 @@
 //! A private key, its chain and what is known of them, as one record.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,8 +35,9 @@ pub struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ari_id: Option<String>,
     /// Whatever else the program wants to find again.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    notes: BTreeMap<String, String>,
+    // Pairs: a map of one note would be half a kilobyte in memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<(String, String)>,
 }
 
 impl Metadata {
@@ -53,7 +53,9 @@ impl Metadata {
     /// The same with a note of the program's own. Nothing secret belongs there.
     #[must_use]
     pub fn note(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.notes.insert(key.into(), value.into());
+        let key = key.into();
+        self.notes.retain(|(noted, _)| *noted != key);
+        self.notes.push((key, value.into()));
         self
     }
 
@@ -76,7 +78,8 @@ impl Metadata {
 
     /// A note.
     pub fn noted(&self, key: &str) -> Option<&str> {
-        self.notes.get(key).map(String::as_str)
+        let found = self.notes.iter().find(|(noted, _)| noted == key);
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -261,9 +264,12 @@ impl Triple {
                 reason,
             )
         };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
+        // Copied, since the decoder leaves room behind each.
+        let mut chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
+            .map(|der| der.map(|der| der.to_vec().into()))
             .collect::<Result<_, _>>()
             .map_err(|_| corrupt("the PEM of its chain is damaged; get the chain again"))?;
+        chain.shrink_to_fit();
         if chain.is_empty() {
             return Err(corrupt("its chain has no certificate; get the chain again"));
         }
