@@ -65,6 +65,26 @@ pub enum ErrorKind {
     OtherContent,
     /// Nothing that looks like a certificate, a key or a container.
     NoCertificate,
+    /// An argument that no store can accept: a name, an owner, a duration.
+    Invalid,
+    /// The record is not the one that the condition of the write names: read it again, then decide.
+    Conflict,
+    /// The lock of the write was released or given to another owner: give up the work under it.
+    Fenced,
+    /// No space left, or a quota is used up.
+    Full,
+    /// The place cannot be written at all.
+    ReadOnly,
+    /// Missing permission, or permissions that would let others read a private key.
+    Denied,
+    /// What is stored is damaged.
+    Corrupt,
+    /// The private key is not the one of the certificate.
+    KeyMismatch,
+    /// The record is encrypted and the key for it is missing or wrong.
+    Sealed,
+    /// The store did not answer in time, or cannot be reached. A write may have been done or not.
+    Unavailable,
 }
 
 /// Why something could not be read: object, place, reason and what to do about it.
@@ -105,6 +125,15 @@ impl Error {
         self.0.place
     }
 
+    /// The record, lock or store that a failed operation was about; `None` for an error of reading.
+    #[cfg(feature = "store")]
+    pub fn object(&self) -> Option<&str> {
+        match &self.0.reason {
+            Reason::Store(fault) => Some(&fault.object),
+            _ => None,
+        }
+    }
+
     /// The reason and the advice, without the object: what a table shows beside the path.
     pub fn reason(&self) -> String {
         self.0.reason.to_string()
@@ -122,11 +151,21 @@ impl Error {
                     | io::ErrorKind::ResourceBusy
                     | io::ErrorKind::StaleNetworkFileHandle
             ),
+            #[cfg(feature = "store")]
+            Reason::Store(fault) => fault.is_retryable(),
             reason => {
                 self.0.path.is_some()
                     && matches!(reason.kind(), ErrorKind::Empty | ErrorKind::Truncated)
             }
         }
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn map_fault(mut self, change: impl FnOnce(&mut crate::store::Fault)) -> Self {
+        if let Reason::Store(fault) = &mut Arc::make_mut(&mut self.0).reason {
+            change(fault);
+        }
+        self
     }
 
     pub(crate) fn with_path(mut self, path: &Path) -> Self {
@@ -147,6 +186,11 @@ impl fmt::Display for Error {
             place,
             reason,
         } = &*self.0;
+        #[cfg(feature = "store")]
+        if let Reason::Store(fault) = reason {
+            let object = crate::text::Escaped(&fault.object);
+            return write!(f, "cannot {} {object}: {reason}", fault.attempt);
+        }
         let whole = match path {
             Some(path) => crate::text::Escaped(&path.to_string_lossy()).to_string(),
             None => "the given bytes".into(),
@@ -303,6 +347,9 @@ pub(crate) enum Reason {
     BareBase64,
     #[error("the text is encoded as UTF-16; save it as UTF-8 or ASCII")]
     Utf16,
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Store(crate::store::Fault),
 }
 
 impl Reason {
@@ -335,6 +382,8 @@ impl Reason {
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::OtherContent { .. } => ErrorKind::OtherContent,
             Self::Binary | Self::NoSection => ErrorKind::NoCertificate,
+            #[cfg(feature = "store")]
+            Self::Store(fault) => fault.kind,
         }
     }
 }

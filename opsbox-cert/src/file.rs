@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType, OpenOptions};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::error::{Reason, Result};
@@ -49,14 +49,19 @@ fn open_regular(path: &Path) -> Result<File> {
 /// Opens what was a regular file a moment ago: if another took its name since, it neither blocks nor
 /// is read.
 fn open_checked(path: &Path) -> Result<File> {
+    let file = open_nonblocking(path).map_err(Reason::io)?;
+    let kind = file.metadata().map_err(Reason::io)?.file_type();
+    must_be_regular(kind)?;
+    Ok(file)
+}
+
+/// Opens for reading without waiting for the writer of a pipe.
+pub(crate) fn open_nonblocking(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, O_NONBLOCK);
-    let file = options.open(path).map_err(Reason::io)?;
-    let kind = file.metadata().map_err(Reason::io)?.file_type();
-    must_be_regular(kind)?;
-    Ok(file)
+    options.open(path)
 }
 
 fn must_be_regular(kind: FileType) -> Result<(), Reason> {

@@ -42,8 +42,10 @@
 //!
 //! - No input makes it panic, and a broken certificate does not hide the ones beside it.
 //! - Nothing is dropped in silence: `files == read + failed + skipped + ignored`, see [`Counts`].
-//! - Nothing reads a clock: with equal input and equal `now` the result is equal, order included.
-//! - No private key is decoded or shown. PEM sections are told apart by their label alone.
+//! - Facts and reports read no clock: with equal input and equal `now` the result is equal, order
+//!   included. What has to know the time takes a [`Clock`].
+//! - No private key is shown. A scan does not even decode one: PEM sections are told apart by their
+//!   label alone.
 //! - Text from a certificate is escaped wherever it is displayed.
 //!
 //! # Limits
@@ -58,12 +60,18 @@
 //! |---|---|---|---|
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
+//! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
+//! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
+//! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
+//! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
+//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bundle;
 mod chain;
+mod clock;
 mod der;
 mod error;
 mod facts;
@@ -74,10 +82,15 @@ pub mod observe;
 mod pem;
 mod report;
 mod scan;
+#[cfg(feature = "store")]
+pub mod store;
 mod text;
 
 pub use crate::bundle::{Bundle, Format};
 pub use crate::chain::ChainOrder;
+#[cfg(any(test, feature = "test-util"))]
+pub use crate::clock::ManualClock;
+pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Place, Result};
 pub use crate::facts::{CertFacts, EcCurve, Fingerprint, KeyType, SubjectAltName, ValidityState};
 pub use crate::report::{Counts, ScanReport, SkipReason, Skipped};

@@ -43,3 +43,33 @@ pub const MAX_LABEL_BYTES: usize = 2_048;
 /// Most certificates of one subject that are tried as the issuer of another: 16. Real cross-signing
 /// has two or three; without a limit a bundle of equal names would cost quadratic time.
 pub const MAX_ISSUERS_PER_NAME: usize = 16;
+
+/// Largest record of a store, all parts together: 512 KiB. A key, a chain of five certificates and
+/// metadata are about 10 KiB; a Kubernetes Secret holds 1 MiB.
+pub const MAX_RECORD_BYTES: usize = 512 * 1024;
+
+/// Most parts of one record: 16. A certificate has three.
+pub const MAX_RECORD_PARTS: usize = 16;
+
+/// Longest name of a part in bytes: 64.
+pub const MAX_PART_NAME_BYTES: usize = 64;
+
+/// Longest name of a folder of a store in bytes: 32.
+pub const MAX_FOLDER_BYTES: usize = 32;
+
+/// Longest id of a record or a lock within its folder, in bytes: 255, as a DNS name with a wildcard has.
+pub const MAX_ID_BYTES: usize = 255;
+
+/// Longest text that names the owner of a lock, in bytes: 128.
+pub const MAX_OWNER_BYTES: usize = 128;
+
+/// Shortest time that a lock is held without renewal: 1 second, the finest step that every store has.
+pub const MIN_LEASE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Longest time that a lock is held without renewal: 1 day, after which a dead owner is in the way of
+/// no one.
+pub const MAX_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// How long one operation of a store may take before it fails as unavailable: 30 seconds. It can be
+/// changed on each store.
+pub const STORE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
