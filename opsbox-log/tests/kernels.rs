@@ -245,6 +245,39 @@ proptest! {
         }
         same_on_all_kernels(&format, log.as_bytes());
     }
+
+    /// Captures inside of a quoted part, of which most lines take the same way.
+    #[test]
+    fn parts_of_quoted_parts(
+        pattern in prop::sample::select(vec![
+            r#"(?:(?P<a>[A-Z][A-Z-]*) (?P<b>(?:[^"\\]|\\.)+?)(?: (?P<c>HTTP/\d(?:\.\d)?))?|(?:[^"\\]|\\.)*)"#,
+            r#"(?P<a>[A-Z]+) (?P<b>[^"?\\]*)(?P<c>\?[^"\\ ]*)?(?: .*?)?"#,
+            r#"(?P<a>[^"]*?)(?: (?P<b>\d+)(?P<c>ms|s)?)?"#,
+            r#"(?P<a>\w{2,7}?) ?(?P<b>(?:[^"\\]|\\.)*)"#,
+            r#"(?P<a>(?:[^"\\]|\\.)*) (?P<b>[^" ]{0,70}?)(?P<c>\.\d)?"#,
+        ]),
+        requests in prop::collection::vec(
+            prop::collection::vec(
+                prop_oneof![
+                    4 => prop::sample::select(vec![
+                        "GET", "M-SEARCH", " ", " /", "?a=1", " HTTP/1.1", " HTTP/2", "HTTP/1.", "\\\"",
+                        "\\", "12", "ms", "s", ".5", "é", "-",
+                    ]).prop_map(String::from),
+                    1 => (prop::sample::select(vec!["x", "é", "/a "]), 1_usize..140)
+                        .prop_map(|(text, times)| text.repeat(times)),
+                ],
+                0..7,
+            ),
+            1..60,
+        ),
+    ) {
+        let format = Format::pattern(&format!(r#"(?P<host>\S+) "{pattern}" (?P<status>\d{{3}})"#));
+        let mut log = String::new();
+        for request in &requests {
+            log += &format!("web-1 \"{}\" 200\n", request.concat());
+        }
+        same_on_all_kernels(&format.unwrap(), log.as_bytes());
+    }
 }
 
 /// Kernels look DEL up in place of all that is not ASCII.

@@ -5,10 +5,11 @@
 //! to them.
 
 use super::{
-    plan::{Plan, Run, Set, Step, Template},
+    plan::{Outside, Plan, Run, Set, Step},
     signature::CellLanes,
+    template::Template,
 };
-use crate::scan::{BLOCK, Classes, LANES, Lanes};
+use crate::scan::{BLOCK, LANES, Lanes};
 
 /// A plan for blocks.
 #[derive(Debug)]
@@ -45,9 +46,7 @@ pub(crate) struct Window {
 #[derive(Debug)]
 pub(crate) struct WindowRun {
     /// The bytes that end it.
-    pub(crate) stops: Classes,
-    /// Bytes that are not ASCII end it, too.
-    pub(crate) ascii: bool,
+    pub(crate) stops: Outside,
     pub(crate) min: usize,
     /// How many more than `min` there may be.
     pub(crate) more: usize,
@@ -56,12 +55,7 @@ pub(crate) struct WindowRun {
 impl Head {
     /// The plan for blocks; `None` if little would be gained.
     pub(crate) fn compile(plan: &Plan) -> Option<Self> {
-        let mut builder = Builder {
-            operations: Vec::new(),
-            template: Template::default(),
-            cells: CellLanes::absent(plan.columns)?,
-            patched: false,
-        };
+        let mut builder = Builder::new(plan.columns)?;
         for (at, step) in plan.steps.iter().enumerate() {
             builder.step(step, at + 1 == plan.steps.len())?;
         }
@@ -77,7 +71,7 @@ impl Head {
     }
 }
 
-struct Builder {
+pub(super) struct Builder {
     operations: Vec<Operation>,
     /// Of the operation that is not closed yet.
     template: Template,
@@ -86,7 +80,22 @@ struct Builder {
 }
 
 impl Builder {
-    fn step(&mut self, step: &Step, last: bool) -> Option<()> {
+    /// `None` if there are too many columns.
+    pub(super) fn new(columns: usize) -> Option<Self> {
+        Some(Self {
+            operations: Vec::new(),
+            template: Template::default(),
+            cells: CellLanes::absent(columns)?,
+            patched: false,
+        })
+    }
+
+    pub(super) fn finish(mut self) -> (Vec<Operation>, CellLanes) {
+        self.close(None, false);
+        (self.operations, self.cells)
+    }
+
+    pub(super) fn step(&mut self, step: &Step, last: bool) -> Option<()> {
         match step {
             Step::Literal(literal) => {
                 literal
@@ -101,7 +110,7 @@ impl Builder {
                 if template.len() > BLOCK / 2 {
                     return None;
                 }
-                self.template.append(template.clone());
+                self.template.append(template);
             }
             Step::Open(column) => {
                 let place = self.place();
@@ -116,7 +125,7 @@ impl Builder {
                 self.operations.push(Operation::Rest);
             }
             Step::Run(run) => match window_run(run) {
-                Some(window) => self.close(Some(window), false),
+                Some(window) => self.run(window),
                 None => self.steps(step.clone()),
             },
             // Where one byte does not tell whether it is there, the step looks ahead.
@@ -138,7 +147,7 @@ impl Builder {
         Some(())
     }
 
-    fn one(&mut self, set: &Set) -> Option<()> {
+    pub(super) fn one(&mut self, set: &Set) -> Option<()> {
         if self.template.len() == BLOCK / 2 {
             self.close(None, false);
         }
@@ -152,7 +161,7 @@ impl Builder {
     }
 
     /// A group of bytes of fixed places and a run, which may be missing.
-    fn optional(&mut self, body: &[Step]) -> bool {
+    pub(super) fn optional(&mut self, body: &[Step]) -> bool {
         let mut template = Template::default();
         let mut run = None;
         for step in body {
@@ -163,7 +172,7 @@ impl Builder {
                 }
                 Step::Byte(byte) => template.push(&Set::byte(*byte)),
                 Step::Template(other) => {
-                    template.append(other.clone());
+                    template.append(other);
                     true
                 }
                 Step::Run(it) => {
@@ -220,14 +229,18 @@ impl Builder {
         self.operations.push(steps);
     }
 
-    /// Ends the operation with a run.
+    pub(super) fn run(&mut self, run: WindowRun) {
+        self.close(Some(run), false);
+    }
+
+    /// Ends the operation, with a run if there is one.
     fn close(&mut self, run: Option<WindowRun>, optional: bool) {
         if self.template.len() == 0 && run.is_none() {
             return;
         }
         let template = std::mem::take(&mut self.template);
         self.operations.push(Operation::Window(Box::new(Window {
-            lanes: template.lanes(),
+            lanes: template.lanes().clone(),
             len: template.len(),
             run,
             optional,
@@ -253,21 +266,9 @@ fn window_run(run: &Run) -> Option<WindowRun> {
         true => run.follow.literal.is_empty() && run.follow.ahead.is_empty(),
         false => run.follow.disjoint,
     };
-    let high = (0x80..=u8::MAX)
-        .filter(|&byte| run.skip.set.has(byte))
-        .count();
-    // A run of bytes that are not ASCII cannot end at the byte that they are looked up as.
-    let del = high != 0 && !run.skip.set.has(Classes::NO_CLASS);
-    if !first || del || (high != 0 && high != 0x80) {
-        return None;
-    }
+    let line = run.skip.set.clone().minus(&Set::byte(b'\n'));
     Some(WindowRun {
-        stops: Classes::new(
-            |_| false,
-            |byte| byte < 0x80 && (byte == b'\n' || !run.skip.set.has(byte)),
-            None,
-        ),
-        ascii: high == 0,
+        stops: Outside::of(&line).filter(|_| first)?,
         min: run.min,
         more: run.max.checked_sub(run.min)?,
     })

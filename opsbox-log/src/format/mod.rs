@@ -18,6 +18,8 @@ mod preset;
 mod select;
 pub(crate) mod signature;
 mod start;
+pub(crate) mod straight;
+mod template;
 mod typed;
 mod w3c;
 

@@ -15,7 +15,8 @@ use regex_syntax::hir::{
 use super::ahead::{
     Ahead, Bits, ahead, any_of, deciding, first, first_of, leading_literal, set_of,
 };
-use crate::scan::{BLOCK, Lanes, Ranges};
+use super::template::{MAX_TEMPLATE, Template};
+use crate::scan::Classes;
 
 /// A set of bytes, and whether the end of the line belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +138,29 @@ impl From<Bits> for Set {
 pub(crate) struct Skip {
     pub(crate) set: Set,
     pub(crate) stops: Option<Stops>,
+    /// The bytes outside, for the kernels; `None` if they have no class for them.
+    pub(crate) outside: Option<Box<Outside>>,
+}
+
+/// The bytes outside of a set.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    pub(crate) classes: Classes,
+    /// All bytes that are not ASCII are outside, too.
+    pub(crate) not_ascii: bool,
+}
+
+impl Outside {
+    /// `None` if some bytes that are not ASCII are outside and others are not, or only DEL is, which
+    /// kernels look up in their place.
+    pub(crate) fn of(set: &Set) -> Option<Self> {
+        let high = (0x80..=u8::MAX).filter(|&byte| set.has(byte)).count();
+        let del = high != 0 && !set.has(Classes::NO_CLASS);
+        (!del && (high == 0 || high == 0x80)).then(|| Self {
+            classes: Classes::new(|_| false, |byte| byte < 0x80 && !set.has(byte), None),
+            not_ascii: high == 0,
+        })
+    }
 }
 
 impl Skip {
@@ -150,6 +174,7 @@ impl Skip {
         }
         Self {
             stops: skip.few_outside(),
+            outside: Outside::of(&skip).map(Box::new),
             set: skip,
         }
     }
@@ -163,100 +188,6 @@ pub(crate) enum Stops {
     Two(u8, u8),
     Three(u8, u8, u8),
 }
-
-/// One byte of each of some sets, each of one or two ranges: a timestamp, a status code. Lengths and
-/// bytes of the ranges stand side by side, so that the compiler can check many bytes at once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Template {
-    first: [Vec<u8>; 2],
-    second: [Vec<u8>; 2],
-}
-
-impl Template {
-    pub(crate) fn len(&self) -> usize {
-        self.first[0].len()
-    }
-
-    /// Adds a set, if it has one range or two.
-    pub(crate) fn push(&mut self, set: &Set) -> bool {
-        let mut ranges: Vec<(u8, u8)> = Vec::new();
-        for byte in set.members() {
-            match ranges.last_mut() {
-                Some((low, span)) if low.checked_add(*span + 1) == Some(byte) => *span += 1,
-                _ => ranges.push((byte, 0)),
-            }
-        }
-        let (first, second) = match *ranges.as_slice() {
-            [one] => (one, one),
-            [one, two] => (one, two),
-            _ => return false,
-        };
-        for ([lows, spans], (low, span)) in [(&mut self.first, first), (&mut self.second, second)] {
-            lows.push(low);
-            spans.push(span);
-        }
-        true
-    }
-
-    /// The same for a block; any byte is in the ranges of the rest.
-    pub(crate) fn lanes(&self) -> Lanes {
-        let fill = |values: &[u8], rest: u8| {
-            let mut lanes = [rest; BLOCK];
-            lanes
-                .iter_mut()
-                .zip(values)
-                .for_each(|(lane, &value)| *lane = value);
-            lanes
-        };
-        let [first, second] = [&self.first, &self.second].map(|[low, span]| Ranges {
-            low: fill(low, 0),
-            span: fill(span, u8::MAX),
-        });
-        Lanes { first, second }
-    }
-
-    pub(crate) fn append(&mut self, other: Self) {
-        for (mine, other) in [
-            (&mut self.first, other.first),
-            (&mut self.second, other.second),
-        ] {
-            for (mine, other) in mine.iter_mut().zip(other) {
-                mine.extend(other);
-            }
-        }
-    }
-
-    /// The sets.
-    pub(crate) fn sets(&self) -> impl Iterator<Item = Set> {
-        let ranges = |[lows, spans]: &[Vec<u8>; 2]| {
-            let ranges = lows.iter().zip(spans);
-            ranges.map(|(&low, &span)| (low, span)).collect::<Vec<_>>()
-        };
-        let (first, second) = (ranges(&self.first), ranges(&self.second));
-        first.into_iter().zip(second).map(|(a, b)| {
-            let inside = |byte: u8, (low, span): (u8, u8)| byte.wrapping_sub(low) <= span;
-            Set::of(|byte| inside(byte, a) || inside(byte, b))
-        })
-    }
-
-    /// Whether these bytes, as many as there are sets, are in them.
-    pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
-        let inside = |[lows, spans]: &[Vec<u8>; 2], outside: &mut [u8; MAX_TEMPLATE]| {
-            let ranges = lows.iter().zip(spans);
-            for ((out, &byte), (&low, &span)) in outside.iter_mut().zip(bytes).zip(ranges) {
-                *out &= u8::from(byte.wrapping_sub(low) > span);
-            }
-        };
-        let mut outside = [1; MAX_TEMPLATE];
-        inside(&self.first, &mut outside);
-        inside(&self.second, &mut outside);
-        let outside = outside.get(..bytes.len());
-        outside.is_some_and(|outside| outside.iter().fold(0, |any, out| any | out) == 0)
-    }
-}
-
-/// Longest template; longer ones become several.
-const MAX_TEMPLATE: usize = BLOCK;
 
 /// One step of a plan.
 #[derive(Clone, Debug)]
@@ -756,7 +687,7 @@ fn merge(steps: Vec<Step>) -> Box<[Step]> {
             (Some(Step::Template(before)), Step::Template(template))
                 if before.len() + template.len() <= MAX_TEMPLATE =>
             {
-                before.append(template);
+                before.append(&template);
             }
             (Some(Step::Template(before)), Step::Literal(literal))
                 if before.len() + literal.len() <= MAX_TEMPLATE =>

@@ -15,7 +15,9 @@ use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 use super::{
     pack::{self, Pack},
     part::{bytes_of, captured, class_of, has_byte, prune, set_of},
-    plan::{self, Obstacle, Set, Step, Template},
+    plan::{self, Obstacle, Set, Step},
+    straight::Straight,
+    template::Template,
 };
 use crate::scan::{BLOCK, Classes, LANES, Lanes};
 
@@ -127,6 +129,8 @@ pub(crate) struct PartSteps {
     pub(crate) from: Place,
     pub(crate) to: Place,
     pub(crate) steps: Box<[Step]>,
+    /// What is tried before them.
+    pub(crate) straight: Option<Box<Straight>>,
     pub(crate) columns: Box<[usize]>,
 }
 
@@ -594,10 +598,12 @@ impl<'o> Builder<'o> {
         for &column in &columns {
             self.signature.cells.present(column);
         }
+        let straight = Straight::compile(&steps, self.signature.cells.columns).map(Box::new);
         self.steps.push(PartSteps {
             from,
             to,
             steps,
+            straight,
             columns,
         });
         Ok((0, None))
@@ -667,7 +673,7 @@ impl<'o> Builder<'o> {
         if open.len > 0 {
             self.checks.push(Check::Template {
                 at: open.at,
-                lanes: Box::new(open.template.lanes()),
+                lanes: Box::new(open.template.lanes().clone()),
                 len: open.len,
             });
         }
@@ -792,7 +798,7 @@ fn contents(hir: &Hir) -> Result<Option<Box<[Content]>>, NoPlan> {
             (items.len(), items.len())
         };
         contents.push(Content {
-            lanes: Box::new(template.lanes()),
+            lanes: Box::new(template.lanes().clone()),
             min,
             max,
         });

@@ -54,6 +54,14 @@ pub(super) struct JsonBytes {
 }
 
 impl Simd for Avx512 {
+    const VECTOR: bool = true;
+
+    #[inline(always)]
+    fn enter<W: Work>(self, work: W) -> W::Output {
+        // SAFETY: the token says that the instructions are there.
+        unsafe { run(work) }
+    }
+
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
         // SAFETY: the token says that the instructions are there.

@@ -55,6 +55,13 @@ pub(crate) const PIECE: usize = 16;
 ///
 /// Methods are `#[inline(always)]`: they are compiled into the function that [`run`] enters.
 pub(crate) trait Simd: Copy {
+    /// Whether there are vector instructions, so that a block costs no more than a few bytes.
+    const VECTOR: bool;
+
+    /// Does work as a call of its own, still compiled for the kernel: what calls itself cannot be
+    /// inlined.
+    fn enter<W: Work>(self, work: W) -> W::Output;
+
     /// The bytes that are equal to `byte`.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
@@ -200,4 +207,9 @@ pub(crate) fn run<W: Work>(kernel: Chosen, work: W) -> W::Output {
         Kernel::Avx2 => unsafe { avx2::run(work) },
         _ => work.run(portable::Portable),
     }
+}
+
+/// Runs `work` in plain Rust, for a line alone.
+pub(crate) fn on_portable<W: Work>(work: W) -> W::Output {
+    work.run(portable::Portable)
 }

@@ -1,7 +1,7 @@
 //! The twin of the vector kernels in plain Rust.
 
 use super::{
-    BLOCK, Simd,
+    BLOCK, Simd, Work,
     lanes::{Classes, Found, Lanes, OUTSIDE},
 };
 #[cfg(feature = "json")]
@@ -34,6 +34,12 @@ fn equal(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
 }
 
 impl Simd for Portable {
+    const VECTOR: bool = false;
+
+    fn enter<W: Work>(self, work: W) -> W::Output {
+        work.run(self)
+    }
+
     #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
         equal(block, 0, byte)

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::{
     chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
-    walk,
+    walk::{self, Text, Walk},
 };
 use crate::{
     batch::Block,
@@ -161,7 +161,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
                 Operation::Steps(step, first, columns) => {
                     for line in 0..lines {
                         self.scratch
-                            .steps(step, first.as_ref(), columns, chunk, lane, line);
+                            .steps(simd, step, first.as_ref(), columns, chunk, lane, line);
                     }
                 }
             }
@@ -266,7 +266,15 @@ impl Scratch {
         lines: usize,
     ) {
         let run = window.run.as_ref().filter(|_| RUN);
-        let table = run.map(|run| (simd.table(&run.stops), run.ascii, run.min, run.more));
+        let table = run.map(|run| {
+            let stops = &run.stops;
+            (
+                simd.table(&stops.classes),
+                stops.not_ascii,
+                run.min,
+                run.more,
+            )
+        });
         let (len, beyond) = (window.len, all_from(window.len));
         for line in 0..lines {
             let at = self.cursors[line][lane];
@@ -312,8 +320,11 @@ impl Scratch {
     }
 
     /// One step of the plan on one line.
-    fn steps(
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "what a step is, and where")]
+    fn steps<S: Simd>(
         &mut self,
+        simd: S,
         step: &Step,
         first: Option<&Set>,
         columns: &[usize],
@@ -334,14 +345,19 @@ impl Scratch {
             return;
         }
         let start = usize::from(cursors[0].wrapping_add(1));
-        let text = chunk
-            .get(start..usize::from(self.ends[line]))
-            .unwrap_or_default();
+        let rest = chunk.get(start..).unwrap_or_default();
+        let text = Text::new(rest, usize::from(self.ends[line]) - start);
         for &column in columns {
             self.slots[2 * column..2 * column + 2].fill(walk::NONE);
         }
         let at = usize::from(at) - start;
-        match walk::steps(std::slice::from_ref(step), text, at, &mut self.slots) {
+        let walk = Walk {
+            steps: std::slice::from_ref(step),
+            text,
+            at,
+            slots: &mut self.slots,
+        };
+        match simd.enter(walk) {
             // A chunk is shorter than 16 bits count.
             Some(next) => cursors[lane + 1] = (start + next) as u16,
             None => self.fits[line] = false,

@@ -20,11 +20,12 @@ use super::{
     chunk::{
         CHUNK, CHUNK_LINES, RowBuffer, Stream, all_from, block_at, here, here_mut, padded, stream,
     },
-    walk,
+    walk::{self, Text, Walk},
 };
 use crate::{
     batch::Block,
     format::{
+        head::Window,
         pack::{PIECES, Pack},
         signature::{Check, Content, PartSteps, Place, Signature},
     },
@@ -144,14 +145,12 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         let first = base - self.block.base();
         for line in 0..lines {
             let at = usize::from(self.scratch.ats[line]);
-            if self.scratch.fits[line]
-                && self.scratch.write(simd, self.signature, first, at)
-                && self
-                    .signature
-                    .steps
-                    .iter()
-                    .all(|part| self.steps(part, base, at))
-            {
+            let mut fits =
+                self.scratch.fits[line] && self.scratch.write(simd, self.signature, first, at);
+            for part in &self.signature.steps {
+                fits = fits && self.steps(simd, part, base, at);
+            }
+            if fits {
                 self.scratch.rows.accept();
                 continue;
             }
@@ -218,13 +217,15 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     }
 
     /// Runs the steps of a part of the line at `at` of the stream.
-    fn steps(&mut self, part: &PartSteps, base: usize, at: usize) -> bool {
+    #[inline(always)]
+    fn steps<S: Simd>(&mut self, simd: S, part: &PartSteps, base: usize, at: usize) -> bool {
         let start = self.scratch.place(at, Place { lane: 0, add: 1 });
         let end = usize::from(self.scratch.places[at + self.signature.len + 1]);
-        let line = self.input.get(base + start..base + end).unwrap_or_default();
+        let rest = self.input.get(base + start..).unwrap_or_default();
+        let text = Text::new(rest, end - start);
         let from = self.scratch.place(at, part.from) - start;
         let to = self.scratch.place(at, part.to) - start;
-        self.scratch.steps(part, line, from..to)
+        self.scratch.steps(simd, part, text, from..to)
     }
 }
 
@@ -341,11 +342,36 @@ impl Scratch {
     }
 
     /// Runs the steps of a part; their captures replace the row's cells.
-    fn steps(&mut self, part: &PartSteps, line: &[u8], range: Range<usize>) -> bool {
+    #[inline(always)]
+    fn steps<S: Simd>(
+        &mut self,
+        simd: S,
+        part: &PartSteps,
+        text: Text<'_>,
+        range: Range<usize>,
+    ) -> bool {
+        if S::VECTOR
+            && let Some(straight) = &part.straight
+            && let Some(places) = windows(simd, &straight.windows, text, &range)
+        {
+            let mut cells = [0; LANES];
+            simd.cells(&places, &straight.cells, &mut cells);
+            let row = self.rows.next();
+            for &column in &part.columns {
+                row[column] = cells[column];
+            }
+            return true;
+        }
         for &column in &part.columns {
             self.slots[2 * column..2 * column + 2].fill(walk::NONE);
         }
-        if walk::steps(&part.steps, line, range.start, &mut self.slots) != Some(range.end) {
+        let walk = Walk {
+            steps: &part.steps,
+            text,
+            at: range.start,
+            slots: &mut self.slots,
+        };
+        if simd.enter(walk) != Some(range.end) {
             return false;
         }
         let cells = self.rows.next();
@@ -358,6 +384,57 @@ impl Scratch {
         }
         true
     }
+}
+
+/// Where in the line each of the windows begins, after the byte before the line, if they fit one after
+/// the other and end where the range does.
+#[inline(always)]
+fn windows<S: Simd>(
+    simd: S,
+    windows: &[Window],
+    text: Text<'_>,
+    range: &Range<usize>,
+) -> Option<[u16; LANES]> {
+    let mut places = [u16::MAX; LANES];
+    let mut at = range.start;
+    for (window, lane) in windows.iter().zip(1..) {
+        places[lane] = at as u16;
+        let block = text.block(at)?;
+        let there = match window.len {
+            0 => u64::MAX,
+            _ => simd.in_lanes(block, &window.lanes),
+        };
+        if window.optional && there & 1 == 0 {
+            continue;
+        }
+        if there | all_from(window.len) != u64::MAX {
+            return None;
+        }
+        at += window.len;
+        if let Some(run) = &window.run {
+            let start = at;
+            let table = simd.table(&run.stops.classes);
+            loop {
+                let block = text.block(at)?;
+                let mut stops = simd.classify(block, table).outside;
+                if run.stops.not_ascii {
+                    stops |= simd.not_ascii(block);
+                }
+                at += stops.trailing_zeros() as usize;
+                if stops != 0 {
+                    break;
+                }
+                if at > range.end {
+                    return None;
+                }
+            }
+            if (at - start).wrapping_sub(run.min) > run.more {
+                return None;
+            }
+        }
+    }
+    places[windows.len() + 1] = at as u16;
+    (at == range.end).then_some(places)
 }
 
 /// Writes the structural bytes of a chunk into the stream, and returns how many are in it.

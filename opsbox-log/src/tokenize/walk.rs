@@ -4,9 +4,13 @@ use memchr::{memchr, memchr2, memchr3};
 
 use regex_syntax::hir::Look;
 
-use crate::format::{
-    ahead::{Bits, admits},
-    plan::{Escaped, Follow, Plan, Run, Set, Skip, Step, Stops},
+use super::chunk::all_from;
+use crate::{
+    format::{
+        ahead::{Bits, admits},
+        plan::{Escaped, Follow, Plan, Run, Set, Skip, Step, Stops},
+    },
+    scan::{self, BLOCK, Simd, Work},
 };
 
 /// A place of a capture that was not reached.
@@ -15,68 +19,129 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Where the captures begin and end, two places each.
 pub(crate) type Slots = [u32];
 
+/// A line, with what the input has after it, so that a kernel can look at whole blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'t> {
+    /// From where the line begins.
+    rest: &'t [u8],
+    line: &'t [u8],
+}
+
+impl<'t> Text<'t> {
+    /// The line that is the first `len` bytes of `rest`, or all of them if there are fewer.
+    pub(crate) fn new(rest: &'t [u8], len: usize) -> Self {
+        let line = rest.get(..len).unwrap_or(rest);
+        Self { rest, line }
+    }
+
+    /// The block at `at`, if the input has all of it.
+    #[inline(always)]
+    pub(super) fn block(self, at: usize) -> Option<&'t [u8; BLOCK]> {
+        self.rest.get(at..)?.first_chunk()
+    }
+}
+
 /// Whether the plan gets to the end of the line; then `slots` has the captures.
 pub(crate) fn run(plan: &Plan, line: &[u8], slots: &mut Slots) -> bool {
     slots.fill(NONE);
-    steps(&plan.steps, line, 0, slots) == Some(line.len())
+    let walk = Walk {
+        steps: &plan.steps,
+        text: Text::new(line, line.len()),
+        at: 0,
+        slots,
+    };
+    scan::on_portable(walk) == Some(line.len())
 }
 
-/// The place after the steps, or `None` where one gets stuck.
-pub(crate) fn steps(
-    steps: &[Step],
-    line: &[u8],
-    mut at: usize,
-    slots: &mut Slots,
-) -> Option<usize> {
-    for step in steps {
-        at = match step {
-            Step::Literal(literal) => {
-                let end = at + literal.len();
-                same(line.get(at..end)?, literal).then_some(end)?
-            }
-            Step::Byte(byte) => (line.get(at)? == byte).then_some(at + 1)?,
-            Step::One(set) => set.has(*line.get(at)?).then_some(at + 1)?,
-            Step::Template(template) => {
-                let end = at + template.len();
-                template.fits(line.get(at..end)?).then_some(end)?
-            }
-            Step::Open(index) => {
-                *slots.get_mut(2 * index)? = u32::try_from(at).ok()?;
-                at
-            }
-            Step::Close(index) => {
-                *slots.get_mut(2 * index + 1)? = u32::try_from(at).ok()?;
-                at
-            }
-            Step::Run(run) if run.lazy => lazy(run, line, at)?,
-            Step::Run(run) => greedy(run, line, at)?,
-            Step::Escaped(escaped) => quoted(escaped, line, at)?,
-            Step::End => (at == line.len()).then_some(at)?,
-            Step::Look(look) => holds(*look, line, at).then_some(at)?,
-            Step::Choice(alternatives) => {
-                let chosen = alternatives
-                    .iter()
-                    .find(|it| may_begin(&it.first, &it.literal, &it.ahead, line, at))?;
-                self::steps(&chosen.steps, line, at, slots)?
-            }
-            Step::Repeat {
-                first,
-                ahead,
-                body,
-                min,
-                max,
-            } => {
-                let mut rounds = 0;
-                let begins = |at| may_begin(first, &[], ahead, line, at) && at < line.len();
-                while rounds < *max && begins(at) {
-                    at = self::steps(body, line, at, slots)?;
-                    rounds += 1;
+/// Some steps from `at` on: the place after them, or `None` where one gets stuck.
+pub(crate) struct Walk<'w> {
+    pub(crate) steps: &'w [Step],
+    pub(crate) text: Text<'w>,
+    pub(crate) at: usize,
+    pub(crate) slots: &'w mut Slots,
+}
+
+impl Work for Walk<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Option<usize> {
+        let Self {
+            steps,
+            text,
+            mut at,
+            slots,
+        } = self;
+        let line = text.line;
+        // Walks inside of a walk are calls: the kernel's instructions are not to be lost on the way.
+        let walk = |steps, at, slots: &mut Slots| {
+            simd.enter(Walk {
+                steps,
+                text,
+                at,
+                slots,
+            })
+        };
+        for step in steps {
+            at = match step {
+                Step::Literal(literal) => {
+                    let end = at + literal.len();
+                    same(line.get(at..end)?, literal).then_some(end)?
                 }
-                (rounds >= *min).then_some(at)?
+                Step::Byte(byte) => (line.get(at)? == byte).then_some(at + 1)?,
+                Step::One(set) => set.has(*line.get(at)?).then_some(at + 1)?,
+                Step::Template(template) => {
+                    let end = at + template.len();
+                    let fits = match text.block(at) {
+                        Some(block) if S::VECTOR && end <= line.len() => {
+                            let beyond = all_from(template.len());
+                            simd.in_lanes(block, template.lanes()) | beyond == u64::MAX
+                        }
+                        _ => template.fits(line.get(at..end)?),
+                    };
+                    fits.then_some(end)?
+                }
+                Step::Open(index) => {
+                    *slots.get_mut(2 * index)? = u32::try_from(at).ok()?;
+                    at
+                }
+                Step::Close(index) => {
+                    *slots.get_mut(2 * index + 1)? = u32::try_from(at).ok()?;
+                    at
+                }
+                Step::Run(run) if run.lazy => lazy(simd, run, text, at)?,
+                Step::Run(run) => greedy(simd, run, text, at)?,
+                Step::Escaped(escaped) => quoted(simd, escaped, text, at)?,
+                Step::End => (at == line.len()).then_some(at)?,
+                Step::Look(look) => holds(*look, line, at).then_some(at)?,
+                Step::Choice(alternatives) => {
+                    let chosen = alternatives
+                        .iter()
+                        .find(|it| may_begin(&it.first, &it.literal, &it.ahead, line, at))?;
+                    match &*chosen.steps {
+                        [] => at,
+                        steps => walk(steps, at, slots)?,
+                    }
+                }
+                Step::Repeat {
+                    first,
+                    ahead,
+                    body,
+                    min,
+                    max,
+                } => {
+                    let mut rounds = 0;
+                    let begins = |at| may_begin(first, &[], ahead, line, at) && at < line.len();
+                    while rounds < *max && begins(at) {
+                        at = walk(body, at, slots)?;
+                        rounds += 1;
+                    }
+                    (rounds >= *min).then_some(at)?
+                }
             }
         }
+        Some(at)
     }
-    Some(at)
 }
 
 /// Equality of two slices of one length. Most literals are two bytes or three, less than the call of
@@ -89,9 +154,26 @@ fn same(bytes: &[u8], literal: &[u8]) -> bool {
 }
 
 /// The end of the bytes that can be passed over from `at` on, at most `max` of them.
-fn pass(skip: &Skip, line: &[u8], at: usize, max: usize) -> Option<usize> {
-    let rest = line.get(at..)?;
-    let rest = rest.get(..max).unwrap_or(rest);
+#[inline(always)]
+fn pass<S: Simd>(simd: S, skip: &Skip, text: Text<'_>, mut at: usize, max: usize) -> Option<usize> {
+    let rest = text.line.get(at..)?;
+    let end = at + max.min(rest.len());
+    if S::VECTOR
+        && let Some(outside) = &skip.outside
+    {
+        let table = simd.table(&outside.classes);
+        while let Some(block) = text.block(at) {
+            let mut stops = simd.classify(block, table).outside;
+            if outside.not_ascii {
+                stops |= simd.not_ascii(block);
+            }
+            at += stops.trailing_zeros() as usize;
+            if stops != 0 || at >= end {
+                return Some(at.min(end));
+            }
+        }
+    }
+    let rest = text.line.get(at..end)?;
     let stop = match skip.stops {
         Some(Stops::None) => None,
         Some(Stops::One(a)) => memchr(a, rest),
@@ -99,34 +181,36 @@ fn pass(skip: &Skip, line: &[u8], at: usize, max: usize) -> Option<usize> {
         Some(Stops::Three(a, b, c)) => memchr3(a, b, c, rest),
         None => rest.iter().position(|&byte| !skip.set.has(byte)),
     };
-    Some(at + stop.unwrap_or(rest.len()))
+    Some(stop.map_or(end, |stop| at + stop))
 }
 
 /// From the longest run to shorter ones, the first that what follows allows.
-fn greedy(run: &Run, line: &[u8], at: usize) -> Option<usize> {
-    let longest = pass(&run.skip, line, at, run.max)?;
+#[inline(always)]
+fn greedy<S: Simd>(simd: S, run: &Run, text: Text<'_>, at: usize) -> Option<usize> {
+    let longest = pass(simd, &run.skip, text, at, run.max)?;
     let shortest = at + run.min;
     if longest < shortest {
         return None;
     }
     if run.follow.disjoint {
-        return run.follow.allows(line, longest).then_some(longest);
+        return run.follow.allows(text.line, longest).then_some(longest);
     }
     (shortest..=longest)
         .rev()
-        .find(|&end| run.follow.allows(line, end))
+        .find(|&end| run.follow.allows(text.line, end))
 }
 
 /// From the shortest run to longer ones, the first that what follows allows. Looks no further than
 /// that, so that runs one after the other take linear time together.
-fn lazy(run: &Run, line: &[u8], start: usize) -> Option<usize> {
+#[inline(always)]
+fn lazy<S: Simd>(simd: S, run: &Run, text: Text<'_>, start: usize) -> Option<usize> {
     let mut at = start;
     loop {
-        at = pass(&run.skip, line, at, run.max - (at - start))?;
-        if at - start >= run.min && run.follow.allows(line, at) {
+        at = pass(simd, &run.skip, text, at, run.max - (at - start))?;
+        if at - start >= run.min && run.follow.allows(text.line, at) {
             return Some(at);
         }
-        if at - start == run.max || !run.set.has(*line.get(at)?) {
+        if at - start == run.max || !run.set.has(*text.line.get(at)?) {
             return None;
         }
         at += 1;
@@ -170,10 +254,12 @@ fn holds(look: Look, line: &[u8], at: usize) -> bool {
     }
 }
 
-fn quoted(run: &Escaped, line: &[u8], start: usize) -> Option<usize> {
+#[inline(always)]
+fn quoted<S: Simd>(simd: S, run: &Escaped, text: Text<'_>, start: usize) -> Option<usize> {
+    let line = text.line;
     let mut at = start;
     loop {
-        at = pass(&run.skip, line, at, usize::MAX)?;
+        at = pass(simd, &run.skip, text, at, usize::MAX)?;
         let may_end = !run.needed || at > start;
         let next = line.get(at);
         if run.lazy && may_end && run.follow.admits(next) {
