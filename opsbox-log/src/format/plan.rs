@@ -539,8 +539,15 @@ fn repeat(repetition: &Repetition, after: &After, out: &mut Vec<Step>) -> Compil
         sub,
     } = repetition;
     let max = max.unwrap_or(u32::MAX);
-    if let HirKind::Class(class) = sub.kind() {
-        let set = Set::from(set_of(class)?);
+    let one = match sub.kind() {
+        HirKind::Class(class) => Some(set_of(class)?),
+        HirKind::Literal(literal) if max > 1 => match *literal.0 {
+            [byte] => Some(Bits::byte(byte)),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(set) = one.map(Set::from) {
         let mut template = Template::default();
         if *min == max && *min as usize <= MAX_TEMPLATE && (0..*min).all(|_| template.push(&set)) {
             out.push(Step::Template(template));
