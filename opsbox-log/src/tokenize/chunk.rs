@@ -120,6 +120,14 @@ impl RowBuffer {
     }
 }
 
+/// Where a line that is longer than its chunk ends, from the chunk's end on: at the next line feed, or
+/// at the end of what is given.
+#[cold]
+pub(super) fn long_line_end(input: &[u8], chunk_end: usize, end: usize) -> usize {
+    let rest = input.get(chunk_end..end).unwrap_or_default();
+    memchr::memchr(b'\n', rest).map_or(end, |feed| chunk_end + feed)
+}
+
 /// Bits from `len` on.
 #[inline(always)]
 pub(super) fn all_from(len: usize) -> u64 {

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::{
-    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, padded},
+    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, long_line_end, padded},
     walk::{self, Text, Walk},
 };
 use crate::{
@@ -118,12 +118,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             at = match lines.checked_sub(1) {
                 // The line is longer than the chunk.
                 None => {
-                    let rest = self
-                        .input
-                        .get(chunk_end..self.range.end)
-                        .unwrap_or_default();
-                    let end = memchr::memchr(b'\n', rest);
-                    let end = end.map_or(self.range.end, |end| chunk_end + end);
+                    let end = long_line_end(self.input, chunk_end, self.range.end);
                     (self.line)(frame::trim(self.input, at..end), self.block);
                     end + 1
                 }
@@ -199,26 +194,28 @@ impl Scratch {
         let (blocks, rest) = chunk.as_chunks::<BLOCK>();
         let mut found = 0;
         for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
-            let mask = simd.equal(block, b'\n');
-            if let Some(room) = self
-                .feeds
-                .get_mut(found..)
-                .and_then(|it| it.first_chunk_mut())
-            {
-                found += simd.positions(mask, base as u16, room);
-            }
+            found += self.line_feeds(simd, block, base, found);
         }
         if !rest.is_empty() {
-            let mask = simd.equal(&padded(rest), b'\n');
-            if let Some(room) = self
-                .feeds
-                .get_mut(found..)
-                .and_then(|it| it.first_chunk_mut())
-            {
-                found += simd.positions(mask, (chunk.len() - rest.len()) as u16, room);
-            }
+            found += self.line_feeds(simd, &padded(rest), chunk.len() - rest.len(), found);
         }
         found.min(CHUNK_LINES)
+    }
+
+    /// Those of a block, after the `found` before it.
+    #[inline(always)]
+    fn line_feeds<S: Simd>(
+        &mut self,
+        simd: S,
+        block: &[u8; BLOCK],
+        base: usize,
+        found: usize,
+    ) -> usize {
+        let room = self.feeds.get_mut(found..);
+        match room.and_then(|room| room.first_chunk_mut()) {
+            Some(room) => simd.positions(simd.equal(block, b'\n'), base as u16, room),
+            None => 0,
+        }
     }
 
     #[inline(always)]

@@ -18,7 +18,8 @@ use std::ops::Range;
 
 use super::{
     chunk::{
-        CHUNK, CHUNK_LINES, RowBuffer, Stream, all_from, block_at, here, here_mut, padded, stream,
+        CHUNK, CHUNK_LINES, RowBuffer, Stream, all_from, block_at, here, here_mut, long_line_end,
+        padded, stream,
     },
     walk::{self, Text, Walk},
 };
@@ -119,12 +120,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             at = match done {
                 // The line is longer than the chunk.
                 0 => {
-                    let rest = self
-                        .input
-                        .get(chunk_end..self.range.end)
-                        .unwrap_or_default();
-                    let end =
-                        memchr::memchr(b'\n', rest).map_or(self.range.end, |end| chunk_end + end);
+                    let end = long_line_end(self.input, chunk_end, self.range.end);
                     (self.line)(frame::trim(self.input, at..end), self.block);
                     end + 1
                 }
