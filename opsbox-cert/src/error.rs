@@ -85,6 +85,8 @@ pub enum ErrorKind {
     Sealed,
     /// The store did not answer in time, or cannot be reached. A write may have been done or not.
     Unavailable,
+    /// A configuration that cannot be used.
+    Config,
 }
 
 /// Why something could not be read: object, place, reason and what to do about it.
@@ -190,6 +192,18 @@ impl fmt::Display for Error {
         if let Reason::Store(fault) = reason {
             let object = crate::text::Escaped(&fault.object);
             return write!(f, "cannot {} {object}: {reason}", fault.attempt);
+        }
+        match reason {
+            Reason::Identifier { text, why } => {
+                return write!(f, "cannot take `{text}` as a name of a certificate: {why}");
+            }
+            Reason::Spec { id, why } => return write!(f, "cannot order `{id}`: {why}"),
+            #[cfg(feature = "config")]
+            Reason::Config(problem) => {
+                let file = problem.file.to_string_lossy();
+                return write!(f, "cannot use {}: {problem}", crate::text::Escaped(&file));
+            }
+            _ => {}
         }
         let whole = match path {
             Some(path) => crate::text::Escaped(&path.to_string_lossy()).to_string(),
@@ -347,6 +361,13 @@ pub(crate) enum Reason {
     BareBase64,
     #[error("the text is encoded as UTF-16; save it as UTF-8 or ASCII")]
     Utf16,
+    #[error("{why}")]
+    Identifier { text: String, why: String },
+    #[error("{why}")]
+    Spec { id: String, why: String },
+    #[cfg(feature = "config")]
+    #[error("{0}")]
+    Config(Box<crate::config::Problem>),
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(crate::store::Fault),
@@ -382,6 +403,9 @@ impl Reason {
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::OtherContent { .. } => ErrorKind::OtherContent,
             Self::Binary | Self::NoSection => ErrorKind::NoCertificate,
+            Self::Identifier { .. } | Self::Spec { .. } => ErrorKind::Invalid,
+            #[cfg(feature = "config")]
+            Self::Config(_) => ErrorKind::Config,
             #[cfg(feature = "store")]
             Self::Store(fault) => fault.kind,
         }

@@ -58,6 +58,7 @@
 //!
 //! | Feature | Default | Adds | Costs |
 //! |---|---|---|---|
+//! | `config` | no | `config`: TOML, YAML or JSON with variables over it | the crates `toml`, `serde-saphyr`, `serde_json` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
@@ -72,10 +73,14 @@
 mod bundle;
 mod chain;
 mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod der;
 mod error;
 mod facts;
 mod file;
+mod identifier;
+mod inventory;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;
@@ -93,5 +98,7 @@ pub use crate::clock::ManualClock;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Place, Result};
 pub use crate::facts::{CertFacts, EcCurve, Fingerprint, KeyType, SubjectAltName, ValidityState};
+pub use crate::identifier::Identifier;
+pub use crate::inventory::{CertSpec, ChallengeType};
 pub use crate::report::{Counts, ScanReport, SkipReason, Skipped};
 pub use crate::scan::{Scan, read_file};

@@ -44,6 +44,24 @@ pub const MAX_LABEL_BYTES: usize = 2_048;
 /// has two or three; without a limit a bundle of equal names would cost quadratic time.
 pub const MAX_ISSUERS_PER_NAME: usize = 16;
 
+/// Most names of one certificate: 100, as Let's Encrypt takes (other CAs take fewer).
+pub const MAX_IDENTIFIERS: usize = 100;
+
+/// Longest DNS name in bytes, without the dot at its end: 253 (RFC 1035, section 2.3.4).
+pub const MAX_DNS_NAME_BYTES: usize = 253;
+
+/// Longest part of a DNS name between its dots, in bytes: 63 (RFC 1035, section 2.3.4).
+pub const MAX_DNS_LABEL_BYTES: usize = 63;
+
+/// Largest configuration file: 4 MiB, some 40,000 certificates.
+pub const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Most values of a configuration file, tables and lists included: one million.
+pub const MAX_CONFIG_VALUES: usize = 1_000_000;
+
+/// Deepest value of a configuration file: 32. The deepest one that is known has 4.
+pub const MAX_CONFIG_DEPTH: usize = 32;
+
 /// Largest record of a store, all parts together: 512 KiB. A key, a chain of five certificates and
 /// metadata are about 10 KiB; a Kubernetes Secret holds 1 MiB.
 pub const MAX_RECORD_BYTES: usize = 512 * 1024;

@@ -1,0 +1,466 @@
+//! Configuration: three languages, one meaning, and errors that say where.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "test files need no atomic write")]
+
+use std::time::Duration;
+
+use opsbox_cert::ErrorKind;
+use opsbox_cert::config::{Config, DnsConfig, Format, IssuerConfig, Source, StoreConfig};
+use proptest::prelude::*;
+
+const TOML: &str = r#"
+[store]
+kind = "redis"
+url = "redis://:sesame@redis.example:6379/0"
+encryption_key_file = "/etc/opsbox/key"
+
+[issuers.letsencrypt]
+kind = "acme"
+directory = "letsencrypt-staging"
+contact = ["mailto:ops@example.com"]
+terms_of_service_agreed = true
+external_account = { key_id = "kid-1", hmac_key_file = "/etc/opsbox/eab" }
+
+[issuers.internal]
+kind = "local-ca"
+lifetime = "36h"
+
+[dns.zone]
+kind = "rfc2136"
+server = "[2001:db8::53]:53"
+tsig_key_name = "opsbox"
+tsig_secret_file = "/etc/opsbox/tsig"
+
+[dns.hook]
+kind = "exec"
+command = ["/usr/local/bin/dns-hook", "--zone"]
+time_limit = "90s"
+
+[[certificates]]
+names = ["example.com", "*.example.com"]
+issuers = ["letsencrypt"]
+dns = "zone"
+
+[[certificates]]
+name = "intranet"
+names = ["wiki", "192.0.2.7"]
+issuers = ["internal"]
+
+[serve]
+https = "0.0.0.0:8443"
+"#;
+
+const YAML: &str = r#"
+store: &store
+  kind: redis
+  url: redis://:sesame@redis.example:6379/0
+  encryption_key_file: /etc/opsbox/key
+issuers:
+  letsencrypt:
+    kind: acme
+    directory: letsencrypt-staging
+    contact: mailto:ops@example.com
+    terms_of_service_agreed: true
+    external_account: {key_id: kid-1, hmac_key_file: /etc/opsbox/eab}
+  internal: {kind: local-ca, lifetime: 36h}
+dns:
+  zone:
+    kind: rfc2136
+    server: "[2001:db8::53]:53"
+    tsig_key_name: opsbox
+    tsig_secret_file: /etc/opsbox/tsig
+  hook:
+    kind: exec
+    command: [/usr/local/bin/dns-hook, --zone]
+    time_limit: 90s
+certificates:
+  - names: [example.com, "*.example.com"]
+    issuers: [letsencrypt]
+    dns: zone
+  - name: intranet
+    names: [wiki, 192.0.2.7]
+    issuers: internal
+serve:
+  https: 0.0.0.0:8443
+  http: null
+"#;
+
+const JSON: &str = r#"{
+  "store": {
+    "kind": "redis",
+    "url": "redis://:sesame@redis.example:6379/0",
+    "encryption_key_file": "/etc/opsbox/key"
+  },
+  "issuers": {
+    "letsencrypt": {
+      "kind": "acme", "directory": "letsencrypt-staging",
+      "contact": ["mailto:ops@example.com"], "terms_of_service_agreed": true,
+      "external_account": {"key_id": "kid-1", "hmac_key_file": "\/etc/opsbox/eab"}
+    },
+    "internal": {"kind": "local-ca", "lifetime": "36h"}
+  },
+  "dns": {
+    "zone": {
+      "kind": "rfc2136", "server": "[2001:db8::53]:53",
+      "tsig_key_name": "opsbox", "tsig_secret_file": "/etc/opsbox/tsig"
+    },
+    "hook": {"kind": "exec", "command": ["/usr/local/bin/dns-hook", "--zone"], "time_limit": "90s"}
+  },
+	"certificates": [
+    {"names": ["example.com", "*.example.com"], "issuers": ["letsencrypt"], "dns": "zone"},
+    {"name": "intranet", "names": ["wiki", "192.0.2.7"], "issuers": ["internal"]}
+  ],
+  "serve": {"https": "0.0.0.0:8443"}
+}"#;
+
+fn config(text: &str, format: Format) -> Config {
+    Source::parse("opsbox", text, format)
+        .unwrap()
+        .config()
+        .unwrap()
+}
+
+#[track_caller]
+fn refused(text: &str, format: Format, message: &str) {
+    let error = Source::parse("ops.conf", text, format)
+        .and_then(|source| source.config())
+        .unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot use ops.conf: {message}"));
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[test]
+fn three_languages_mean_the_same() {
+    let toml = config(TOML, Format::Toml);
+    assert_eq!(
+        toml.store,
+        StoreConfig::Redis("redis://:sesame@redis.example:6379/0".into())
+    );
+    let [(name, IssuerConfig::Acme(acme)), (_, local)] = &*toml.issuers else {
+        panic!("{:?}", toml.issuers);
+    };
+    assert_eq!(name, "letsencrypt");
+    assert_eq!(
+        acme.directory,
+        "https://acme-staging-v02.api.letsencrypt.org/directory"
+    );
+    assert!(
+        matches!(local, IssuerConfig::LocalCa { lifetime, .. } if lifetime.as_secs() == 36 * 3600)
+    );
+    assert!(
+        matches!(&toml.dns[1].1, DnsConfig::Exec { time_limit, .. } if *time_limit == Duration::from_secs(90))
+    );
+    let [example, intranet] = &*toml.certificates else {
+        panic!("{:?}", toml.certificates);
+    };
+    assert_eq!(example.dns_provider(), Some("zone"));
+    assert_eq!(
+        (intranet.id(), intranet.identifiers().len()),
+        ("intranet", 2)
+    );
+    assert_eq!(toml.serve.https.unwrap().port(), 8443);
+
+    let shown = format!("{toml:?}");
+    assert!(!shown.contains("sesame"), "{shown}");
+    for (text, format) in [(YAML, Format::Yaml), (JSON, Format::Json)] {
+        assert_eq!(format!("{:?}", config(text, format)), shown);
+    }
+}
+
+#[test]
+fn errors_say_where_and_what_to_do() {
+    use Format::{Json, Toml, Yaml};
+    let nearly = TOML.replace("tsig_key_name", "tsig_keyname");
+    refused(
+        &nearly,
+        Toml,
+        "line 18, column 6, dns.zone: the field `tsig_key_name` is missing; add it",
+    );
+    refused(
+        "[serve]\nhttp = \"0.0.0.0:80\"\nhtttps = \"0.0.0.0:443\"\n",
+        Toml,
+        "line 3, column 10, serve.htttps: no field has this name; did you mean `https`?",
+    );
+    refused(
+        "serve: {port: 443}",
+        Yaml,
+        "line 1, column 15, serve.port: no field has this name; the fields here are `https`, `http`",
+    );
+    refused(
+        "certificates:\n  - names: [a.example.com]\n  - names: [b.example.com, b_.exa*mple.com]\n",
+        Yaml,
+        "line 3, column 28, certificates[1].names[1]: its part `exa*mple` is not 1 to 63 letters, digits, `-` and `_` with no `-` at an end; correct it",
+    );
+    refused(
+        r#"{"certificates": [{"names": ["*.example.com"], "challenge": "http-01"}]}"#,
+        Json,
+        "line 1, column 61, certificates[0].challenge: `*.example.com` is not validated by http-01; choose dns-01",
+    );
+    refused(
+        r#"{"certificates": [{"names": ["*.example.com"]}]}"#,
+        Json,
+        "line 1, column 19, certificates[0]: its names are validated by DNS, and no provider is named that sets the records; add `dns`",
+    );
+    refused(
+        "[[certificates]]\nnames = [\"a.example.com\"]\nissuers = [\"internal\"]\n",
+        Toml,
+        "line 3, column 12, certificates[0].issuers[0]: there is no issuer in this configuration; add one",
+    );
+    refused(
+        "[store]\nkind = \"redis\"\nurl = \"redis.example:sesame\"\n",
+        Toml,
+        "line 3, column 7, store.url: a URL has to stand here that begins with redis:// or rediss://; correct it",
+    );
+    refused(
+        "[issuers.a]\nkind = \"acme\"\ndirectory = \"letsencrypt\"\nterms_of_service_agreed = \"true\"\n",
+        Toml,
+        "line 4, column 27, issuers.a.terms_of_service_agreed: `true` or `false` has to stand here, and not text",
+    );
+    refused(
+        "[issuers.a]\nkind = \"local-ca\"\nlifetime = \"1 week\"\n",
+        Toml,
+        "line 3, column 12, issuers.a.lifetime: `1 week` is not a duration as `30s`, `10m`, `36h` or `7d`; correct it",
+    );
+    refused(
+        "serve: [1]",
+        Yaml,
+        "line 1, column 8, serve: a table has to stand here, and not a list",
+    );
+}
+
+#[test]
+fn broken_syntax_is_told_with_its_place() {
+    for (text, format, place, part) in [
+        (
+            "[serve]\nhttps = \n",
+            Format::Toml,
+            "line 2, column 9: ",
+            "",
+        ),
+        (
+            "[serve]\n[serve]\n",
+            Format::Toml,
+            "line 2, column 2: ",
+            "duplicate",
+        ),
+        ("serve:\n  https: [\n", Format::Yaml, "line ", ""),
+        (
+            "serve: 1\nserve: 2\n",
+            Format::Yaml,
+            "line 2, column 1: ",
+            "duplicate",
+        ),
+        ("a: *nobody\n", Format::Yaml, "line 1, column 4: ", "alias"),
+        (
+            "{\"serve\": {},}",
+            Format::Json,
+            "line 1, column 14: ",
+            "key must be a string",
+        ),
+        (
+            "{\"serve\": {}, \"serve\": {}}",
+            Format::Json,
+            "line 1, column 15: ",
+            "duplicate",
+        ),
+        ("{\"serve\"", Format::Json, "line 1, column 8: ", "EOF"),
+        (
+            "serve: 1",
+            Format::Json,
+            "line 1, column 1: ",
+            "expected value",
+        ),
+    ] {
+        let error = Source::parse("ops.conf", text, format)
+            .unwrap_err()
+            .to_string();
+        let rest = error.strip_prefix("cannot use ops.conf: ").unwrap();
+        assert!(
+            rest.starts_with(place) && rest.contains(part),
+            "{text:?}: {error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+    // Each level ten times the one before.
+    let mut bomb = String::from("a0: &a0 [x]\n");
+    for level in 1..12 {
+        let before = level - 1;
+        bomb += &format!(
+            "a{level}: &a{level} [{}]\n",
+            vec![format!("*a{before}"); 10].join(",")
+        );
+    }
+    assert!(Source::parse("ops.conf", &bomb, Format::Yaml).is_err());
+    let deep = "[".repeat(100_000);
+    for (key, format) in [
+        ("a = ", Format::Toml),
+        ("a: ", Format::Yaml),
+        ("", Format::Json),
+    ] {
+        let text = format!("{key}{deep}");
+        assert!(Source::parse("ops.conf", &text, format).is_err());
+    }
+}
+
+#[test]
+fn variables_stand_over_the_file() {
+    let with = |variables: &[(&str, &str)]| {
+        let mut source = Source::parse("ops.toml", TOML, Format::Toml).unwrap();
+        source.environment("OPS", variables.iter().copied())?;
+        source.config()
+    };
+    let config = with(&[
+        ("OPS__STORE__KIND", "folder"),
+        ("OPS__STORE__PATH", "/srv/certs"),
+        ("OPS__STORE__URL", "redis://unused"),
+        ("OTHER__STORE__KIND", "none"),
+        ("OPSX__STORE__KIND", "none"),
+    ]);
+    assert_eq!(
+        config.unwrap_err().to_string(),
+        "cannot use ops.toml: line 4, column 7, store.url: no field has this name; the fields here are `kind`, `path`, `encryption_key_file`"
+            .replace("line 4, column 7", "variable OPS__STORE__URL")
+    );
+    let config = with(&[
+        (
+            "OPS__CERTIFICATES__0__NAMES",
+            "shop.example.com, *.example.com",
+        ),
+        ("OPS__CERTIFICATES__2__NAMES", "new.example.com"),
+        (
+            "OPS__CERTIFICATES__2__ISSUERS",
+            r#"["letsencrypt", "internal"]"#,
+        ),
+        ("OPS__ISSUERS__LETSENCRYPT__TERMS_OF_SERVICE_AGREED", "true"),
+        ("OPS__SERVE", r#"{"http": "[::]:80"}"#),
+    ])
+    .unwrap();
+    let ids = config.certificates.iter().map(|it| it.id());
+    assert_eq!(
+        ids.collect::<Vec<_>>(),
+        ["shop.example.com", "intranet", "new.example.com"]
+    );
+    assert_eq!(
+        config.certificates[2].issuer_names(),
+        ["letsencrypt", "internal"]
+    );
+    assert_eq!(
+        (config.serve.https, config.serve.http.unwrap().port()),
+        (None, 80)
+    );
+
+    for (name, value, message) in [
+        (
+            "OPS__SERVE__HTTPS",
+            "443",
+            ", serve.https: invalid socket address syntax",
+        ),
+        (
+            "OPS__SERVE____HTTPS",
+            "x",
+            ": a part of the name is empty; write two underscores between two parts",
+        ),
+        (
+            "OPS__STORE__KIND__MORE",
+            "x",
+            ": what is before `MORE` is one value and has no parts; correct the name",
+        ),
+        (
+            "OPS__CERTIFICATES__9__NAMES",
+            "x",
+            ": `9` is no place in a list of 2 items; give a number from 0 to 2",
+        ),
+        (
+            "OPS__SERVE",
+            "{",
+            ": the text begins as JSON and is none: EOF while parsing an object; correct it",
+        ),
+        (
+            "OPS__NOTHING",
+            "x",
+            ", nothing: no field has this name; the fields here are `store`, `issuers`, `dns`, `certificates`, `serve`",
+        ),
+    ] {
+        let error = with(&[(name, value)]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("cannot use ops.toml: variable {name}{message}")
+        );
+    }
+}
+
+#[test]
+fn files_are_read_by_their_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    for (name, text) in [
+        ("a.toml", TOML),
+        ("a.yml", YAML),
+        ("a.yaml", YAML),
+        ("a.json", JSON),
+    ] {
+        let config = Source::read(write(name, text.as_bytes())).unwrap().config();
+        assert_eq!(config.unwrap().certificates.len(), 2);
+    }
+    for (name, bytes, kind, part) in [
+        (
+            "a.conf",
+            b"" as &[u8],
+            ErrorKind::Config,
+            "end it in .toml, .yaml or .json",
+        ),
+        (
+            "b.toml",
+            b"a = 1\nb = \"\xff\"",
+            ErrorKind::Config,
+            "line 2, column 1: byte 11 is not UTF-8",
+        ),
+    ] {
+        let error = Source::read(write(name, bytes)).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let missing = Source::read(folder.path().join("missing.toml")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Io);
+    assert!(
+        missing
+            .to_string()
+            .contains("missing.toml: there is no such file"),
+        "{missing}"
+    );
+    let folder = Source::read(folder.path()).unwrap_err();
+    assert!(
+        folder
+            .to_string()
+            .contains("the name of the file says no language"),
+        "{folder}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No text panics, and what is broken is told on one line without the secrets of the file.
+    #[test]
+    fn changed_files_are_read_or_refused(
+        at in any::<prop::sample::Index>(),
+        len in 0_usize..40,
+        with in prop::sample::select(vec!["", "\"", "[", "]", "{", "}", ":", " ", "\n", "&a ", "*a", "é", "\u{0}", "- ", "'''"]),
+        (text, format) in prop::sample::select(vec![(TOML, Format::Toml), (YAML, Format::Yaml), (JSON, Format::Json)]),
+    ) {
+        let at = at.index(text.len());
+        let head = text.get(..at).unwrap();
+        let tail = text.get(at + len..).unwrap_or_default();
+        let changed = format!("{head}{with}{tail}");
+        if let Err(error) = Source::parse("ops", &changed, format).and_then(|source| source.config()) {
+            let error = error.to_string();
+            prop_assert!(!error.contains('\n'), "{}", error);
+            prop_assert!(!error.contains("sesame"), "{}", error);
+        }
+    }
+}
