@@ -7,48 +7,82 @@ use std::str::FromStr;
 use crate::error::{Error, Reason, Result};
 use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_NAME_BYTES};
 
-/// An identifier of a certificate: a DNS name, which may begin with the wildcard `*.` (RFC 8555,
-/// section 7.1.3), or an IP address (RFC 8738).
-///
-/// DNS names are kept in lower case and without the dot at the end. A name has two labels at least,
-/// since no public CA issues for fewer, unless [`Identifier::internal`] makes it.
+/// A DNS name, which may begin with the wildcard `*.` (RFC 8555, section 7.1.3), or an IP address
+/// (RFC 8738) that a certificate is to be good for.
 ///
 /// ```
 /// use opsbox_cert::Identifier;
 ///
 /// let wildcard: Identifier = "*.Shop.Example.com.".parse()?;
 /// assert_eq!(wildcard.to_string(), "*.shop.example.com");
-/// assert!(wildcard.is_wildcard() && !wildcard.is_ip());
-/// let address: Identifier = "2001:DB8::0:1".parse()?;
-/// assert_eq!(address.to_string(), "2001:db8::1");
+/// assert!(wildcard.is_wildcard());
+/// assert!(matches!("2001:DB8::0:1".parse()?, Identifier::Ip(_)));
 ///
 /// let error = "shop.exam ple.com".parse::<Identifier>().unwrap_err();
 /// assert!(error.to_string().contains("`exam ple`"), "{error}");
 /// # Ok::<(), opsbox_cert::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identifier(Kind);
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
-    Dns(Box<str>),
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Identifier {
+    /// A DNS name as it is parsed from text.
+    Dns(DnsName),
+    /// An IP address.
     Ip(IpAddr),
 }
 
-impl Identifier {
-    /// As parsing, but a DNS name of one label is taken: `localhost`, the name of a service in its own
-    /// Kubernetes namespace. An internal CA issues for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::ErrorKind::Invalid) as for parsing.
-    pub fn internal(text: &str) -> Result<Self> {
-        Self::with_labels(text, 1)
+/// A DNS name that was checked: the content of [`Identifier::Dns`]. It is in lower case, without the dot
+/// at the end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DnsName(Box<str>);
+
+impl DnsName {
+    /// The name, with its wildcard if it has one.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
-    fn with_labels(text: &str, least: usize) -> Result<Self> {
-        if let Ok(address) = text.parse() {
-            return Ok(Self(Kind::Ip(address)));
+    /// Whether it is one label alone, as `localhost`: no public CA issues for it.
+    pub fn is_internal(&self) -> bool {
+        !self.0.trim_start_matches("*.").contains('.')
+    }
+}
+
+impl Identifier {
+    /// Whether it stands for all names one label below another. A CA validates it by DNS only.
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self, Self::Dns(name) if name.0.starts_with("*."))
+    }
+
+    /// The name whose control is to be proved: a wildcard's without `*.`.
+    pub fn base(&self) -> String {
+        let text = self.to_string();
+        match text.strip_prefix("*.") {
+            Some(base) => base.to_owned(),
+            None => text,
+        }
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => f.write_str(&name.0),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Takes a DNS name or an IP address, an IPv6 address also in the brackets of a URL.
+impl FromStr for Identifier {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse() {
+            return Ok(Self::Ip(address));
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let refuse = |why: String| {
@@ -91,69 +125,13 @@ impl Identifier {
                     .into(),
             );
         }
-        if labels.split('.').count() < least {
-            return refuse(
-                "a DNS name for a CA has a domain after a dot; give the whole name, or use an internal CA"
-                    .into(),
-            );
-        }
-        Ok(Self(Kind::Dns(name.to_ascii_lowercase().into())))
-    }
-
-    /// The DNS name, with its wildcard.
-    pub fn dns_name(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Dns(name) => Some(name),
-            Kind::Ip(_) => None,
-        }
-    }
-
-    /// The IP address.
-    pub fn ip_address(&self) -> Option<IpAddr> {
-        match self.0 {
-            Kind::Dns(_) => None,
-            Kind::Ip(address) => Some(address),
-        }
-    }
-
-    /// Whether it is an IP address.
-    pub fn is_ip(&self) -> bool {
-        self.ip_address().is_some()
-    }
-
-    /// Whether it is a wildcard, which a CA validates by DNS only.
-    pub fn is_wildcard(&self) -> bool {
-        self.dns_name().is_some_and(|name| name.starts_with("*."))
-    }
-}
-
-impl fmt::Display for Identifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Dns(name) => f.write_str(name),
-            Kind::Ip(address) => address.fmt(f),
-        }
-    }
-}
-
-impl fmt::Debug for Identifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identifier({self})")
-    }
-}
-
-/// Takes a DNS name or an IP address.
-impl FromStr for Identifier {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::with_labels(text, 2)
+        Ok(Self::Dns(DnsName(name.to_ascii_lowercase().into())))
     }
 }
 
 impl From<IpAddr> for Identifier {
     fn from(address: IpAddr) -> Self {
-        Self(Kind::Ip(address))
+        Self::Ip(address)
     }
 }
 
@@ -173,7 +151,6 @@ mod tests {
             ("*.*.example.com", "first part only"),
             ("bücher.example", "xn--"),
             ("192.0.2.300", "last part is a number"),
-            ("localhost", "whole name"),
             ("*.com ", "`com `"),
             (&"a".repeat(64), "63"),
             (&"a.".repeat(130), "253"),
@@ -182,7 +159,8 @@ mod tests {
             let error = text.parse::<Identifier>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
-        assert!(Identifier::internal("localhost").is_ok());
-        assert!(Identifier::internal("*.").is_err());
+        assert!("*.".parse::<Identifier>().is_err());
+        let name: Identifier = "localhost".parse().unwrap();
+        assert!(matches!(name, Identifier::Dns(name) if name.is_internal()));
     }
 }

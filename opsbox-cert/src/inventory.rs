@@ -38,7 +38,7 @@ impl ChallengeType {
     pub fn validates(self, identifier: &Identifier) -> bool {
         let dns = matches!(self, Self::Dns01 | Self::DnsPersist01);
         match dns {
-            true => !identifier.is_ip(),
+            true => !matches!(identifier, Identifier::Ip(_)),
             false => !identifier.is_wildcard(),
         }
     }
@@ -128,7 +128,7 @@ impl CertSpec {
     pub fn challenge(mut self, challenge: ChallengeType) -> Result<Self> {
         let bad = self.identifiers.iter().find(|it| !challenge.validates(it));
         if let Some(identifier) = bad {
-            let other = match identifier.is_ip() {
+            let other = match matches!(identifier, Identifier::Ip(_)) {
                 true => "http-01 or tls-alpn-01",
                 false => "dns-01",
             };

@@ -203,6 +203,11 @@ fn errors_say_where_and_what_to_do() {
         "line 1, column 19, certificates[0]: its names are validated by DNS, and no provider is named that sets the records; add `dns`",
     );
     refused(
+        "certificates: [{names: [wiki]}]",
+        Yaml,
+        "line 1, column 25, certificates[0].names[0]: a DNS name for a public CA has a domain after a dot; give the whole name, or name issuers that are a local-ca",
+    );
+    refused(
         "[[certificates]]\nnames = [\"a.example.com\"]\nissuers = [\"internal\"]\n",
         Toml,
         "line 3, column 12, certificates[0].issuers[0]: there is no issuer in this configuration; add one",

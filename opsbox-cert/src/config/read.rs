@@ -224,12 +224,14 @@ fn certificate(
     let only_internal = !may_issue.is_empty() && may_issue.iter().all(internal);
     let names = table.need("names")?;
     let identifiers = names.list()?.into_iter().map(|field| {
-        let text = field.text()?;
-        let parsed = match only_internal {
-            true => Identifier::internal(text),
-            false => text.parse(),
-        };
-        parsed.map_err(|error| field.wrong(error.reason()))
+        let parsed = field.text()?.parse();
+        let identifier = parsed.map_err(|error: crate::Error| field.wrong(error.reason()))?;
+        match &identifier {
+            Identifier::Dns(name) if name.is_internal() && !only_internal => Err(field.wrong(
+                "a DNS name for a public CA has a domain after a dot; give the whole name, or name issuers that are a local-ca",
+            )),
+            _ => Ok(identifier),
+        }
     });
     let identifiers = identifiers.collect::<Result<Vec<_>>>()?;
     let spec = CertSpec::new(identifiers).map_err(|error| names.wrong(error.reason()))?;
