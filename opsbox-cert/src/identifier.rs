@@ -105,11 +105,11 @@ impl FromStr for Identifier {
         for label in labels.split('.') {
             let letters = label
                 .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             let dashes = label.starts_with('-') || label.ends_with('-');
             if label.is_empty() || label.len() > MAX_DNS_LABEL_BYTES || !letters || dashes {
                 return refuse(format!(
-                    "its part `{}` is not 1 to {MAX_DNS_LABEL_BYTES} letters, digits, `-` and `_` with no `-` at an end; correct it{}",
+                    "its part `{}` is not 1 to {MAX_DNS_LABEL_BYTES} letters, digits and `-` with no `-` at an end; correct it{}",
                     crate::text::Escaped(label),
                     match label {
                         "*" => ", a wildcard is the first part only",
