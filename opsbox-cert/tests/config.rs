@@ -188,7 +188,7 @@ fn errors_say_where_and_what_to_do() {
         "line 1, column 15, serve.port: no field has this name; the fields here are `https`, `http`",
     );
     refused(
-        "certificates:\n  - names: [a.example.com]\n  - names: [b.example.com, b_.exa*mple.com]\n",
+        "certificates:\n  - names: [a.example.com]\n  - names: [b.example.com, b.exa*mple.com]\n",
         Yaml,
         "line 3, column 28, certificates[1].names[1]: its part `exa*mple` is not 1 to 63 letters, digits and `-` with no `-` at an end; correct it",
     );
