@@ -58,6 +58,7 @@
 //!
 //! | Feature | Default | Adds | Costs |
 //! |---|---|---|---|
+//! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
@@ -76,6 +77,8 @@ mod der;
 mod error;
 mod facts;
 mod file;
+#[cfg(feature = "install")]
+pub mod install;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;
