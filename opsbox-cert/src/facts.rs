@@ -24,6 +24,9 @@ pub use self::id::Fingerprint;
 pub use self::key::{EcCurve, KeyType};
 pub use self::name::SubjectAltName;
 pub use self::validity::ValidityState;
+pub(crate) use self::validity::rfc3339;
+#[cfg(feature = "install")]
+pub(crate) use self::validity::unix_seconds;
 use crate::der;
 use crate::error::{Error, Reason, Result};
 use crate::text::Escaped;
@@ -254,8 +257,8 @@ impl fmt::Display for CertFacts {
             f,
             ": {}, valid {} to {}, issued by {}",
             self.key_type,
-            validity::rfc3339(self.not_before),
-            validity::rfc3339(self.not_after),
+            rfc3339(self.not_before),
+            rfc3339(self.not_after),
             Escaped(issuer)
         )
     }

@@ -59,6 +59,7 @@
 //! | Feature | Default | Adds | Costs |
 //! |---|---|---|---|
 //! | `config` | no | `config`: TOML, YAML or JSON with variables over it | the crates `toml`, `serde-saphyr`, `serde_json` |
+//! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
@@ -85,6 +86,8 @@ mod identifier;
 mod inventory;
 #[cfg(feature = "store")]
 pub mod issuer;
+#[cfg(feature = "install")]
+pub mod install;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;

@@ -105,7 +105,7 @@ impl CertFacts {
 }
 
 /// `YYYY-MM-DDThh:mm:ssZ`. The years 0 to 9999 of ASN.1 are exactly those of RFC 3339.
-pub(super) fn rfc3339(unix: i64) -> String {
+pub(crate) fn rfc3339(unix: i64) -> String {
     ASN1Time::from_timestamp(unix).map_or_else(
         |_| unix.to_string(),
         |time| {
@@ -135,7 +135,7 @@ fn system_time(unix: i64) -> SystemTime {
 }
 
 /// Unix seconds, rounded down.
-fn unix_seconds(time: SystemTime) -> i64 {
+pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => {
