@@ -254,7 +254,9 @@ impl fmt::Display for Error {
             Reason::Identifier { text, why } => {
                 return write!(f, "cannot take `{text}` as a name of a certificate: {why}");
             }
-            Reason::Spec { id, why } => return write!(f, "cannot order `{id}`: {why}"),
+            Reason::Spec { id, .. } => return write!(f, "cannot order `{id}`: {reason}"),
+            #[cfg(feature = "manager")]
+            Reason::TooSlow { id, .. } => return write!(f, "cannot order `{id}`: {reason}"),
             #[cfg(feature = "config")]
             Reason::Config(problem) => {
                 let file = problem.file.to_string_lossy();
@@ -422,6 +424,12 @@ pub(crate) enum Reason {
     Identifier { text: String, why: String },
     #[error("{why}")]
     Spec { id: String, why: String },
+    #[cfg(feature = "manager")]
+    #[error("it took longer than {} s; it is gone on with at the next attempt", .limit.as_secs())]
+    TooSlow {
+        id: String,
+        limit: std::time::Duration,
+    },
     #[cfg(feature = "config")]
     #[error("{0}")]
     Config(Box<crate::config::Problem>),
@@ -464,6 +472,8 @@ impl Reason {
             Self::OtherContent { .. } => ErrorKind::OtherContent,
             Self::Binary | Self::NoSection => ErrorKind::NoCertificate,
             Self::Identifier { .. } | Self::Spec { .. } => ErrorKind::Invalid,
+            #[cfg(feature = "manager")]
+            Self::TooSlow { .. } => ErrorKind::Unavailable,
             #[cfg(feature = "config")]
             Self::Config(_) => ErrorKind::Config,
             #[cfg(feature = "store")]

@@ -163,6 +163,21 @@ impl CertSpec {
         self
     }
 
+    /// What to ask an issuer for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CertRequest::new`](crate::issuer::CertRequest::new).
+    #[cfg(feature = "store")]
+    pub fn request(&self) -> Result<crate::issuer::CertRequest> {
+        let names = self.identifiers.iter().map(ToString::to_string);
+        let request = crate::issuer::CertRequest::new(names)?;
+        Ok(match &self.profile {
+            Some(profile) => request.profile(profile),
+            None => request,
+        })
+    }
+
     /// By what it is stored and named in messages.
     pub fn id(&self) -> &str {
         &self.id

@@ -60,6 +60,7 @@
 //! |---|---|---|---|
 //! | `config` | no | `config`: TOML, YAML or JSON with variables over it | the crates `toml`, `serde-saphyr`, `serde_json` |
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
+//! | `manager` | no | `manager`: certificates that renew themselves | `install` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
@@ -83,15 +84,18 @@ mod error;
 mod facts;
 mod file;
 mod identifier;
+#[cfg(feature = "install")]
+pub mod install;
 mod inventory;
 #[cfg(feature = "store")]
 pub mod issuer;
-#[cfg(feature = "install")]
-pub mod install;
 pub mod limits;
+#[cfg(feature = "manager")]
+pub mod manager;
 #[cfg(feature = "metrics")]
 pub mod observe;
 mod pem;
+pub mod renewal;
 mod report;
 mod scan;
 #[cfg(feature = "store")]

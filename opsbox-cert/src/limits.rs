@@ -53,6 +53,14 @@ pub const MAX_DNS_NAME_BYTES: usize = 253;
 /// Longest part of a DNS name between its dots, in bytes: 63 (RFC 1035, section 2.3.4).
 pub const MAX_DNS_LABEL_BYTES: usize = 63;
 
+/// How long one issuance may take before a manager goes on with the next certificate: 5 minutes. DNS
+/// records take minutes to be seen everywhere.
+pub const ISSUE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// Longest time that a manager sleeps: 10 minutes, after which it looks whether the clock was set or
+/// another instance has stored a certificate.
+pub const MAX_MANAGER_SLEEP: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
 /// Largest configuration file: 4 MiB, some 40,000 certificates.
 pub const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
