@@ -61,6 +61,7 @@
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
+//! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
@@ -85,6 +86,8 @@ pub mod observe;
 mod pem;
 mod report;
 mod scan;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 mod text;
