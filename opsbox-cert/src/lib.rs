@@ -63,6 +63,7 @@
 //! | `manager` | no | `manager`: certificates that renew themselves | `install` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
+//! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
@@ -98,6 +99,8 @@ mod pem;
 pub mod renewal;
 mod report;
 mod scan;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 mod text;

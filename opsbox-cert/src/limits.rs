@@ -118,3 +118,31 @@ pub const LOCAL_CA_VALIDITY: std::time::Duration =
 /// How far before its issuance a certificate of `LocalCa` is already good: 5 minutes, for clients
 /// whose clock is behind.
 pub const LOCAL_CA_BACKDATE: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+/// How long a TLS handshake may take, the wait for its turn included: 10 seconds. It can be changed on
+/// each acceptor.
+pub const HANDSHAKE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Most TLS handshakes at once: 1,024, some 32 MiB of buffers. More wait for their turn. It can be changed
+/// on each acceptor.
+pub const MAX_HANDSHAKES: usize = 1_024;
+
+/// Most connections of one server at once: 16,384. More wait in the queue of the operating system. It can
+/// be changed on each server.
+pub const MAX_CONNECTIONS: usize = 16_384;
+
+/// How long a client may take for the head of a request: 30 seconds, as hyper has it.
+pub const HEAD_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Largest head of a request on the port that only redirects, in bytes: 16 KiB.
+pub const MAX_REDIRECT_HEAD_BYTES: usize = 16 * 1024;
+
+/// How long an answer to a challenge may take to be found: 10 seconds, which is as long as CAs wait.
+pub const ANSWER_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long requests in progress are waited for at a shutdown: 30 seconds, as Kubernetes waits for a
+/// Pod. It can be changed on each server.
+pub const DRAIN_TIME: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Most addresses of the machine for which an acceptor keeps a configuration: 1,024. For others one is
+/// made at each handshake.
+pub const MAX_ADDRESSES: usize = 1_024;

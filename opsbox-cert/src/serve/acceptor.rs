@@ -1,0 +1,210 @@
+//! TLS on connections that were accepted, within limits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::install::{ACME_TLS_ALPN, Certificates};
+use crate::limits::{HANDSHAKE_TIME_LIMIT, MAX_ADDRESSES, MAX_HANDSHAKES};
+
+/// Does TLS handshakes with the certificates in service: for hyper, axum and raw streams. Clones share the
+/// limit.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use opsbox_cert::install::Certificates;
+/// use opsbox_cert::serve::Acceptor;
+/// use tokio::io::AsyncWriteExt as _;
+///
+/// # async fn run(certificates: Certificates) -> Result<(), Box<dyn std::error::Error>> {
+/// let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// let acceptor = Acceptor::new(certificates, provider)?;
+/// let listener = tokio::net::TcpListener::bind("[::]:4433").await?;
+/// loop {
+///     let (stream, peer) = listener.accept().await?;
+///     let acceptor = acceptor.clone();
+///     tokio::spawn(async move {
+///         match acceptor.accept(stream).await {
+///             Ok(mut tls) => drop(tls.write_all(b"hello\n").await),
+///             Err(error) => eprintln!("{peer}: {error}"),
+///         }
+///     });
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Acceptor {
+    shared: Arc<Shared>,
+    turns: Arc<Semaphore>,
+    time_limit: Duration,
+}
+
+struct Shared {
+    certificates: Certificates,
+    config: Arc<ServerConfig>,
+    by_address: Mutex<HashMap<IpAddr, Arc<ServerConfig>>>,
+}
+
+impl Acceptor {
+    /// TLS 1.2 and 1.3 as rustls has them by default, with HTTP/2 and HTTP/1.1 by ALPN, and validations
+    /// by TLS-ALPN-01 if the certificates [can answer them](Certificates::set_challenges).
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) if the provider has nothing for these versions.
+    pub fn new(certificates: Certificates, provider: Arc<CryptoProvider>) -> Result<Self> {
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| {
+                let reason = "it has no cipher suites for TLS 1.2 and 1.3; use another, such as that of ring";
+                Error::store(ErrorKind::Invalid, "use", "the crypto provider", reason)
+                    .caused_by(error)
+            })?;
+        let mut config = builder
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(certificates.clone()));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), ACME_TLS_ALPN.to_vec()];
+        Ok(Self::with_config(certificates, config))
+    }
+
+    /// A configuration of your own, with client certificates for instance. Its resolver is replaced.
+    pub fn with_config(certificates: Certificates, mut config: ServerConfig) -> Self {
+        config.cert_resolver = Arc::new(certificates.clone());
+        Self {
+            shared: Arc::new(Shared {
+                certificates,
+                config: Arc::new(config),
+                by_address: Mutex::default(),
+            }),
+            turns: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            time_limit: HANDSHAKE_TIME_LIMIT,
+        }
+    }
+
+    /// At most so many handshakes at once, 1 at least, instead of [`MAX_HANDSHAKES`].
+    #[must_use]
+    pub fn max_handshakes(mut self, most: usize) -> Self {
+        self.turns = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        self
+    }
+
+    /// Another limit than [`HANDSHAKE_TIME_LIMIT`].
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Does the handshake, of a client that connected to an IP address too.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the connection is closed.
+    pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let address = stream.local_addr().map_err(HandshakeError::Failed)?.ip();
+        // A record of TLS is one write: there is nothing to wait for.
+        stream.set_nodelay(true).map_err(HandshakeError::Failed)?;
+        self.accept_at(stream, Some(address)).await
+    }
+
+    /// Does the handshake on any stream. `address` is the one that the client connected to.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub async fn accept_at<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: IO,
+        address: Option<IpAddr>,
+    ) -> Result<TlsStream<IO>, HandshakeError> {
+        let handshake = async {
+            // Never closed.
+            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
+            TlsAcceptor::from(self.config(address)).accept(stream).await
+        };
+        match tokio::time::timeout(self.time_limit, handshake).await {
+            Ok(done) => done.map_err(HandshakeError::Failed),
+            Err(_) => Err(HandshakeError::TimedOut {
+                limit: self.time_limit,
+            }),
+        }
+    }
+
+    fn config(&self, address: Option<IpAddr>) -> Arc<ServerConfig> {
+        let shared = &*self.shared;
+        let Some(address) = address.map(|address| address.to_canonical()) else {
+            return shared.config.clone();
+        };
+        let mut configs = shared
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = configs.get(&address) {
+            return config.clone();
+        }
+        // Tickets and sessions are shared with the original.
+        let mut config = ServerConfig::clone(&shared.config);
+        config.cert_resolver = shared.certificates.for_address(address);
+        let config = Arc::new(config);
+        if configs.len() < MAX_ADDRESSES {
+            configs.insert(address, config.clone());
+        }
+        config
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("certificates", &self.shared.certificates)
+            .field("time_limit", &self.time_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no TLS on a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The client took too long, or there were too many at once.
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The connection broke, or the two sides did not agree. The cause is in it.
+    Failed(io::Error),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { limit } => write!(
+                f,
+                "the tls handshake was not done within {} s; if many are not, allow more handshakes at once or more time",
+                limit.as_secs_f32()
+            ),
+            Self::Failed(error) => write!(f, "the tls handshake failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TimedOut { .. } => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
