@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::server::ClientHello;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -49,7 +53,12 @@ pub struct Acceptor {
     shared: Arc<Shared>,
     turns: Arc<Semaphore>,
     time_limit: Duration,
+    challenges: Option<Arc<Find>>,
 }
+
+/// Finds the configuration that answers a challenge for a server name.
+type Find = dyn Fn(String) -> Found + Send + Sync;
+type Found = Pin<Box<dyn Future<Output = Option<Arc<ServerConfig>>> + Send>>;
 
 struct Shared {
     certificates: Certificates,
@@ -90,7 +99,21 @@ impl Acceptor {
             }),
             turns: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
             time_limit: HANDSHAKE_TIME_LIMIT,
+            challenges: None,
         }
+    }
+
+    /// Finds, by server name, what answers a validation by TLS-ALPN-01 (RFC 8737), where that is known to
+    /// the store and not to [this process](Certificates::set_challenges). It is asked for handshakes of
+    /// [`ACME_TLS_ALPN`] only, within the time of the handshake.
+    #[must_use]
+    pub fn challenges<F, A>(mut self, find: F) -> Self
+    where
+        F: Fn(String) -> A + Send + Sync + 'static,
+        A: Future<Output = Option<Arc<ServerConfig>>> + Send + 'static,
+    {
+        self.challenges = Some(Arc::new(move |name| Box::pin(find(name))));
+        self
     }
 
     /// At most so many handshakes at once, 1 at least, instead of [`MAX_HANDSHAKES`].
@@ -132,7 +155,17 @@ impl Acceptor {
         let handshake = async {
             // Never closed.
             let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
-            TlsAcceptor::from(self.config(address)).accept(stream).await
+            let Some(find) = &self.challenges else {
+                return TlsAcceptor::from(self.config(address)).accept(stream).await;
+            };
+            let hello = rustls::server::Acceptor::default();
+            let started = LazyConfigAcceptor::new(hello, stream).await?;
+            let found = match challenged(&started.client_hello()) {
+                Some(name) => find(name).await,
+                None => None,
+            };
+            let config = found.unwrap_or_else(|| self.config(address));
+            started.into_stream(config).await
         };
         match tokio::time::timeout(self.time_limit, handshake).await {
             Ok(done) => done.map_err(HandshakeError::Failed),
@@ -172,6 +205,13 @@ impl fmt::Debug for Acceptor {
             .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()
     }
+}
+
+/// The name that a CA validates with this handshake, if that is what it is for.
+fn challenged(hello: &ClientHello<'_>) -> Option<String> {
+    let mut protocols = hello.alpn()?;
+    let only = protocols.next() == Some(ACME_TLS_ALPN) && protocols.next().is_none();
+    hello.server_name().filter(|_| only).map(str::to_owned)
 }
 
 /// Why there is no TLS on a connection.
