@@ -85,6 +85,14 @@ pub enum ErrorKind {
     Sealed,
     /// The store did not answer in time, or cannot be reached. A write may have been done or not.
     Unavailable,
+    /// The CA refused, and asking again as it is will not help: see [`Error::problem`].
+    Refused,
+    /// The CA refused for now, since too much was asked of it: see [`Error::retry_after`].
+    RateLimited,
+    /// What answered does not speak the protocol: a wrong URL, or a proxy in between.
+    Protocol,
+    /// Another instance is at work on the same: see [`Error::retry_after`].
+    Busy,
 }
 
 /// Why something could not be read: object, place, reason and what to do about it.
@@ -130,6 +138,45 @@ impl Error {
     pub fn object(&self) -> Option<&str> {
         match &self.0.reason {
             Reason::Store(fault) => Some(&fault.object),
+            Reason::Issue(failure) => Some(&failure.object),
+            _ => None,
+        }
+    }
+
+    /// Which step of getting a certificate failed; `None` for an error of anything else.
+    #[cfg(feature = "store")]
+    pub fn step(&self) -> Option<crate::issuer::Step> {
+        self.failure().map(|failure| failure.step)
+    }
+
+    /// The DNS name or IP address that a failed step was about, if it was about one.
+    #[cfg(feature = "store")]
+    pub fn identifier(&self) -> Option<&str> {
+        self.failure()?.identifier.as_deref()
+    }
+
+    /// What the CA said, if it said why it refused.
+    #[cfg(feature = "store")]
+    pub fn problem(&self) -> Option<&crate::issuer::Problem> {
+        self.failure()?.problem.as_ref()
+    }
+
+    /// The HTTP status of the CA's answer.
+    #[cfg(feature = "store")]
+    pub fn status(&self) -> Option<u16> {
+        self.failure()?.status
+    }
+
+    /// How long to wait before the next attempt, if the CA said so or another instance is at work.
+    #[cfg(feature = "store")]
+    pub fn retry_after(&self) -> Option<std::time::Duration> {
+        self.failure()?.retry_after
+    }
+
+    #[cfg(feature = "store")]
+    fn failure(&self) -> Option<&crate::issuer::Failure> {
+        match &self.0.reason {
+            Reason::Issue(failure) => Some(failure),
             _ => None,
         }
     }
@@ -153,6 +200,8 @@ impl Error {
             ),
             #[cfg(feature = "store")]
             Reason::Store(fault) => fault.is_retryable(),
+            #[cfg(feature = "store")]
+            Reason::Issue(failure) => failure.is_retryable(),
             reason => {
                 self.0.path.is_some()
                     && matches!(reason.kind(), ErrorKind::Empty | ErrorKind::Truncated)
@@ -190,6 +239,10 @@ impl fmt::Display for Error {
         if let Reason::Store(fault) = reason {
             let object = crate::text::Escaped(&fault.object);
             return write!(f, "cannot {} {object}: {reason}", fault.attempt);
+        }
+        #[cfg(feature = "store")]
+        if let Reason::Issue(failure) = reason {
+            return write!(f, "cannot {}: {reason}", failure.attempt());
         }
         let whole = match path {
             Some(path) => crate::text::Escaped(&path.to_string_lossy()).to_string(),
@@ -350,6 +403,9 @@ pub(crate) enum Reason {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(crate::store::Fault),
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Issue(Box<crate::issuer::Failure>),
 }
 
 impl Reason {
@@ -384,6 +440,8 @@ impl Reason {
             Self::Binary | Self::NoSection => ErrorKind::NoCertificate,
             #[cfg(feature = "store")]
             Self::Store(fault) => fault.kind,
+            #[cfg(feature = "store")]
+            Self::Issue(failure) => failure.kind,
         }
     }
 }

@@ -64,6 +64,8 @@
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
+//! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
+//! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 
 #![forbid(unsafe_code)]
@@ -76,6 +78,8 @@ mod der;
 mod error;
 mod facts;
 mod file;
+#[cfg(feature = "store")]
+pub mod issuer;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;

@@ -73,3 +73,25 @@ pub const MAX_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 6
 /// How long one operation of a store may take before it fails as unavailable: 30 seconds. It can be
 /// changed on each store.
 pub const STORE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Most DNS names and IP addresses of one certificate request: 100, as Let's Encrypt allows.
+pub const MAX_IDENTIFIERS: usize = 100;
+
+/// Longest text of a CA's answer that is kept for a message, in characters: 500. It is escaped, and cut
+/// with `...`.
+pub const MAX_PROBLEM_CHARS: usize = 500;
+
+/// Most subproblems of a CA's answer that are kept: [`MAX_IDENTIFIERS`].
+pub const MAX_SUBPROBLEMS: usize = MAX_IDENTIFIERS;
+
+/// How long a certificate of `LocalCa` is good unless set otherwise: 7 days.
+pub const LOCAL_CA_LEAF_VALIDITY: std::time::Duration =
+    std::time::Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long a new `LocalCa` is good unless set otherwise: 10 years of 365 days.
+pub const LOCAL_CA_VALIDITY: std::time::Duration =
+    std::time::Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// How far before its issuance a certificate of `LocalCa` is already good: 5 minutes, for clients
+/// whose clock is behind.
+pub const LOCAL_CA_BACKDATE: std::time::Duration = std::time::Duration::from_secs(5 * 60);
