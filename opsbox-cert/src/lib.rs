@@ -73,6 +73,8 @@
 
 mod bundle;
 mod chain;
+#[cfg(feature = "acme")]
+pub mod challenge;
 mod clock;
 mod der;
 mod error;
@@ -83,6 +85,8 @@ pub mod issuer;
 pub mod limits;
 #[cfg(feature = "metrics")]
 pub mod observe;
+#[cfg(feature = "acme")]
+mod order;
 mod pem;
 mod report;
 mod scan;
