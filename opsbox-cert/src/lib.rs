@@ -77,6 +77,8 @@
 
 mod bundle;
 mod chain;
+#[cfg(feature = "acme")]
+pub mod challenge;
 mod clock;
 #[cfg(feature = "config")]
 pub mod config;
@@ -95,6 +97,8 @@ pub mod limits;
 pub mod manager;
 #[cfg(feature = "metrics")]
 pub mod observe;
+#[cfg(feature = "acme")]
+mod order;
 mod pem;
 pub mod renewal;
 mod report;

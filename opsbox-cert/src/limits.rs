@@ -146,3 +146,49 @@ pub const DRAIN_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 /// Most addresses of the machine for which an acceptor keeps a configuration: 1,024. For others one is
 /// made at each handshake.
 pub const MAX_ADDRESSES: usize = 1_024;
+
+/// How long a connection to a CA may take to be made: 10 seconds.
+pub const ACME_CONNECT_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long one request to a CA may take, its answer included: 30 seconds.
+pub const ACME_REQUEST_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Largest answer of a CA that is read: 1 MiB. A chain of five certificates is 10 KiB.
+pub const MAX_ACME_BODY_BYTES: usize = 1024 * 1024;
+
+/// How often one request is signed again because the CA refused its nonce: 12 times. At one refusal in
+/// five, one request in 800 million fails.
+pub const MAX_NONCE_ATTEMPTS: usize = 12;
+
+/// How long the work on one order may wait for the CA before it is given up until the next call: 10
+/// minutes. It can be changed on the issuer.
+pub const ORDER_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
+/// How long the lock of an order is held without renewal: 60 seconds, after which another instance
+/// goes on with the order of a dead one. It can be changed on the issuer.
+pub const ORDER_LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long to wait between two looks at an order: 250 ms at first, up to 10 s; what the CA says in
+/// `Retry-After` goes before, within the two.
+pub const ORDER_POLL: (std::time::Duration, std::time::Duration) = (
+    std::time::Duration::from_millis(250),
+    std::time::Duration::from_secs(10),
+);
+
+/// How long a certificate that was issued and not confirmed is given again: 1 hour.
+pub const ISSUED_KEPT: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+/// How long the answer to a challenge is served and kept if nobody takes it away: 1 day.
+pub const CHALLENGE_LIFE: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// How long a solver may take to take an answer away: 60 seconds.
+pub const CLEANUP_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long a solver may take until an answer can be seen by the CA: 10 minutes.
+pub const PRESENT_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
+/// Longest token of a challenge that is looked up, in bytes: 128.
+pub const MAX_TOKEN_BYTES: usize = 128;
+
+/// Most alternate chains of a certificate that are looked at: 8.
+pub const MAX_ALTERNATE_CHAINS: usize = 8;

@@ -24,6 +24,8 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "acme")]
+mod acme;
 mod chain;
 mod failure;
 #[cfg(feature = "local-ca")]
@@ -36,6 +38,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+#[cfg(feature = "acme")]
+pub use self::acme::{
+    AcmeBuilder, AcmeIssuer, LETS_ENCRYPT, LETS_ENCRYPT_STAGING, RevocationReason,
+};
+#[cfg(feature = "acme")]
+pub(crate) use self::acme::{NEXT_LOOK, Opened, Shared, own};
 pub use self::chain::{IssuerChain, Refusals};
 pub(crate) use self::failure::Failure;
 pub use self::failure::Step;
@@ -44,6 +52,7 @@ pub use self::local_ca::{LocalCa, LocalCaOptions};
 pub use self::problem::{Problem, Subproblem};
 pub use self::request::{CertRequest, KeyAlgorithm};
 use crate::error::Result;
+pub use crate::identifier::{DnsName, Identifier};
 use crate::store::{Condition, Name, Store, Triple};
 
 /// Issues certificates.

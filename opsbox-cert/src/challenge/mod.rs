@@ -1,0 +1,204 @@
+//! How control of a name is proved to a CA (RFC 8555, section 8).
+//!
+//! The answers of [`Http01`] and [`TlsAlpn01`] are kept in the store, so that whichever instance the CA
+//! reaches behind a balancer can give them.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> opsbox_cert::Result<()> {
+//! use std::sync::Arc;
+//! use opsbox_cert::challenge::{Answer, ChallengeKind, Http01, Solver as _};
+//! use opsbox_cert::store::MemoryStore;
+//!
+//! let store = Arc::new(MemoryStore::new());
+//! let here = Http01::new(store.clone());
+//! let answer = Answer::new(ChallengeKind::Http01, "example.com".parse()?, "tok3n", "tok3n.thumb");
+//! here.present(&answer).await?;
+//!
+//! // Another instance is asked by the CA.
+//! let there = Http01::new(store);
+//! let body = there.respond("example.com", "/.well-known/acme-challenge/tok3n").await?;
+//! assert_eq!(body.as_deref(), Some("tok3n.thumb"));
+//!
+//! here.cleanup(&answer).await?;
+//! assert_eq!(there.respond("example.com", "/.well-known/acme-challenge/tok3n").await?, None);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answers;
+mod http01;
+mod tls_alpn01;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use self::answers::sweep;
+pub use self::http01::Http01;
+pub use self::tls_alpn01::{ACME_TLS_ALPN, TlsAlpn01};
+use crate::error::Result;
+use crate::issuer::Identifier;
+
+/// The kinds of challenges that are known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ChallengeKind {
+    /// A file under `/.well-known/acme-challenge/` on port 80 (RFC 8555, section 8.3). Not for wildcards.
+    #[serde(rename = "http-01")]
+    Http01,
+    /// A TXT record at `_acme-challenge` (RFC 8555, section 8.4). Not for addresses.
+    #[serde(rename = "dns-01")]
+    Dns01,
+    /// A certificate in a handshake on port 443 (RFC 8737). Not for wildcards.
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+}
+
+impl ChallengeKind {
+    /// As ACME calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::Dns01 => "dns-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
+
+    /// Whether it can prove control of this identifier.
+    pub fn fits(self, identifier: &Identifier) -> bool {
+        match self {
+            Self::Http01 | Self::TlsAlpn01 => !identifier.is_wildcard(),
+            Self::Dns01 => matches!(identifier, Identifier::Dns(_)),
+        }
+    }
+}
+
+impl fmt::Display for ChallengeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is to be published so that the CA finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    kind: ChallengeKind,
+    identifier: Identifier,
+    token: String,
+    key_authorization: String,
+}
+
+impl Answer {
+    /// The answer to the challenge `token` of this kind.
+    pub fn new(
+        kind: ChallengeKind,
+        identifier: Identifier,
+        token: impl Into<String>,
+        key_authorization: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            identifier,
+            token: token.into(),
+            key_authorization: key_authorization.into(),
+        }
+    }
+
+    /// The kind of challenge.
+    pub fn kind(&self) -> ChallengeKind {
+        self.kind
+    }
+
+    /// What control is to be proved of.
+    pub fn identifier(&self) -> &Identifier {
+        &self.identifier
+    }
+
+    /// The token, which the CA chose.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Token and thumbprint of the account key: the body for http-01.
+    pub fn key_authorization(&self) -> &str {
+        &self.key_authorization
+    }
+
+    /// The SHA-256 of the key authorization: what the certificate of tls-alpn-01 holds.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.key_authorization).into()
+    }
+
+    /// The text of the TXT record of dns-01.
+    pub fn dns_value(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.digest())
+    }
+}
+
+/// Publishes answers to challenges.
+///
+/// An order asks it once for each identifier, and again after a restart. `cleanup` is called for every
+/// answer that may have been published, also after a failure, and after a kill by whoever goes on with the
+/// order: so both have to do no harm when they are repeated.
+#[async_trait]
+pub trait Solver: fmt::Debug + Send + Sync {
+    /// The kind of challenge that it solves.
+    fn kind(&self) -> ChallengeKind;
+
+    /// Whether it can do so for this identifier. By default for each that the challenge fits.
+    fn can_solve(&self, identifier: &Identifier) -> bool {
+        self.kind().fits(identifier)
+    }
+
+    /// Publishes an answer. When it returns, the CA can find it, or [`wait`](Self::wait) waits for that.
+    ///
+    /// # Errors
+    ///
+    /// Those of the solver.
+    async fn present(&self, answer: &Answer) -> Result<()>;
+
+    /// Waits until the CA can find the answer. It is called after all answers of an order were presented.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if it cannot be seen in time.
+    async fn wait(&self, answer: &Answer) -> Result<()> {
+        let _ = answer;
+        Ok(())
+    }
+
+    /// Takes an answer away; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the solver.
+    async fn cleanup(&self, answer: &Answer) -> Result<()>;
+}
+
+#[async_trait]
+impl<S: Solver + ?Sized> Solver for Arc<S> {
+    fn kind(&self) -> ChallengeKind {
+        (**self).kind()
+    }
+
+    fn can_solve(&self, identifier: &Identifier) -> bool {
+        (**self).can_solve(identifier)
+    }
+
+    async fn present(&self, answer: &Answer) -> Result<()> {
+        (**self).present(answer).await
+    }
+
+    async fn wait(&self, answer: &Answer) -> Result<()> {
+        (**self).wait(answer).await
+    }
+
+    async fn cleanup(&self, answer: &Answer) -> Result<()> {
+        (**self).cleanup(answer).await
+    }
+}

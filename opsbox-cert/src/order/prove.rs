@@ -1,0 +1,227 @@
+//! Proving control of each name of an order.
+
+use instant_acme::{
+    AuthorizationHandle, AuthorizationStatus, ChallengeStatus, ChallengeType, Order,
+};
+
+use super::Work;
+use super::record::{Kept, KeptAnswer};
+use crate::challenge::{Answer, ChallengeKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::issuer::{Failure, Identifier, Step, own};
+use crate::limits::{ORDER_POLL, PRESENT_TIME_LIMIT};
+
+impl Work<'_> {
+    /// Until every authorization of the order is valid. What is published is in the record before.
+    pub(super) async fn prove(&mut self, kept: &mut Kept, order: &mut Order) -> Result<()> {
+        let answers = self.answers(order).await?;
+        for answer in &answers {
+            let answer = KeptAnswer::of(answer);
+            if !kept.state.answers.contains(&answer) {
+                kept.state.answers.push(answer);
+            }
+        }
+        if !answers.is_empty() {
+            self.save(kept).await?;
+        }
+        for answer in &answers {
+            self.solve(answer, Act::Present).await?;
+        }
+        for answer in &answers {
+            self.solve(answer, Act::Wait).await?;
+        }
+        self.tell(order, &answers).await?;
+        self.watch(order, &answers).await?;
+        order
+            .refresh()
+            .await
+            .map_err(|error| self.error(Failure::acme(Step::Validate, error)))?;
+        Ok(())
+    }
+
+    /// What is to be published for the authorizations that are pending.
+    async fn answers(&self, order: &mut Order) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization =
+                next.map_err(|error| self.error(Failure::acme(Step::Authorize, error)))?;
+            let identifier = self.identifier(&authorization)?;
+            match authorization.status {
+                AuthorizationStatus::Valid => continue,
+                AuthorizationStatus::Pending => {}
+                _ => return Err(self.refused(&authorization, &identifier)),
+            }
+            let offered: Vec<&str> = authorization
+                .challenges
+                .iter()
+                .map(|challenge| name(&challenge.r#type))
+                .collect();
+            let solver = self.shared.solvers.iter().find(|solver| {
+                solver.can_solve(&identifier) && offered.contains(&solver.kind().as_str())
+            });
+            let Some(solver) = solver else {
+                let reason = format!(
+                    "the CA offers {} for it, and no solver of that kind is there or can do it; add one (a wildcard needs dns-01)",
+                    offered.join(", ")
+                );
+                let failure = Failure::new(ErrorKind::Unsupported, Step::Authorize, reason);
+                return Err(self.error(failure.identifier(&identifier)));
+            };
+            let kind = solver.kind();
+            if let Some(challenge) = authorization.challenge(acme_type(kind)) {
+                let proof = challenge.key_authorization();
+                answers.push(Answer::new(
+                    kind,
+                    identifier,
+                    challenge.token.as_str(),
+                    proof.as_str(),
+                ));
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn solve(&self, answer: &Answer, act: Act) -> Result<()> {
+        let solver =
+            self.shared.solvers.iter().find(|solver| {
+                solver.kind() == answer.kind() && solver.can_solve(answer.identifier())
+            });
+        let Some(solver) = solver else {
+            return Ok(());
+        };
+        let work = async {
+            match act {
+                Act::Present => solver.present(answer).await,
+                Act::Wait => solver.wait(answer).await,
+            }
+        };
+        let reason = match tokio::time::timeout(PRESENT_TIME_LIMIT, work).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => {
+                let kind = error.kind();
+                let failure = Failure::new(kind, Step::Present, error.to_string());
+                return Err(self.error(failure.identifier(answer.identifier()).caused_by(error)));
+            }
+            Err(_) => format!(
+                "the solver for {} did not end within {} s; see what it waits for",
+                answer.kind(),
+                PRESENT_TIME_LIMIT.as_secs()
+            ),
+        };
+        let failure = Failure::new(ErrorKind::Unavailable, Step::Present, reason);
+        Err(self.error(failure.identifier(answer.identifier())))
+    }
+
+    /// Tells the CA to look, unless it was told before a kill.
+    async fn tell(&self, order: &mut Order, answers: &[Answer]) -> Result<()> {
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization =
+                next.map_err(|error| self.error(Failure::acme(Step::Authorize, error)))?;
+            let identifier = self.identifier(&authorization)?;
+            let Some(answer) = answers.iter().find(|a| *a.identifier() == identifier) else {
+                continue;
+            };
+            let Some(mut challenge) = authorization.challenge(acme_type(answer.kind())) else {
+                continue;
+            };
+            if challenge.status == ChallengeStatus::Pending {
+                challenge.set_ready().await.map_err(|error| {
+                    let failure = Failure::acme(Step::Validate, error);
+                    self.error(failure.identifier(&identifier))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks until the CA has judged all of them.
+    async fn watch(&mut self, order: &mut Order, answers: &[Answer]) -> Result<()> {
+        self.pause = ORDER_POLL.0;
+        loop {
+            let mut pending = false;
+            let mut authorizations = order.authorizations();
+            while let Some(next) = authorizations.next().await {
+                let mut authorization =
+                    next.map_err(|error| self.error(Failure::acme(Step::Authorize, error)))?;
+                let identifier = self.identifier(&authorization)?;
+                if !answers.iter().any(|a| *a.identifier() == identifier)
+                    || authorization.status == AuthorizationStatus::Valid
+                {
+                    continue;
+                }
+                authorization.refresh().await.map_err(|error| {
+                    let failure = Failure::acme(Step::Validate, error);
+                    self.error(failure.identifier(&identifier))
+                })?;
+                match authorization.status {
+                    AuthorizationStatus::Valid => {}
+                    AuthorizationStatus::Pending => pending = true,
+                    _ => return Err(self.refused(&authorization, &identifier)),
+                }
+            }
+            if !pending {
+                return Ok(());
+            }
+            self.wait(Step::Validate).await?;
+        }
+    }
+
+    /// An authorization that failed, with what the CA says of its challenge.
+    fn refused(&self, authorization: &AuthorizationHandle<'_>, identifier: &Identifier) -> Error {
+        let failed = authorization
+            .challenges
+            .iter()
+            .find_map(|challenge| Some((name(&challenge.r#type), challenge.error.clone()?)));
+        let failure = match failed {
+            Some((kind, problem)) => Failure {
+                reason: format!("the CA's {kind} failed"),
+                ..Failure::new(ErrorKind::Refused, Step::Validate, "")
+            }
+            .problem(Some(own(problem))),
+            None => {
+                let reason = format!(
+                    "its authorization is {:?}, without a reason; ask again for a new order",
+                    authorization.status
+                );
+                Failure::new(ErrorKind::Refused, Step::Validate, reason)
+            }
+        };
+        self.error(failure.identifier(identifier))
+    }
+
+    fn identifier(&self, authorization: &AuthorizationHandle<'_>) -> Result<Identifier> {
+        let text = authorization.identifier().to_string();
+        text.parse().map_err(|_| {
+            self.error(Failure::protocol(
+                Step::Authorize,
+                &format_args!("an authorization for {text:?}"),
+            ))
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Act {
+    Present,
+    Wait,
+}
+
+fn acme_type(kind: ChallengeKind) -> ChallengeType {
+    match kind {
+        ChallengeKind::Http01 => ChallengeType::Http01,
+        ChallengeKind::Dns01 => ChallengeType::Dns01,
+        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    }
+}
+
+fn name(kind: &ChallengeType) -> &str {
+    match kind {
+        ChallengeType::Http01 => "http-01",
+        ChallengeType::Dns01 => "dns-01",
+        ChallengeType::TlsAlpn01 => "tls-alpn-01",
+        ChallengeType::Unknown(name) => name,
+        _ => "another",
+    }
+}

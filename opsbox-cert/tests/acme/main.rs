@@ -1,0 +1,86 @@
+//! The ACME issuer against Pebble, a real CA for tests.
+//!
+//! A program that is missing makes its trials ignored, with a line on stderr, never passed. With
+//! `OPSBOX_REQUIRE_COUNTERPARTS=1` it makes them fail. `PEBBLE` and `PEBBLE_CHALLTESTSRV` name the programs
+//! if they are not in the path.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
+)]
+
+mod issue;
+mod pebble;
+mod refuse;
+mod resume;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! trials {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        [$((stringify!($name), (|| Box::pin($module::$name())) as Check)),*]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let programs = pebble::program("PEBBLE", "pebble")
+        .and(pebble::program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"))
+        .and(pebble::program("CURL", "curl"));
+    let with_pebble = trials![
+        issue::http_01_issues_and_the_account_is_reused,
+        issue::tls_alpn_01_issues_names_and_addresses,
+        issue::external_accounts_are_bound,
+        issue::profiles_are_chosen,
+        issue::refused_nonces_are_borne,
+        issue::valid_authorizations_are_reused,
+        issue::alternate_chains_are_chosen_by_name,
+        issue::certificates_are_revoked,
+        issue::a_replaced_certificate_is_no_obstacle,
+        issue::account_keys_are_changed,
+        issue::a_forgotten_account_is_opened_again,
+        refuse::a_failed_challenge_shows_what_the_ca_says,
+        refuse::a_blocked_name_is_refused,
+        refuse::no_key_is_shown,
+        resume::a_kill_at_each_step_leaves_one_order,
+        resume::two_instances_order_once,
+    ];
+    let without = trials![
+        refuse::a_wrong_server_is_explained,
+        refuse::settings_are_checked,
+    ];
+    let mut trials = Vec::new();
+    for (name, check) in with_pebble {
+        trials.push(match &programs {
+            Ok(_) => trial(name, check),
+            Err(missing) if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
+                let missing = missing.clone();
+                Trial::test(name, move || Err(missing.into()))
+            }
+            Err(missing) => {
+                eprintln!("IGNORED {name}: {missing}");
+                Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
+            }
+        });
+    }
+    trials.extend(without.map(|(name, check)| trial(name, check)));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(name: &'static str, check: Check) -> Trial {
+    Trial::test(name, move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(check());
+        Ok(())
+    })
+}

@@ -1,0 +1,262 @@
+//! A real test CA for one test, the DNS that it asks, and the web server that it validates.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opsbox_cert::challenge::{ACME_TLS_ALPN, Http01, TlsAlpn01};
+use opsbox_cert::issuer::{AcmeBuilder, AcmeIssuer};
+use opsbox_cert::store::Store;
+use rustls::crypto::CryptoProvider;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::LazyConfigAcceptor;
+
+pub const EAB_ID: &str = "kid-1";
+/// From Pebble's own example.
+pub const EAB_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+#[derive(Default)]
+pub struct Options {
+    pub nonce_reject: u8,
+    pub authz_reuse: u8,
+    pub alternate_roots: u8,
+    pub chain_length: u8,
+    pub external: bool,
+}
+
+pub struct Pebble {
+    ca: Child,
+    dns: Child,
+    pub url: String,
+    pub management: String,
+    pub root_pem: String,
+    pub http_port: u16,
+    pub tls_port: u16,
+    _dir: tempfile::TempDir,
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        for child in [&mut self.ca, &mut self.dns] {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn wait_for(port: u16, what: &str) {
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "{what} does not start"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Pebble {
+    pub fn start(options: &Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let [acme, management, http_port, tls_port, dns_port, dns_management] =
+            std::array::from_fn(|_| free_port());
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let root_pem = params.self_signed(&key).unwrap().pem();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let certificate = write("cert.pem", &root_pem);
+        let key = write("key.pem", &key.serialize_pem());
+        let config = json!({"pebble": {
+            "listenAddress": format!("127.0.0.1:{acme}"),
+            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "certificate": certificate, "privateKey": key,
+            "httpPort": http_port, "tlsPort": tls_port,
+            "externalAccountBindingRequired": options.external,
+            "externalAccountMACKeys": {EAB_ID: EAB_KEY},
+            "domainBlocklist": ["blocked.example"],
+            "retryAfter": {"authz": 0, "order": 0},
+            "keyAlgorithm": "ecdsa",
+            "profiles": {
+                "default": {"description": "ninety days", "validityPeriod": 7_776_000},
+                "shortlived": {"description": "six days", "validityPeriod": 518_400},
+            },
+        }});
+        let config = write("config.json", &config.to_string());
+        let dns = Command::new(program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv").unwrap())
+            .args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""])
+            .args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""])
+            .args(["-dnsserver", &format!("127.0.0.1:{dns_port}")])
+            .args(["-management", &format!("127.0.0.1:{dns_management}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let log = std::fs::File::create(dir.path().join("pebble.log")).unwrap();
+        let ca = Command::new(program("PEBBLE", "pebble").unwrap())
+            .arg("-config")
+            .arg(&config)
+            .args(["-dnsserver", &format!("127.0.0.1:{dns_port}")])
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string())
+            .env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string())
+            .env("PEBBLE_ALTERNATE_ROOTS", options.alternate_roots.to_string())
+            .env("PEBBLE_CHAIN_LENGTH", options.chain_length.max(1).to_string())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let pebble = Self {
+            ca,
+            dns,
+            url: format!("https://localhost:{acme}/dir"),
+            management: format!("https://localhost:{management}"),
+            root_pem,
+            http_port,
+            tls_port,
+            _dir: dir,
+        };
+        wait_for(dns_management, "pebble-challtestsrv");
+        wait_for(acme, "pebble");
+        pebble
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self._dir.path().join("pebble.log")).unwrap()
+    }
+
+    /// How many orders the CA was asked for.
+    pub fn orders(&self) -> usize {
+        self.log().matches("Added order ").count()
+    }
+
+    pub fn builder(&self, store: &Arc<dyn Store>) -> AcmeBuilder {
+        AcmeIssuer::builder(self.url.as_str(), store.clone(), provider())
+            .root_pem(self.root_pem.as_str())
+            .agree_to_terms()
+            .lease_time(Duration::from_secs(1))
+            .time_limit(Duration::from_secs(60))
+    }
+
+    pub fn http01(&self, store: &Arc<dyn Store>) -> AcmeIssuer {
+        self.builder(store)
+            .solver(Http01::new(store.clone()))
+            .build()
+            .unwrap()
+    }
+
+    /// A root of the chains that it issues.
+    pub async fn root(&self, index: u8) -> String {
+        self.get(&format!("{}/roots/{index}", self.management)).await
+    }
+
+    /// By curl, a client that is not of this crate.
+    async fn get(&self, url: &str) -> String {
+        let output = tokio::process::Command::new("curl")
+            .args(["-sk", "--max-time", "30", url])
+            .output()
+            .await
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub async fn status_of(&self, serial: &str) -> Value {
+        let url = format!("{}/cert-status-by-serial/{serial}", self.management);
+        serde_json::from_str(&self.get(&url).await).unwrap()
+    }
+
+    /// Serves http-01 on the port that the CA asks.
+    pub async fn serve_http(&self, http01: Http01) -> tokio::task::AbortHandle {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.http_port))
+            .await
+            .unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let http01 = http01.clone();
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        let mut buffer = [0; 1024];
+                        match stream.read(&mut buffer).await {
+                            Ok(0) | Err(_) => return,
+                            Ok(n) => request.extend_from_slice(&buffer[..n]),
+                        }
+                    }
+                    let request = String::from_utf8(request).unwrap();
+                    let path = request.split(' ').nth(1).unwrap();
+                    let host = request
+                        .lines()
+                        .find_map(|line| line.strip_prefix("Host: "))
+                        .unwrap();
+                    let (status, body) = match http01.respond(host, path).await.unwrap() {
+                        Some(body) => ("200 OK", body),
+                        None => ("404 Not Found", "nothing here".into()),
+                    };
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    stream.write_all(answer.as_bytes()).await.ok();
+                });
+            }
+        })
+        .abort_handle()
+    }
+
+    /// Serves tls-alpn-01 on the port that the CA asks.
+    pub async fn serve_tls(&self, solver: TlsAlpn01) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.tls_port))
+            .await
+            .unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let solver = solver.clone();
+                tokio::spawn(async move {
+                    let start = LazyConfigAcceptor::new(Default::default(), stream).await;
+                    let Ok(start) = start else { return };
+                    let hello = start.client_hello();
+                    let alpn: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
+                    assert_eq!(alpn, [ACME_TLS_ALPN]);
+                    let name = hello.server_name().unwrap_or_default().to_owned();
+                    if let Some(config) = solver.server_config(&name).await.unwrap() {
+                        start.into_stream(config).await.ok();
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// The program to run, or why it cannot be.
+pub fn program(variable: &str, default: &str) -> Result<String, String> {
+    let program = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
+    let found = Command::new(&program)
+        .arg("-h")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match found {
+        Ok(_) => Ok(program),
+        Err(error) => Err(format!(
+            "`{program}` cannot be run ({error}); install it (Debian sid: pebble) or set {variable}"
+        )),
+    }
+}
+
