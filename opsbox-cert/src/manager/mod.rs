@@ -78,6 +78,8 @@ pub struct Manager {
     managed: Vec<Managed>,
 }
 
+type Hook = dyn Fn(&Event) + Send + Sync;
+
 /// What all certificates share.
 struct Worker {
     store: Arc<dyn Store>,
@@ -85,7 +87,7 @@ struct Worker {
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
     issuers: Vec<(String, Arc<dyn Issuer>)>,
-    hooks: Vec<Box<dyn Fn(&Event) + Send + Sync>>,
+    hooks: Vec<Box<Hook>>,
     time_limit: Duration,
 }
 

@@ -1,0 +1,258 @@
+//! HTTPS with certificates that renew themselves: from a CA of its own, so that it runs anywhere, or from
+//! any CA that speaks ACME.
+//!
+//! ```sh
+//! cargo run --release --example https_server
+//! curl --cacert target/https_server/root.pem https://localhost:8443/
+//!
+//! cargo run --release --example https_server -- --name shop.example.com \
+//!   --directory https://acme-v02.api.letsencrypt.org/directory --agree-to-terms \
+//!   --contact mailto:ops@example.com --https 0.0.0.0:443 --http 0.0.0.0:80
+//! ```
+
+#![forbid(unsafe_code)]
+
+use std::{
+    convert::Infallible, error::Error, ffi::OsString, io::Write as _, net::SocketAddr,
+    path::PathBuf, process::ExitCode, sync::Arc,
+};
+
+use hyper::{Request, Response, body::Incoming, service::service_fn};
+use lexopt::prelude::*;
+use opsbox_cert::{
+    CertSpec,
+    challenge::{Http01, TlsAlpn01},
+    install::Certificates,
+    issuer::{AcmeIssuer, LocalCa},
+    manager::Manager,
+    serve::{Acceptor, Server},
+    store::{FsStore, Store},
+};
+use rustls::crypto::CryptoProvider;
+use tokio::{net::TcpListener, sync::watch};
+
+const HELP: &str = "\
+Serves HTTPS with certificates that renew themselves, until it is interrupted.
+
+Usage: https_server [--local-ca | --directory URL --agree-to-terms] [OPTION]...
+
+  --local-ca         from a CA of its own (default); its root is written to root.pem
+                     in the folder of --store
+  --directory URL    from a CA that speaks ACME
+  --agree-to-terms   to the terms of service of that CA
+  --contact URL      how that CA can reach you: mailto:ops@example.com
+  --root FILE        the root of that CA's own server, if it is not a public one
+  --challenge TYPE   http-01 (default) or tls-alpn-01
+  --name NAME        a DNS name or IP address; may be given again
+                     (default: localhost and 127.0.0.1)
+  --store FOLDER     where keys and certificates are kept (default: target/https_server)
+  --https ADDRESS    where to listen for TLS (default: 127.0.0.1:8443)
+  --http ADDRESS     where to redirect and answer challenges (default: 127.0.0.1:8080)
+  -h, --help         this text";
+
+struct Args {
+    directory: Option<String>,
+    agree_to_terms: bool,
+    contact: Option<String>,
+    root: Option<PathBuf>,
+    tls_alpn: bool,
+    names: Vec<String>,
+    store: PathBuf,
+    https: SocketAddr,
+    http: SocketAddr,
+}
+
+fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os().skip(1)) {
+        Ok(Some(args)) => args,
+        Ok(None) => {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("https_server: {error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(serve(args)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("https_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let store: Arc<dyn Store> = Arc::new(FsStore::open(&args.store).await?);
+    let certificates = Certificates::new();
+    let http01 = Http01::new(store.clone());
+    let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
+
+    let manager = Manager::new(store.clone(), certificates.clone(), provider.clone())
+        .on_event(|event| say(&event.to_string()));
+    let manager = match &args.directory {
+        None => {
+            let ca = LocalCa::open("https_server", store, provider.clone()).await?;
+            let root = args.store.join("root.pem");
+            write_root(&root, ca.root_pem())?;
+            say(&format!("trust {}", root.display()));
+            manager.issuer("local-ca", ca)
+        }
+        Some(url) => {
+            let issuer = acme(&args, url, store, provider.clone())?;
+            let issuer = match args.tls_alpn {
+                true => issuer.solver(tls_alpn01.clone()),
+                false => issuer.solver(http01.clone()),
+            };
+            manager.issuer("acme", issuer.build()?)
+        }
+    };
+    let names = args.names.iter().map(|name| name.parse());
+    let spec = CertSpec::new(names.collect::<Result<Vec<_>, _>>()?)?;
+    certificates.set_default(Some(spec.id()));
+    let manager = manager.certificate(spec)?;
+
+    let (stop, stopped) = watch::channel(());
+    let until = |mut stopped: watch::Receiver<()>| async move {
+        // An error is the sender's end, which means the same.
+        let _ended = stopped.changed().await;
+    };
+    let https = TcpListener::bind(args.https).await?;
+    let http = TcpListener::bind(args.http).await?;
+    say(&format!("https://{}/", https.local_addr()?));
+    say(&format!("http://{}/", http.local_addr()?));
+    let renewing = tokio::spawn(manager.run(until(stopped.clone())));
+    let acceptor = Acceptor::new(certificates, provider)?.challenges(move |name| {
+        let tls_alpn01 = tls_alpn01.clone();
+        async move { told(tls_alpn01.server_config(&name).await) }
+    });
+    let serving = Server::new(acceptor)
+        .redirect(http)
+        .answers(move |host, path| {
+            let http01 = http01.clone();
+            async move { told(http01.respond(&host, &path).await) }
+        })
+        .run(https, service_fn(hello), until(stopped));
+    let serving = tokio::spawn(serving);
+    tokio::signal::ctrl_c().await?;
+    stop.send(())?;
+    renewing.await?;
+    let served = serving.await??;
+    say(&format!("{} connections", served.connections));
+    Ok(())
+}
+
+fn acme(
+    args: &Args,
+    url: &str,
+    store: Arc<dyn Store>,
+    provider: Arc<CryptoProvider>,
+) -> Result<opsbox_cert::issuer::AcmeBuilder, Box<dyn Error>> {
+    let mut issuer = AcmeIssuer::builder(url, store, provider);
+    if args.agree_to_terms {
+        issuer = issuer.agree_to_terms();
+    }
+    if let Some(contact) = &args.contact {
+        issuer = issuer.contact(contact);
+    }
+    if let Some(root) = &args.root {
+        let pem = std::fs::read(root).map_err(|error| format!("{}: {error}", root.display()))?;
+        issuer = issuer.root_pem(pem);
+    }
+    Ok(issuer)
+}
+
+async fn hello(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    let path = request.uri().path().to_owned();
+    Ok(Response::new(format!("this is {path}\n")))
+}
+
+/// What a store cannot say is no answer to a CA, but the operator wants to know.
+fn told<T>(found: opsbox_cert::Result<Option<T>>) -> Option<T> {
+    found.unwrap_or_else(|error| {
+        eprintln!("https_server: {error}");
+        None
+    })
+}
+
+/// The root is no secret, and clients have to read it.
+fn write_root(path: &std::path::Path, pem: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(pem.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// `println!` that does not fail when nobody reads on.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _gone = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+impl Args {
+    /// `None` if help was asked for.
+    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, lexopt::Error> {
+        let mut parsed = Self {
+            directory: None,
+            agree_to_terms: false,
+            contact: None,
+            root: None,
+            tls_alpn: false,
+            names: Vec::new(),
+            store: "target/https_server".into(),
+            https: ([127, 0, 0, 1], 8443).into(),
+            http: ([127, 0, 0, 1], 8080).into(),
+        };
+        let mut parser = lexopt::Parser::from_args(args);
+        let mut local_ca = false;
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Long("local-ca") => local_ca = true,
+                Long("directory") => parsed.directory = Some(parser.value()?.string()?),
+                Long("agree-to-terms") => parsed.agree_to_terms = true,
+                Long("contact") => parsed.contact = Some(parser.value()?.string()?),
+                Long("root") => parsed.root = Some(parser.value()?.into()),
+                Long("challenge") => {
+                    parsed.tls_alpn = match parser.value()?.string()?.as_str() {
+                        "http-01" => false,
+                        "tls-alpn-01" => true,
+                        other => {
+                            let message =
+                                format!("`{other}` is no challenge; give http-01 or tls-alpn-01");
+                            return Err(message.into());
+                        }
+                    };
+                }
+                Long("name") => parsed.names.push(parser.value()?.string()?),
+                Long("store") => parsed.store = parser.value()?.into(),
+                Long("https") => parsed.https = parser.value()?.parse()?,
+                Long("http") => parsed.http = parser.value()?.parse()?,
+                Short('h') | Long("help") => return Ok(None),
+                arg => return Err(arg.unexpected()),
+            }
+        }
+        match (&parsed.directory, local_ca) {
+            (Some(_), true) => return Err("--local-ca and --directory exclude each other".into()),
+            (Some(_), false) if !parsed.agree_to_terms => {
+                return Err("--directory goes with --agree-to-terms".into());
+            }
+            _ => {}
+        }
+        if parsed.names.is_empty() {
+            parsed.names = vec!["localhost".into(), "127.0.0.1".into()];
+        }
+        Ok(Some(parsed))
+    }
+}
