@@ -67,6 +67,7 @@
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -81,7 +82,7 @@ mod file;
 #[cfg(feature = "install")]
 pub mod install;
 pub mod limits;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "install", feature = "metrics"))]
 pub mod observe;
 mod pem;
 mod report;
@@ -91,6 +92,8 @@ pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 mod text;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use crate::bundle::{Bundle, Format};
 pub use crate::chain::ChainOrder;
