@@ -71,6 +71,7 @@
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,7 +96,7 @@ pub mod issuer;
 pub mod limits;
 #[cfg(feature = "manager")]
 pub mod manager;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "install", feature = "metrics"))]
 pub mod observe;
 #[cfg(feature = "acme")]
 mod order;
@@ -108,6 +109,8 @@ pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 mod text;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use crate::bundle::{Bundle, Format};
 pub use crate::chain::ChainOrder;

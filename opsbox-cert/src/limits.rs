@@ -192,3 +192,19 @@ pub const MAX_TOKEN_BYTES: usize = 128;
 
 /// Most alternate chains of a certificate that are looked at: 8.
 pub const MAX_ALTERNATE_CHAINS: usize = 8;
+/// Most events that wait for a slow listener: 1,024. It is told how many it missed.
+pub const MAX_EVENTS: usize = 1_024;
+
+/// How long a file has to stay as it is before it is read: 500 ms, in which its writer may still be at
+/// it. It can be changed on each watcher.
+pub const SETTLE_TIME: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// How often files are looked at without a notice from the operating system: every 30 seconds, which is how
+/// network file systems are followed. It can be changed on each watcher.
+pub const FILE_POLL: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often a store is asked for new certificates: every 60 seconds. It can be changed on each watcher.
+pub const STORE_POLL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Most certificates of one watched folder: 100,000. The rest is an event.
+pub const MAX_WATCHED: usize = 100_000;

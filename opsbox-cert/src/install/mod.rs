@@ -59,6 +59,7 @@ use self::index::{Index, Slot};
 use self::issuers::Interner;
 pub use self::resolve::ACME_TLS_ALPN;
 use crate::clock::{Clock, SystemClock};
+use crate::observe::{Event, Events};
 
 /// What an installation changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +98,7 @@ struct Shared {
     challenges: OnceLock<Arc<dyn ResolvesServerCert>>,
     issuers: Interner,
     clock: Arc<dyn Clock>,
+    events: Events,
     /// Held by writers.
     written: Mutex<Written>,
 }
@@ -122,18 +124,57 @@ impl Certificates {
                 challenges: OnceLock::new(),
                 issuers: Interner::default(),
                 clock,
+                events: Events::new(),
                 written: Mutex::default(),
             }),
         }
     }
 
     /// Puts a certificate in service under an id, in place of the former one of that id, if
-    /// [`may_replace`] says so. What is refused changes nothing.
+    /// [`may_replace`] says so. What is refused changes nothing. Both are [events](Self::events).
     ///
     /// # Errors
     ///
     /// The [`Refusal`] of [`may_replace`].
     pub fn install(
+        &self,
+        id: &str,
+        candidate: Candidate,
+        policy: &Policy,
+    ) -> Result<Installed, Refusal> {
+        let done = self.put(id, candidate, policy);
+        self.tell(id, done.as_ref());
+        done
+    }
+
+    /// What happens to them: a stream, and hooks.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    /// Tells what became of a certificate, unless nothing did.
+    pub(crate) fn tell(&self, id: &str, done: Result<&Installed, &Refusal>) {
+        let events = &self.shared.events;
+        match done {
+            Ok(Installed::Unchanged) => {}
+            Ok(outcome) => {
+                if let Some(candidate) = self.in_service(id) {
+                    events.tell(Event::Installed {
+                        id: id.into(),
+                        outcome: *outcome,
+                        not_after: candidate.not_after(),
+                    });
+                }
+            }
+            Err(refusal) => events.tell(Event::Refused {
+                id: id.into(),
+                refusal: refusal.clone(),
+            }),
+        }
+    }
+
+    /// [`install`](Self::install), and nobody is told.
+    pub(crate) fn put(
         &self,
         id: &str,
         candidate: Candidate,
@@ -183,6 +224,8 @@ impl Certificates {
         if written.default.as_deref() == Some(id) {
             self.shared.default.store(None);
         }
+        drop(written);
+        self.shared.events.tell(Event::Removed { id: id.into() });
         Some(candidate)
     }
 

@@ -1,0 +1,147 @@
+//! What happens to the certificates in service, for programs: a stream, and hooks.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use tokio::sync::broadcast;
+
+use crate::error::Error;
+use crate::install::{Installed, Refusal};
+use crate::limits::MAX_EVENTS;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A certificate was put in service.
+    Installed {
+        /// Its id.
+        id: Arc<str>,
+        /// [`New`](Installed::New) or [`Replaced`](Installed::Replaced).
+        outcome: Installed,
+        /// Its last second.
+        not_after: SystemTime,
+    },
+    /// A certificate was not put in service; what was there still is.
+    Refused {
+        /// Its id.
+        id: Arc<str>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A certificate was taken out of service.
+    Removed {
+        /// Its id.
+        id: Arc<str>,
+    },
+    /// The source of a certificate is gone: its file, its record. It stays in service.
+    Gone {
+        /// Its id.
+        id: Arc<str>,
+    },
+    /// A store, a folder or a watch of it cannot be used for the time being.
+    SourceFailed {
+        /// What was attempted, on what, and why it failed.
+        error: Error,
+    },
+}
+
+impl Event {
+    /// The kind of event as one word of a metric or a log.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Installed { .. } => "installed",
+            Self::Refused { .. } => "refused",
+            Self::Removed { .. } => "removed",
+            Self::Gone { .. } => "gone",
+            Self::SourceFailed { .. } => "source_failed",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed { id, outcome, .. } => {
+                write!(f, "certificate {id} is in service ({})", outcome.label())
+            }
+            Self::Refused { id, refusal } => {
+                write!(f, "certificate {id} was not put in service: {refusal}")
+            }
+            Self::Removed { id } => write!(f, "certificate {id} was taken out of service"),
+            Self::Gone { id } => write!(
+                f,
+                "the source of certificate {id} is gone; it stays in service, restore the source or remove it"
+            ),
+            Self::SourceFailed { error } => error.fmt(f),
+        }
+    }
+}
+
+type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Tells events to whoever listens. Clones tell the same.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use opsbox_cert::install::Certificates;
+///
+/// let certificates = Certificates::new();
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let log = seen.clone();
+/// certificates.events().hook(move |event| log.lock().unwrap().push(event.to_string()));
+/// let mut stream = certificates.events().subscribe();
+/// // In a task: `while let Ok(event) = stream.recv().await { .. }`.
+/// # assert!(stream.try_recv().is_err() && seen.lock().unwrap().is_empty());
+/// ```
+#[derive(Clone)]
+pub struct Events {
+    stream: broadcast::Sender<Event>,
+    hooks: Arc<RwLock<Vec<Hook>>>,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            stream: broadcast::Sender::new(MAX_EVENTS),
+            hooks: Arc::default(),
+        }
+    }
+
+    /// All events from now on. One that lags behind by more than [`MAX_EVENTS`] is told how many it
+    /// missed, and goes on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.stream.subscribe()
+    }
+
+    /// Calls `hook` with each event, in the thread in which it happens: it must be quick, and must not wait.
+    pub fn hook(&self, hook: impl Fn(&Event) + Send + Sync + 'static) {
+        self.hooks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(hook));
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // Called without the lock: a hook may add a hook, or cause an event.
+        let hooks = self
+            .hooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for hook in hooks {
+            hook(&event);
+        }
+        // An error says that nobody listens.
+        drop(self.stream.send(event));
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("listeners", &self.stream.receiver_count())
+            .finish_non_exhaustive()
+    }
+}
