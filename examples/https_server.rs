@@ -96,8 +96,9 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let http01 = Http01::new(store.clone());
     let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
 
-    let manager = Manager::new(store.clone(), certificates.clone(), provider.clone())
-        .on_event(|event| say(&event.to_string()));
+    certificates.events().hook(|event| say(&event.to_string()));
+
+    let manager = Manager::new(store.clone(), certificates.clone(), provider.clone());
     let manager = match &args.directory {
         None => {
             let ca = LocalCa::open("https_server", store, provider.clone()).await?;

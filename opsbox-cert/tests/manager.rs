@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use opsbox_cert::install::Certificates;
 use opsbox_cert::issuer::{CertRequest, Issuer, LocalCa, LocalCaOptions};
-use opsbox_cert::manager::{Event, Manager};
+use opsbox_cert::manager::Manager;
+use opsbox_cert::observe::Event;
 use opsbox_cert::store::{Condition, MemoryStore, Name, Record, Store as _, Triple};
 use opsbox_cert::{CertSpec, Clock as _, Error, ErrorKind, ManualClock, Result};
 use proptest::prelude::*;
@@ -104,8 +105,10 @@ impl World {
         let seen = events.clone();
         let manager = Manager::new(store.clone(), certificates.clone(), provider())
             .clock(clock.clone())
-            .issuer("test", ca.clone())
-            .on_event(move |event| seen.lock().unwrap().push(event.clone()));
+            .issuer("test", ca.clone());
+        certificates
+            .events()
+            .hook(move |event| seen.lock().unwrap().push(event.clone()));
         let manager = specs.iter().fold(manager, |manager, names| {
             manager.certificate(spec(names)).unwrap()
         });
@@ -140,7 +143,10 @@ impl World {
 async fn certificates_are_issued_once_and_renewed_when_a_third_is_left() {
     let mut world = World::new(&[&["a.test", "b.test"], &["10.0.0.7"]], 90).await;
     let wait = world.pass().await;
-    assert_eq!(world.events(), ["renewed", "renewed"]);
+    assert_eq!(
+        world.events(),
+        ["issued", "installed", "issued", "installed"]
+    );
     assert!(wait > DAY * 59 && wait <= DAY * 60, "{wait:?}");
     assert!(
         world
@@ -158,7 +164,10 @@ async fn certificates_are_issued_once_and_renewed_when_a_third_is_left() {
     let before = world.ends("a.test");
     world.clock.advance(wait / 4 + MINUTE);
     world.pass().await;
-    assert_eq!(world.events(), ["renewed", "renewed"]);
+    assert_eq!(
+        world.events(),
+        ["issued", "installed", "issued", "installed"]
+    );
     assert!(world.ends("a.test") > before);
 }
 
@@ -176,13 +185,13 @@ async fn a_restart_and_a_second_instance_take_what_is_stored() {
     let (store, clock, ca) = (first.store.clone(), first.clock.clone(), first.ca.clone());
     let mut second = World::with(store, clock, ca, &[&["a.test"]]);
     let wait = second.pass().await;
-    assert_eq!(second.events(), ["loaded"]);
+    assert_eq!(second.events(), ["installed"]);
     assert_eq!(first.ca.calls(), 1);
 
     first.clock.advance(wait + MINUTE);
     second.pass().await;
     first.pass().await;
-    assert_eq!(first.events(), ["renewed", "loaded"]);
+    assert_eq!(first.events(), ["issued", "installed", "installed"]);
     assert_eq!(first.ca.calls(), 2);
     assert_eq!(first.ends("a.test"), second.ends("a.test"));
 }
@@ -194,7 +203,7 @@ async fn names_that_are_added_are_ordered_at_once() {
     let (store, clock, ca) = (old.store.clone(), old.clock.clone(), old.ca.clone());
     let mut new = World::with(store, clock, ca, &[&["a.test", "b.test"]]);
     new.pass().await;
-    assert_eq!(new.events(), ["refused", "renewed"]);
+    assert_eq!(new.events(), ["refused", "issued", "installed"]);
     assert!(
         new.certificates
             .in_service("a.test")
@@ -205,7 +214,7 @@ async fn names_that_are_added_are_ordered_at_once() {
     let (store, clock, ca) = (old.store.clone(), old.clock.clone(), old.ca.clone());
     let mut less = World::with(store, clock, ca, &[&["a.test"]]);
     less.pass().await;
-    assert_eq!(less.events(), ["loaded"]);
+    assert_eq!(less.events(), ["installed"]);
 }
 
 #[tokio::test]
@@ -219,7 +228,7 @@ async fn failures_wait_longer_each_time_and_leave_what_is_in_service() {
     let mut waits = Vec::new();
     for _ in 0..5 {
         let wait = world.pass().await;
-        assert_eq!(world.events(), ["failed", "failed"]);
+        assert_eq!(world.events(), ["issuance_failed", "issuance_failed"]);
         // Nothing is asked of the CA before.
         let calls = world.ca.calls();
         world.clock.advance(wait - Duration::from_secs(1));
@@ -233,13 +242,16 @@ async fn failures_wait_longer_each_time_and_leave_what_is_in_service() {
 
     world.ca.refuse(0);
     world.pass().await;
-    assert_eq!(world.events(), ["renewed", "renewed"]);
+    assert_eq!(
+        world.events(),
+        ["issued", "installed", "issued", "installed"]
+    );
     world.clock.advance(DAY * 61);
     world.ca.refuse(1);
     let wait = world.pass().await;
     assert_eq!(
         world.events(),
-        ["failed", "renewed"],
+        ["issuance_failed", "issued", "installed"],
         "one does not hold up the other"
     );
     assert_eq!(wait, MINUTE, "failures are counted anew");
@@ -256,7 +268,7 @@ async fn what_is_damaged_in_the_store_is_ordered_anew() {
         .await
         .unwrap();
     world.pass().await;
-    assert_eq!(world.events(), ["unusable", "renewed"]);
+    assert_eq!(world.events(), ["source_failed", "issued", "installed"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //!  CertSpec ─▶ due? ──no──▶ sleep until the next is due
 //!            │ yes
 //!            ▼
-//!       Issuer ──▶ Store ──▶ Certificates, which rustls asks      each step an Event
+//!       Issuer ──▶ Store ──▶ Certificates, which rustls asks      each step an observe::Event
 //! ```
 //!
 //! ```
@@ -25,8 +25,8 @@
 //!
 //! let mut manager = Manager::new(store, certificates.clone(), provider)
 //!     .issuer("internal", ca)
-//!     .certificate(CertSpec::new(["db.internal".parse()?])?)?
-//!     .on_event(|event| eprintln!("{event}"));
+//!     .certificate(CertSpec::new(["db.internal".parse()?])?)?;
+//! certificates.events().hook(|event| eprintln!("{event}"));
 //! let next = manager.pass().await;
 //! assert!(certificates.in_service("db.internal").is_some());
 //!
@@ -48,8 +48,6 @@
 //! A certificate in service stays in service until a better one is there. Failures of one certificate do
 //! not hold up the others; it is tried again after the times of [`renewal::retry_after`].
 
-mod event;
-
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -59,13 +57,13 @@ use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 
-pub use self::event::Event;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Reason, Result};
-use crate::install::{Candidate, Certificates, Installed, Policy};
+use crate::install::{Candidate, Certificates, Policy};
 use crate::inventory::CertSpec;
 use crate::issuer::{Issuer, IssuerChain};
 use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP};
+use crate::observe::Event;
 use crate::renewal;
 use crate::store::{Name, Store, Triple, Version};
 
@@ -78,8 +76,6 @@ pub struct Manager {
     managed: Vec<Managed>,
 }
 
-type Hook = dyn Fn(&Event) + Send + Sync;
-
 /// What all certificates share.
 struct Worker {
     store: Arc<dyn Store>,
@@ -87,7 +83,6 @@ struct Worker {
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
     issuers: Vec<(String, Arc<dyn Issuer>)>,
-    hooks: Vec<Box<Hook>>,
     time_limit: Duration,
 }
 
@@ -127,7 +122,6 @@ impl Manager {
                 provider,
                 clock: Arc::new(SystemClock),
                 issuers: Vec::new(),
-                hooks: Vec::new(),
                 time_limit: ISSUE_TIME_LIMIT,
             },
             managed: Vec::new(),
@@ -190,14 +184,6 @@ impl Manager {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.worker.clock = clock;
-        self
-    }
-
-    /// The same with one more function that is told of each event, at once and in order. It is not to
-    /// wait.
-    #[must_use]
-    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.worker.hooks.push(Box::new(hook));
         self
     }
 
@@ -273,7 +259,7 @@ impl Worker {
         }
         let replaces = managed.held.as_ref().and_then(|held| held.ari_id.clone());
         match self.issue(managed, replaces).await {
-            Ok(triple) => self.renewed(managed, &triple),
+            Ok(triple) => self.issued(managed, &triple),
             Err(error) => self.failed(managed, error),
         }
     }
@@ -285,10 +271,7 @@ impl Worker {
             // Saving over it is what repairs it.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 managed.held = None;
-                self.tell(&Event::Unusable {
-                    id: managed.id(),
-                    error,
-                });
+                self.tell(Event::SourceFailed { error });
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -303,16 +286,13 @@ impl Worker {
         managed.seen = Some(stored.version.clone());
         match Triple::from_record(&managed.name, &stored.record, &self.provider) {
             Ok(triple) => {
-                if self.install(managed, &triple, false) {
+                if self.install(managed, &triple) {
                     (managed.failures, managed.wait_until) = (0, None);
                 }
             }
             Err(error) => {
                 managed.held = None;
-                self.tell(&Event::Unusable {
-                    id: managed.id(),
-                    error,
-                });
+                self.tell(Event::SourceFailed { error });
             }
         }
         Ok(())
@@ -349,8 +329,15 @@ impl Worker {
         }
     }
 
-    fn renewed(&self, managed: &mut Managed, triple: &Triple) -> SystemTime {
-        if !self.install(managed, triple, true) {
+    fn issued(&self, managed: &mut Managed, triple: &Triple) -> SystemTime {
+        if let Ok(facts) = triple.facts() {
+            self.tell(Event::Issued {
+                id: managed.spec.id().into(),
+                issuer: triple.metadata().issuer().to_owned(),
+                not_after: facts.not_after(),
+            });
+        }
+        if !self.install(managed, triple) {
             return self.try_later(managed, None);
         }
         (managed.failures, managed.wait_until) = (0, None);
@@ -368,13 +355,12 @@ impl Worker {
     }
 
     /// Puts a certificate in service; `false` if it is refused.
-    fn install(&self, managed: &mut Managed, triple: &Triple, is_new: bool) -> bool {
-        let id = managed.id();
+    fn install(&self, managed: &mut Managed, triple: &Triple) -> bool {
         let candidate = match Candidate::from_triple(triple) {
             Ok(candidate) => candidate,
             Err(error) => {
                 managed.held = None;
-                self.tell(&Event::Unusable { id, error });
+                self.tell(Event::SourceFailed { error });
                 return false;
             }
         };
@@ -386,29 +372,11 @@ impl Worker {
             ari_id: triple.metadata().ari_id().map(Into::into),
             covers_all: identifiers.fold(true, |all, it| all & candidate.covers(&it.to_string())),
         });
-        let issuer = triple.metadata().issuer().to_owned();
-        match self.certificates.install(&id, candidate, &managed.policy) {
-            Ok(Installed::Unchanged) => true,
-            Ok(_) => {
-                self.tell(&match is_new {
-                    true => Event::Renewed {
-                        id,
-                        issuer,
-                        not_after: until,
-                    },
-                    false => Event::Loaded {
-                        id,
-                        issuer,
-                        not_after: until,
-                    },
-                });
-                true
-            }
-            Err(refusal) => {
-                self.tell(&Event::Refused { id, refusal });
-                false
-            }
-        }
+        // What is refused is told by the certificates.
+        let installed = self
+            .certificates
+            .install(managed.spec.id(), candidate, &managed.policy);
+        installed.is_ok()
     }
 
     fn failed(&self, managed: &mut Managed, error: Error) -> SystemTime {
@@ -423,8 +391,8 @@ impl Worker {
             return at;
         }
         let at = self.try_later(managed, error.retry_after());
-        self.tell(&Event::Failed {
-            id: managed.id(),
+        self.tell(Event::IssuanceFailed {
+            id: managed.spec.id().into(),
             error,
             failures: managed.failures,
             retry_at: at,
@@ -439,8 +407,8 @@ impl Worker {
         at
     }
 
-    fn tell(&self, event: &Event) {
-        self.hooks.iter().for_each(|hook| hook(event));
+    fn tell(&self, event: Event) {
+        self.certificates.events().tell(event);
     }
 }
 

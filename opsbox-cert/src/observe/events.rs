@@ -9,11 +9,35 @@ use tokio::sync::broadcast;
 use crate::error::Error;
 use crate::install::{Installed, Refusal};
 use crate::limits::MAX_EVENTS;
+#[cfg(feature = "manager")]
+use crate::text::Escaped;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// A manager got a certificate from an issuer and stored it.
+    #[cfg(feature = "manager")]
+    Issued {
+        /// Its id.
+        id: Arc<str>,
+        /// Who issued it.
+        issuer: String,
+        /// Its last second.
+        not_after: SystemTime,
+    },
+    /// A manager could not get or store a certificate; what was in service still is.
+    #[cfg(feature = "manager")]
+    IssuanceFailed {
+        /// Its id.
+        id: Arc<str>,
+        /// Why.
+        error: Error,
+        /// How often in a row.
+        failures: u32,
+        /// When it is tried again.
+        retry_at: SystemTime,
+    },
     /// A certificate was put in service.
     Installed {
         /// Its id.
@@ -51,6 +75,10 @@ impl Event {
     /// The kind of event as one word of a metric or a log.
     pub fn label(&self) -> &'static str {
         match self {
+            #[cfg(feature = "manager")]
+            Self::Issued { .. } => "issued",
+            #[cfg(feature = "manager")]
+            Self::IssuanceFailed { .. } => "issuance_failed",
             Self::Installed { .. } => "installed",
             Self::Refused { .. } => "refused",
             Self::Removed { .. } => "removed",
@@ -63,6 +91,20 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "manager")]
+            Self::Issued { id, issuer, .. } => {
+                write!(f, "certificate {id} was issued by {}", Escaped(issuer))
+            }
+            #[cfg(feature = "manager")]
+            Self::IssuanceFailed {
+                id,
+                error,
+                failures,
+                ..
+            } => write!(
+                f,
+                "certificate {id} could not be had, {failures} times in a row: {error}"
+            ),
             Self::Installed { id, outcome, .. } => {
                 write!(f, "certificate {id} is in service ({})", outcome.label())
             }
