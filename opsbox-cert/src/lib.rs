@@ -62,6 +62,7 @@
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
+//! | `store-kube` | no | `store::KubeStore`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |

@@ -73,3 +73,14 @@ pub const MAX_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 6
 /// How long one operation of a store may take before it fails as unavailable: 30 seconds. It can be
 /// changed on each store.
 pub const STORE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Longest prefix of the objects of a store in Kubernetes, in bytes: 40, so that with the name's readable
+/// part and its hash it stays well within the 253 of an object.
+pub const MAX_KUBE_PREFIX_BYTES: usize = 40;
+
+/// How long one watch of Kubernetes lasts before it is begun anew: 4 minutes. Load balancers end
+/// silent connections after 5 minutes or more.
+pub const KUBE_WATCH_TIME: std::time::Duration = std::time::Duration::from_secs(240);
+
+/// Longest delay between two attempts to watch Kubernetes: 30 seconds.
+pub const MAX_KUBE_WATCH_DELAY: std::time::Duration = std::time::Duration::from_secs(30);
