@@ -16,11 +16,13 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -28,6 +30,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::coordination::v1::Lease as KubeLease;
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
 use kube::config::AuthInfo;
 use kube::{Client, Config, ResourceExt as _};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -45,15 +48,25 @@ type Check = fn(&Path) -> Result<(), Failed>;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let assets = assets();
-    let trials: [(&str, Check); 6] = [
+    let none = Ok(PathBuf::new());
+    let trials: [(&str, Check); 8] = [
         ("kube_conforms", conforms),
         ("kube_faults_are_named", faults),
         ("a_secret_is_what_others_expect", shape),
         ("a_lock_is_a_lease", lease_object),
         ("a_late_write_is_never_over_a_newer_one", late_write),
+        ("a_write_that_is_overtaken_is_fenced", overtaken),
         ("changes_are_told_even_over_a_restart", changes),
+        ("no_answer_reaches_a_log", unlogged),
     ];
-    let trials = trials.map(|(name, check)| match assets.clone() {
+    let has = |name| {
+        if name == "no_answer_reaches_a_log" {
+            none.clone()
+        } else {
+            assets.clone()
+        }
+    };
+    let trials = trials.map(|(name, check)| match has(name) {
         Ok(assets) => Trial::test(name, move || check(&assets)),
         Err(missing) if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
             Trial::test(name, move || Err(missing.into()))
@@ -540,6 +553,150 @@ fn changes(assets: &Path) -> Result<(), Failed> {
         seen.sort_by_key(|change| !is_saved(change, &c));
         assert!(is_saved(&seen[0], &c), "{seen:?}");
         assert_eq!(seen[1], KubeChange::Deleted { name: a });
+    });
+    Ok(())
+}
+
+/// The new owner comes between each two requests of the former one, whose write must then be refused.
+fn overtaken(assets: &Path) -> Result<(), Failed> {
+    block_on(async {
+        let server = Server::start(assets).await;
+        let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let clock = Arc::new(ManualClock::new(start));
+        let store = server.store().clock(clock.clone());
+        let ttl = Duration::from_secs(1);
+        let condition = &Condition::Any;
+        // A read of the record, a look at the lock, a write: three places, and one after them all.
+        for (before, delete) in (0..4).flat_map(|before| [(before, false), (before, true)]) {
+            let name = Name::certificate(&format!("{before}-{delete}.example")).unwrap();
+            store
+                .save(&name, &record("at first"), condition, None)
+                .await
+                .unwrap();
+            let former = Owner::random("former").unwrap();
+            let lease = store.acquire(&name, &former, ttl).await.unwrap();
+            let lease = lease.lease().unwrap();
+            clock.advance(Duration::from_secs(2));
+
+            let inner = server.client("admintoken");
+            let (count, newer, taken) =
+                (Arc::new(AtomicUsize::new(0)), store.clone(), name.clone());
+            let seen = count.clone();
+            let service = tower::service_fn(move |request: http::Request<Body>| {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let (inner, newer, taken) = (inner.clone(), newer.clone(), taken.clone());
+                async move {
+                    if number == before {
+                        let owner = Owner::random("newer").unwrap();
+                        let lease = newer.acquire(&taken, &owner, ttl).await.unwrap();
+                        let lease = lease.lease();
+                        let record = record("newer");
+                        let saved = newer.save(&taken, &record, condition, lease.as_ref());
+                        saved.await.unwrap();
+                    }
+                    inner.send(request).await
+                }
+            });
+            let late = KubeStore::new(Client::new(service, "tls"), "tls", "web")
+                .unwrap()
+                .clock(clock.clone());
+            let written = if delete {
+                let deleted = late.delete(&name, condition, Some(&lease)).await;
+                deleted.map(drop)
+            } else {
+                let record = record("late");
+                let saved = late.save(&name, &record, condition, Some(&lease));
+                saved.await.map(drop)
+            };
+            let now = store.load(&name).await.unwrap().map(|stored| stored.record);
+            if before < 3 {
+                assert_eq!(written.unwrap_err().kind(), ErrorKind::Fenced, "{name}");
+                assert!(now == Some(record("newer")), "{name}: {now:?}");
+            } else {
+                // Nobody came, so there were three requests.
+                written.unwrap();
+                assert_eq!(seen.load(Ordering::SeqCst), 3);
+                assert!(now == (!delete).then(|| record("late")), "{name}: {now:?}");
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Keeps all that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.0
+            .lock()
+            .unwrap()
+            .push_str(&format!("{field}={value:?}\n"));
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Answers that are no Secret, with a key in them.
+fn unlogged(_: &Path) -> Result<(), Failed> {
+    const SECRET: &str =
+        "{\"metadata\": {\"resourceVersion\": \"1\"}, \"data\": {\"tls.key\": \"CANARY\"";
+    let answer = |body: &'static str| {
+        let service = tower::service_fn(move |_: http::Request<Body>| async move {
+            http::Response::builder().body(Body::from(body.as_bytes().to_vec()))
+        });
+        Client::new(service, "tls")
+    };
+    let log = Log::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let bodies = [
+        SECRET,
+        "CANARY",
+        "{\"kind\": \"Secret\", \"data\": \"CANARY\"}",
+    ];
+    tracing::subscriber::with_default(log.clone(), || {
+        runtime.block_on(async {
+            for body in bodies {
+                let store = KubeStore::new(answer(body), "tls", "web").unwrap();
+                let name = Name::certificate("a.example").unwrap();
+                let error = store.load(&name).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains("CANARY"), "{shown}");
+            }
+            // That this log would show it: the way that is not taken.
+            let secrets: Api<Secret> = Api::namespaced(answer(bodies[1]), "tls");
+            assert!(!log.0.lock().unwrap().contains("CANARY"));
+            secrets.get("a").await.unwrap_err();
+            assert!(log.0.lock().unwrap().contains("CANARY"));
+        });
     });
     Ok(())
 }
