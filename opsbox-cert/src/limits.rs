@@ -84,3 +84,7 @@ pub const KUBE_WATCH_TIME: std::time::Duration = std::time::Duration::from_secs(
 
 /// Longest delay between two attempts to watch Kubernetes: 30 seconds.
 pub const MAX_KUBE_WATCH_DELAY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Most requests that a store in Kubernetes makes at once to read many records: 16. API servers answer
+/// some hundred at a time, of all their clients.
+pub const MAX_KUBE_REQUESTS: usize = 16;

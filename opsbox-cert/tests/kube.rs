@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::coordination::v1::Lease as KubeLease;
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, Secret};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::config::AuthInfo;
@@ -49,9 +50,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let assets = assets();
     let none = Ok(PathBuf::new());
-    let trials: [(&str, Check); 8] = [
+    let trials: [(&str, Check); 9] = [
         ("kube_conforms", conforms),
         ("kube_faults_are_named", faults),
+        ("the_documented_role_is_enough", role),
         ("a_secret_is_what_others_expect", shape),
         ("a_lock_is_a_lease", lease_object),
         ("a_late_write_is_never_over_a_newer_one", late_write),
@@ -343,6 +345,59 @@ async fn quota(server: &Server) {
     .await;
 }
 
+/// A user with the permissions that the module page names, and no other.
+fn role(assets: &Path) -> Result<(), Failed> {
+    block_on(async {
+        let server = Server::start(assets).await;
+        let admin = server.client("admintoken");
+        let role = json!({"metadata": {"name": "store"}, "rules": [
+            {"apiGroups": [""], "resources": ["secrets"],
+             "verbs": ["get", "list", "create", "update", "delete", "watch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+             "verbs": ["get", "create", "update"]},
+        ]});
+        let binding = json!({
+            "metadata": {"name": "store"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "store"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "nobody"}],
+        });
+        let roles: Api<Role> = Api::namespaced(admin.clone(), "tls");
+        let bindings: Api<RoleBinding> = Api::namespaced(admin, "tls");
+        let post = PostParams::default();
+        let role = serde_json::from_value(role).unwrap();
+        roles.create(&post, &role).await.unwrap();
+        let binding = serde_json::from_value(binding).unwrap();
+        bindings.create(&post, &binding).await.unwrap();
+
+        let store = KubeStore::new(server.client("nobodytoken"), "tls", "web").unwrap();
+        eventually("the role is known", async || {
+            store.list(&Folder::CERTIFICATES).await.is_ok()
+        })
+        .await;
+        let name = Name::certificate("a.example").unwrap();
+        let owner = Owner::random("web").unwrap();
+        let ttl = Duration::from_secs(60);
+        let lease = store.acquire(&name, &owner, ttl).await.unwrap();
+        let lease = lease.lease().unwrap();
+        let lease = store.renew(&lease).await.unwrap();
+        let mut watch = store.watch(&Folder::CERTIFICATES);
+        for content in ["1", "2"] {
+            let (record, any) = (record(content), Condition::Any);
+            let saved = store.save(&name, &record, &any, Some(&lease)).await;
+            saved.unwrap();
+            assert!(is_saved(&told(&mut watch).await, &name));
+        }
+        let loaded = store.load_many(std::slice::from_ref(&name)).await;
+        assert!(matches!(loaded[..], [Ok(Some(_))]), "{loaded:?}");
+        let deleted = store.delete(&name, &Condition::Any, Some(&lease)).await;
+        assert!(deleted.unwrap());
+        let change = told(&mut watch).await;
+        assert_eq!(change, KubeChange::Deleted { name });
+        store.release(&lease).await.unwrap();
+    });
+    Ok(())
+}
+
 fn shape(assets: &Path) -> Result<(), Failed> {
     block_on(async {
         let server = Server::start(assets).await;
@@ -401,11 +456,17 @@ fn shape(assets: &Path) -> Result<(), Failed> {
         let mut saved = Vec::new();
         for number in 0..520 {
             let name = Name::new(&folder, &format!("{number}.example")).unwrap();
-            store.save(&name, &Record::new(), any, None).await.unwrap();
+            let record = Record::new().with("id", name.id()).unwrap();
+            store.save(&name, &record, any, None).await.unwrap();
             saved.push(name);
         }
         saved.sort();
         assert_eq!(store.list(&folder).await.unwrap(), saved);
+        let loaded = store.load_many(&saved).await;
+        for (loaded, name) in loaded.into_iter().zip(&saved) {
+            let stored = loaded.unwrap().unwrap();
+            assert_eq!(stored.record.part("id"), Some(name.id().as_bytes()));
+        }
     });
     Ok(())
 }

@@ -41,6 +41,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::{Api, ListParams};
+use tokio::task::JoinSet;
 
 use self::requests::{Requests, Show};
 pub use self::watch::{KubeChange, KubeWatch};
@@ -48,8 +49,8 @@ use super::fault::{self, conflict, fenced, invalid, timed_out};
 use super::lease::{Acquired, Lease, LockState, Owner, Watch, check_ttl, next_token};
 use super::{Condition, Folder, Name, Record, Store, Stored, Version};
 use crate::clock::{Clock, SystemClock};
-use crate::error::Result;
-use crate::limits::{MAX_KUBE_PREFIX_BYTES, STORE_TIME_LIMIT};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{MAX_KUBE_PREFIX_BYTES, MAX_KUBE_REQUESTS, STORE_TIME_LIMIT};
 
 /// Names of one answer to a list.
 const PAGE: u32 = 500;
@@ -271,6 +272,37 @@ impl Store for KubeStore {
             found.map(|secret| object::stored(name, secret)).transpose()
         })
         .await
+    }
+
+    async fn load_many(&self, names: &[Name]) -> Vec<Result<Option<Stored>>> {
+        let mut loaded: Vec<_> = names.iter().map(|_| None).collect();
+        let mut waiting = names.iter().cloned().enumerate();
+        let mut tasks = JoinSet::new();
+        loop {
+            while tasks.len() < MAX_KUBE_REQUESTS
+                && let Some((at, name)) = waiting.next()
+            {
+                let store = self.clone();
+                tasks.spawn(async move { (at, store.load(&name).await) });
+            }
+            match tasks.join_next().await {
+                Some(Ok((at, result))) => {
+                    if let Some(slot) = loaded.get_mut(at) {
+                        *slot = Some(result);
+                    }
+                }
+                Some(Err(_)) => {}
+                None => break,
+            }
+        }
+        let stopped = |name| {
+            let reason = "the runtime stopped its task; try again";
+            Error::store(ErrorKind::Unavailable, "load", name, reason)
+        };
+        let loaded = loaded.into_iter().zip(names);
+        loaded
+            .map(|(result, name)| result.unwrap_or_else(|| Err(stopped(name))))
+            .collect()
     }
 
     async fn save(
