@@ -66,6 +66,7 @@
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
+//! | `store-kube` | no | `store::KubeStore`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |

@@ -208,3 +208,17 @@ pub const STORE_POLL: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Most certificates of one watched folder: 100,000. The rest is an event.
 pub const MAX_WATCHED: usize = 100_000;
+/// Longest prefix of the objects of a store in Kubernetes, in bytes: 40, so that with the name's readable
+/// part and its hash it stays well within the 253 of an object.
+pub const MAX_KUBE_PREFIX_BYTES: usize = 40;
+
+/// How long one watch of Kubernetes lasts before it is begun anew: 4 minutes. Load balancers end
+/// silent connections after 5 minutes or more.
+pub const KUBE_WATCH_TIME: std::time::Duration = std::time::Duration::from_secs(240);
+
+/// Longest delay between two attempts to watch Kubernetes: 30 seconds.
+pub const MAX_KUBE_WATCH_DELAY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Most requests that a store in Kubernetes makes at once to read many records: 16. API servers answer
+/// some hundred at a time, of all their clients.
+pub const MAX_KUBE_REQUESTS: usize = 16;

@@ -47,12 +47,14 @@
 //! | [`FsStore`] | write, fsync, rename, fsync of the folder | in one step, under `flock` | in one step, under `flock` | clock of each instance |
 //! | `RedisStore` | script | in one step, by script | in one step, by script | clock of the server |
 //! | `ObjectRecords` | object | in one step, `If-Match` | token in the record | clock of each instance |
+//! | `KubeStore` | Secret | in one step, `resourceVersion` | lock looked at after the record | clock of each instance |
 //!
 //! *In one step*: once another instance has the lock, no write of the former owner is done.
 //! *Token in the record*: no write of the former owner is done over one of the new owner, or after the
 //! new owner has the lock and the former owner looks at it; a write that was under way in that very moment
 //! can land before the new owner's first, which then fails as a conflict if it was decided on the record
-//! before.
+//! before. *Lock looked at after the record*: the same, but a record that the new owner has made and deleted
+//! in that very moment can be made again.
 //!
 //! # Clocks
 //!
@@ -76,6 +78,8 @@ pub mod conformance;
 mod encrypted;
 mod fault;
 mod fs;
+#[cfg(feature = "store-kube")]
+mod kube;
 mod lease;
 mod memory;
 mod name;
@@ -97,6 +101,8 @@ use async_trait::async_trait;
 pub use self::encrypted::{Encrypted, SealingKey};
 pub(crate) use self::fault::Fault;
 pub use self::fs::{FsOptions, FsStore};
+#[cfg(feature = "store-kube")]
+pub use self::kube::{KubeChange, KubeStore, KubeWatch};
 pub use self::lease::{Acquired, Holder, Lease, Owner};
 pub use self::memory::MemoryStore;
 pub use self::name::{Folder, Name};
