@@ -32,9 +32,15 @@ macro_rules! trials {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let programs = pebble::program("PEBBLE", "pebble")
-        .and(pebble::program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"))
-        .and(pebble::program("CURL", "curl"));
+    let programs = [
+        ("PEBBLE", "pebble"),
+        ("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"),
+        ("CURL", "curl"),
+    ];
+    let programs: Result<Vec<String>, String> = programs
+        .into_iter()
+        .map(|(variable, default)| pebble::program(variable, default))
+        .collect();
     let with_pebble = trials![
         issue::http_01_issues_and_the_account_is_reused,
         issue::tls_alpn_01_issues_names_and_addresses,
@@ -61,7 +67,9 @@ fn main() -> ExitCode {
     for (name, check) in with_pebble {
         trials.push(match &programs {
             Ok(_) => trial(name, check),
-            Err(missing) if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
+            Err(missing)
+                if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") =>
+            {
                 let missing = missing.clone();
                 Trial::test(name, move || Err(missing.into()))
             }

@@ -163,7 +163,10 @@ impl AcmeBuilder {
             .ok_or_else(|| invalid("it is no https URL; give that of the CA's directory"))?;
         let hash = Sha256::digest(&self.directory_url);
         let hash = HEXLOWER.encode(hash.get(..4).unwrap_or_default());
-        let account_id = self.account_id.clone().unwrap_or_else(|| format!("{host},{hash}"));
+        let account_id = self
+            .account_id
+            .clone()
+            .unwrap_or_else(|| format!("{host},{hash}"));
         let account_name = Name::account(&account_id)?;
         let external = match &self.external {
             None => None,
