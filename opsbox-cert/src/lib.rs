@@ -66,6 +66,7 @@
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
+//! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 
 #![forbid(unsafe_code)]
@@ -77,6 +78,8 @@ mod chain;
 pub mod challenge;
 mod clock;
 mod der;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod error;
 mod facts;
 mod file;

@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) alternate_roots: u8,
     pub(crate) chain_length: u8,
     pub(crate) external: bool,
+    /// In place of a server that knows every name.
+    pub(crate) dns: Option<std::net::SocketAddr>,
 }
 
 pub(crate) struct Pebble {
@@ -50,12 +52,12 @@ impl Drop for Pebble {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-fn wait_for(port: u16, what: &str) {
+pub(crate) fn wait_for(port: u16, what: &str) {
     let started = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(
@@ -113,11 +115,15 @@ impl Pebble {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let dns_server = match options.dns {
+            Some(server) => server.to_string(),
+            None => format!("127.0.0.1:{dns_port}"),
+        };
         let log = std::fs::File::create(dir.path().join("pebble.log")).unwrap();
         let ca = Command::new(program("PEBBLE", "pebble").unwrap())
             .arg("-config")
             .arg(&config)
-            .args(["-dnsserver", &format!("127.0.0.1:{dns_port}")])
+            .args(["-dnsserver", &dns_server])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string())
             .env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string())
