@@ -71,6 +71,7 @@
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
+//! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 
@@ -85,6 +86,8 @@ mod clock;
 #[cfg(feature = "config")]
 pub mod config;
 mod der;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod error;
 mod facts;
 mod file;

@@ -222,3 +222,25 @@ pub const MAX_KUBE_WATCH_DELAY: std::time::Duration = std::time::Duration::from_
 /// Most requests that a store in Kubernetes makes at once to read many records: 16. API servers answer
 /// some hundred at a time, of all their clients.
 pub const MAX_KUBE_REQUESTS: usize = 16;
+
+/// How long one question to a DNS server may take: 5 seconds. It is asked twice.
+pub const DNS_QUERY_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long all authoritative servers may take to show a new record: 5 minutes. It can be changed on
+/// the solver.
+pub const DNS_PROPAGATION_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// How long to wait between two looks at the authoritative servers: 2 seconds.
+pub const DNS_PROPAGATION_POLL: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Most CNAME records that are followed from one name: 8.
+pub const MAX_CNAMES: usize = 8;
+
+/// Most authoritative servers of a zone that are asked: 16.
+pub const MAX_NAME_SERVERS: usize = 16;
+
+/// How long a hook may run: 5 minutes. It can be changed on the hook.
+pub const HOOK_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// Seconds that a TXT record of a challenge may be cached: 60.
+pub const CHALLENGE_TTL: u32 = 60;

@@ -27,6 +27,8 @@
 //! ```
 
 mod answers;
+#[cfg(feature = "dns")]
+mod dns01;
 mod http01;
 mod tls_alpn01;
 
@@ -39,6 +41,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::answers::sweep;
+#[cfg(feature = "dns")]
+pub use self::dns01::Dns01;
 pub use self::http01::Http01;
 pub use self::tls_alpn01::{ACME_TLS_ALPN, TlsAlpn01};
 use crate::error::Result;

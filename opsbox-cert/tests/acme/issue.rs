@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use opsbox_cert::CertFacts;
 use opsbox_cert::challenge::{Http01, TlsAlpn01};
 use opsbox_cert::issuer::{CertRequest, Issuer as _, KeyAlgorithm, RevocationReason};
 use opsbox_cert::store::{Folder, MemoryStore, Name, Store, Triple};
-use opsbox_cert::CertFacts;
 
 use crate::pebble::{EAB_ID, EAB_KEY, Options, Pebble, provider};
 
-pub fn memory() -> Arc<dyn Store> {
+pub(crate) fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
 }
 
-pub async fn assert_clean(store: &Arc<dyn Store>) {
+pub(crate) async fn assert_clean(store: &Arc<dyn Store>) {
     for folder in [Folder::CHALLENGES, Folder::ORDERS] {
         let left = store.list(&folder).await.unwrap();
         assert!(left.is_empty(), "left in the store: {left:?}");
@@ -27,7 +27,7 @@ fn names(triple: &Triple) -> Vec<String> {
     names
 }
 
-pub async fn http_01_issues_and_the_account_is_reused() {
+pub(crate) async fn http_01_issues_and_the_account_is_reused() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -39,7 +39,10 @@ pub async fn http_01_issues_and_the_account_is_reused() {
     let triple = issuer.issue_into(&request, &*store, &name).await.unwrap();
     assert_eq!(names(&triple), ["a.example", "b.example"]);
     assert_eq!(triple.metadata().issuer(), pebble.url);
-    assert_eq!(triple.facts().unwrap().key_type().to_string(), "ECDSA P-384");
+    assert_eq!(
+        triple.facts().unwrap().key_type().to_string(),
+        "ECDSA P-384"
+    );
     let stored = store.load(&name).await.unwrap().unwrap();
     Triple::from_record(&name, &stored.record, &provider()).unwrap();
     assert_clean(&store).await;
@@ -58,7 +61,7 @@ pub async fn http_01_issues_and_the_account_is_reused() {
     assert_eq!(log.matches("There are now 1 accounts").count(), 1, "{log}");
 }
 
-pub async fn tls_alpn_01_issues_names_and_addresses() {
+pub(crate) async fn tls_alpn_01_issues_names_and_addresses() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     // The instance that answers is another one than that which orders.
@@ -77,7 +80,7 @@ pub async fn tls_alpn_01_issues_names_and_addresses() {
     assert_clean(&store).await;
 }
 
-pub async fn external_accounts_are_bound() {
+pub(crate) async fn external_accounts_are_bound() {
     let pebble = Pebble::start(&Options {
         external: true,
         ..Options::default()
@@ -104,7 +107,7 @@ pub async fn external_accounts_are_bound() {
     bound(EAB_KEY).issue(&request).await.unwrap();
 }
 
-pub async fn profiles_are_chosen() {
+pub(crate) async fn profiles_are_chosen() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -115,15 +118,22 @@ pub async fn profiles_are_chosen() {
         let request = CertRequest::new(["a.example"]).unwrap().profile(profile);
         let facts = issuer.issue(&request).await.unwrap().facts().unwrap();
         issuer.confirm(&request).await.unwrap();
-        let validity = facts.not_after().duration_since(facts.not_before()).unwrap();
+        let validity = facts
+            .not_after()
+            .duration_since(facts.not_before())
+            .unwrap();
         assert_eq!(validity.as_secs().div_ceil(86_400), days, "{profile}");
     }
     let request = CertRequest::new(["a.example"]).unwrap().profile("none");
     let error = issuer.issue(&request).await.unwrap_err();
-    assert_eq!(error.problem().unwrap().acme_type(), Some("invalidProfile"), "{error}");
+    assert_eq!(
+        error.problem().unwrap().acme_type(),
+        Some("invalidProfile"),
+        "{error}"
+    );
 }
 
-pub async fn refused_nonces_are_borne() {
+pub(crate) async fn refused_nonces_are_borne() {
     let pebble = Pebble::start(&Options {
         nonce_reject: 50,
         ..Options::default()
@@ -135,10 +145,10 @@ pub async fn refused_nonces_are_borne() {
         let request = CertRequest::new([format!("a{n}.example")]).unwrap();
         issuer.issue(&request).await.unwrap();
     }
-    assert!(pebble.log().contains("badNonce") || pebble.orders() == 10);
+    assert_eq!(pebble.orders(), 10);
 }
 
-pub async fn valid_authorizations_are_reused() {
+pub(crate) async fn valid_authorizations_are_reused() {
     let pebble = Pebble::start(&Options {
         authz_reuse: 100,
         ..Options::default()
@@ -156,7 +166,7 @@ pub async fn valid_authorizations_are_reused() {
     assert_clean(&store).await;
 }
 
-pub async fn alternate_chains_are_chosen_by_name() {
+pub(crate) async fn alternate_chains_are_chosen_by_name() {
     let pebble = Pebble::start(&Options {
         alternate_roots: 2,
         chain_length: 3,
@@ -183,7 +193,7 @@ pub async fn alternate_chains_are_chosen_by_name() {
     }
 }
 
-pub async fn certificates_are_revoked() {
+pub(crate) async fn certificates_are_revoked() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -209,7 +219,7 @@ pub async fn certificates_are_revoked() {
     assert_eq!(error.status(), Some(400));
 }
 
-pub async fn a_replaced_certificate_is_no_obstacle() {
+pub(crate) async fn a_replaced_certificate_is_no_obstacle() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -230,7 +240,7 @@ pub async fn a_replaced_certificate_is_no_obstacle() {
     issuer.issue(&request.replaces("nonsense")).await.unwrap();
 }
 
-pub async fn account_keys_are_changed() {
+pub(crate) async fn account_keys_are_changed() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -252,7 +262,7 @@ pub async fn account_keys_are_changed() {
     other.issue(&request).await.unwrap();
 }
 
-pub async fn a_forgotten_account_is_opened_again() {
+pub(crate) async fn a_forgotten_account_is_opened_again() {
     let store = memory();
     let pebble = Pebble::start(&Options::default());
     pebble.serve_http(Http01::new(store.clone())).await;
@@ -270,7 +280,15 @@ pub async fn a_forgotten_account_is_opened_again() {
     let name = Name::account("the-ca").unwrap();
     let mut stored = store.load(&name).await.unwrap().unwrap();
     let state = String::from_utf8(stored.record.part("account.json").unwrap().to_vec()).unwrap();
-    let port = |url: &str| url.split(':').nth(2).unwrap().split('/').next().unwrap().to_owned();
+    let port = |url: &str| {
+        url.split(':')
+            .nth(2)
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
     let state = state.replace(&port(&former.url), &port(&pebble.url));
     stored.record.insert("account.json", state).unwrap();
     let any = opsbox_cert::store::Condition::Any;

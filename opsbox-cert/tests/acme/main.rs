@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+mod dns;
 mod issue;
 mod pebble;
 mod refuse;
@@ -32,9 +33,15 @@ macro_rules! trials {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let programs = pebble::program("PEBBLE", "pebble")
-        .and(pebble::program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"))
-        .and(pebble::program("CURL", "curl"));
+    let programs = [
+        ("PEBBLE", "pebble"),
+        ("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"),
+        ("CURL", "curl"),
+    ];
+    let programs: Result<Vec<String>, String> = programs
+        .into_iter()
+        .map(|(variable, default)| pebble::program(variable, default))
+        .collect();
     let with_pebble = trials![
         issue::http_01_issues_and_the_account_is_reused,
         issue::tls_alpn_01_issues_names_and_addresses,
@@ -52,16 +59,28 @@ fn main() -> ExitCode {
         refuse::no_key_is_shown,
         resume::a_kill_at_each_step_leaves_one_order,
         resume::two_instances_order_once,
+        dns::dns_01_issues_wildcards_and_follows_aliases,
+        dns::what_never_propagates_is_said_and_taken_away,
     ];
     let without = trials![
         refuse::a_wrong_server_is_explained,
         refuse::settings_are_checked,
+        dns::hooks_are_called_as_lego_and_certbot_call_theirs,
+        dns::failing_hooks_are_explained,
     ];
+    let knot = pebble::program("KNOTD", "knotd").map(|_| ());
+    let with_knot = trials![dns::dynamic_updates_are_taken_by_knot];
+    let pebble = programs.map(|_| ());
+    let needs_knot = pebble.clone().and(knot);
+    let needy = (with_pebble.into_iter().map(|trial| (trial, &pebble)))
+        .chain(with_knot.into_iter().map(|trial| (trial, &needs_knot)));
     let mut trials = Vec::new();
-    for (name, check) in with_pebble {
-        trials.push(match &programs {
+    for ((name, check), needed) in needy {
+        trials.push(match needed {
             Ok(_) => trial(name, check),
-            Err(missing) if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
+            Err(missing)
+                if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") =>
+            {
                 let missing = missing.clone();
                 Trial::test(name, move || Err(missing.into()))
             }

@@ -13,31 +13,33 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 
-pub const EAB_ID: &str = "kid-1";
+pub(crate) const EAB_ID: &str = "kid-1";
 /// From Pebble's own example.
-pub const EAB_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+pub(crate) const EAB_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
-pub fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
 #[derive(Default)]
-pub struct Options {
-    pub nonce_reject: u8,
-    pub authz_reuse: u8,
-    pub alternate_roots: u8,
-    pub chain_length: u8,
-    pub external: bool,
+pub(crate) struct Options {
+    pub(crate) nonce_reject: u8,
+    pub(crate) authz_reuse: u8,
+    pub(crate) alternate_roots: u8,
+    pub(crate) chain_length: u8,
+    pub(crate) external: bool,
+    /// In place of a server that knows every name.
+    pub(crate) dns: Option<std::net::SocketAddr>,
 }
 
-pub struct Pebble {
+pub(crate) struct Pebble {
     ca: Child,
     dns: Child,
-    pub url: String,
-    pub management: String,
-    pub root_pem: String,
-    pub http_port: u16,
-    pub tls_port: u16,
+    pub(crate) url: String,
+    pub(crate) management: String,
+    pub(crate) root_pem: String,
+    pub(crate) http_port: u16,
+    pub(crate) tls_port: u16,
     _dir: tempfile::TempDir,
 }
 
@@ -50,12 +52,12 @@ impl Drop for Pebble {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-fn wait_for(port: u16, what: &str) {
+pub(crate) fn wait_for(port: u16, what: &str) {
     let started = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(
@@ -67,10 +69,16 @@ fn wait_for(port: u16, what: &str) {
 }
 
 impl Pebble {
-    pub fn start(options: &Options) -> Self {
+    pub(crate) fn start(options: &Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let [acme, management, http_port, tls_port, dns_port, dns_management] =
-            std::array::from_fn(|_| free_port());
+        let [
+            acme,
+            management,
+            http_port,
+            tls_port,
+            dns_port,
+            dns_management,
+        ] = std::array::from_fn(|_| free_port());
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let params = rcgen::CertificateParams::new(names).unwrap();
@@ -107,16 +115,26 @@ impl Pebble {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let dns_server = match options.dns {
+            Some(server) => server.to_string(),
+            None => format!("127.0.0.1:{dns_port}"),
+        };
         let log = std::fs::File::create(dir.path().join("pebble.log")).unwrap();
         let ca = Command::new(program("PEBBLE", "pebble").unwrap())
             .arg("-config")
             .arg(&config)
-            .args(["-dnsserver", &format!("127.0.0.1:{dns_port}")])
+            .args(["-dnsserver", &dns_server])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string())
             .env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string())
-            .env("PEBBLE_ALTERNATE_ROOTS", options.alternate_roots.to_string())
-            .env("PEBBLE_CHAIN_LENGTH", options.chain_length.max(1).to_string())
+            .env(
+                "PEBBLE_ALTERNATE_ROOTS",
+                options.alternate_roots.to_string(),
+            )
+            .env(
+                "PEBBLE_CHAIN_LENGTH",
+                options.chain_length.max(1).to_string(),
+            )
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -136,16 +154,16 @@ impl Pebble {
         pebble
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self._dir.path().join("pebble.log")).unwrap()
     }
 
     /// How many orders the CA was asked for.
-    pub fn orders(&self) -> usize {
+    pub(crate) fn orders(&self) -> usize {
         self.log().matches("Added order ").count()
     }
 
-    pub fn builder(&self, store: &Arc<dyn Store>) -> AcmeBuilder {
+    pub(crate) fn builder(&self, store: &Arc<dyn Store>) -> AcmeBuilder {
         AcmeIssuer::builder(self.url.as_str(), store.clone(), provider())
             .root_pem(self.root_pem.as_str())
             .agree_to_terms()
@@ -153,7 +171,7 @@ impl Pebble {
             .time_limit(Duration::from_secs(60))
     }
 
-    pub fn http01(&self, store: &Arc<dyn Store>) -> AcmeIssuer {
+    pub(crate) fn http01(&self, store: &Arc<dyn Store>) -> AcmeIssuer {
         self.builder(store)
             .solver(Http01::new(store.clone()))
             .build()
@@ -161,8 +179,9 @@ impl Pebble {
     }
 
     /// A root of the chains that it issues.
-    pub async fn root(&self, index: u8) -> String {
-        self.get(&format!("{}/roots/{index}", self.management)).await
+    pub(crate) async fn root(&self, index: u8) -> String {
+        self.get(&format!("{}/roots/{index}", self.management))
+            .await
     }
 
     /// By curl, a client that is not of this crate.
@@ -175,13 +194,13 @@ impl Pebble {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub async fn status_of(&self, serial: &str) -> Value {
+    pub(crate) async fn status_of(&self, serial: &str) -> Value {
         let url = format!("{}/cert-status-by-serial/{serial}", self.management);
         serde_json::from_str(&self.get(&url).await).unwrap()
     }
 
     /// Serves http-01 on the port that the CA asks.
-    pub async fn serve_http(&self, http01: Http01) -> tokio::task::AbortHandle {
+    pub(crate) async fn serve_http(&self, http01: Http01) -> tokio::task::AbortHandle {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.http_port))
             .await
             .unwrap();
@@ -220,7 +239,7 @@ impl Pebble {
     }
 
     /// Serves tls-alpn-01 on the port that the CA asks.
-    pub async fn serve_tls(&self, solver: TlsAlpn01) {
+    pub(crate) async fn serve_tls(&self, solver: TlsAlpn01) {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.tls_port))
             .await
             .unwrap();
@@ -245,7 +264,7 @@ impl Pebble {
 }
 
 /// The program to run, or why it cannot be.
-pub fn program(variable: &str, default: &str) -> Result<String, String> {
+pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
     let program = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
     let found = Command::new(&program)
         .arg("-h")
@@ -259,4 +278,3 @@ pub fn program(variable: &str, default: &str) -> Result<String, String> {
         )),
     }
 }
-

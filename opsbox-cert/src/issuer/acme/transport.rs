@@ -397,11 +397,15 @@ fn connect_fault(error: &(dyn StdError + 'static)) -> HttpFault {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let inner = error
+        let mut inner = error;
+        // An error of rustls is packed in one of I/O, which is packed in another.
+        while let Some(packed) = inner
             .downcast_ref::<std::io::Error>()
             .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = inner.or_else(|| error.downcast_ref());
+        {
+            inner = packed;
+        }
+        let tls = inner.downcast_ref();
         if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls {
             return Cause::Untrusted(tls.to_string()).into();
         }

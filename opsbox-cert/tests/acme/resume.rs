@@ -1,0 +1,244 @@
+//! What is left when an instance stops at any step, and what two of them do at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use opsbox_cert::challenge::Http01;
+use opsbox_cert::issuer::{CertRequest, Issuer as _};
+use opsbox_cert::store::{
+    Acquired, Condition, Folder, Lease, MemoryStore, Name, Owner, Record, Store, Stored, Version,
+};
+use opsbox_cert::{ErrorKind, Result};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::issue::{assert_clean, memory};
+use crate::pebble::{Options, Pebble};
+
+/// A store whose user is killed at its n-th write or lock, before or after it is done.
+#[derive(Debug)]
+struct Kills {
+    store: Arc<dyn Store>,
+    at: usize,
+    after: bool,
+    seen: AtomicUsize,
+    killed: Notify,
+}
+
+impl Kills {
+    fn new(store: &Arc<dyn Store>, at: usize, after: bool) -> Arc<Self> {
+        Arc::new(Self {
+            store: store.clone(),
+            at,
+            after,
+            seen: AtomicUsize::new(0),
+            killed: Notify::new(),
+        })
+    }
+
+    async fn step<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let hit = self.seen.fetch_add(1, Ordering::SeqCst) == self.at;
+        if hit && !self.after {
+            return self.stop().await;
+        }
+        let done = work.await;
+        if hit { self.stop().await } else { done }
+    }
+
+    async fn stop<T>(&self) -> T {
+        self.killed.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Store for Kills {
+    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
+        self.store.load(name).await
+    }
+
+    async fn save(
+        &self,
+        name: &Name,
+        record: &Record,
+        condition: &Condition,
+        lease: Option<&Lease>,
+    ) -> Result<Version> {
+        self.step(self.store.save(name, record, condition, lease))
+            .await
+    }
+
+    async fn delete(
+        &self,
+        name: &Name,
+        condition: &Condition,
+        lease: Option<&Lease>,
+    ) -> Result<bool> {
+        self.step(self.store.delete(name, condition, lease)).await
+    }
+
+    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
+        self.store.list(folder).await
+    }
+
+    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
+        self.step(self.store.acquire(lock, owner, ttl)).await
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Lease> {
+        self.store.renew(lease).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.step(self.store.release(lease)).await
+    }
+}
+
+/// One that is killed at a step, and one that comes after it. Tells whether there was such a step.
+async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: bool) -> bool {
+    let request = CertRequest::new([format!("k{at}-{after}.example")]).unwrap();
+    let name = Name::certificate("it").unwrap();
+    let kills = Kills::new(&store, at, after);
+    let seen: Arc<dyn Store> = kills.clone();
+    let first = pebble.http01(&seen);
+    tokio::select! {
+        done = first.issue_into(&request, &*seen, &name) => {
+            done.unwrap();
+            assert_clean(&store).await;
+            return false;
+        }
+        () = kills.killed.notified() => {}
+    }
+    drop(first);
+    let next = pebble.http01(&store);
+    let ordering = !store.list(&Folder::ORDERS).await.unwrap().is_empty();
+    let done = store.load(&name).await.unwrap().is_some();
+    if ordering || !done {
+        loop {
+            match next.issue_into(&request, &*store, &name).await {
+                Ok(_) => break,
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                Err(error) => panic!("killed at {at}, after {after}: {error}"),
+            }
+        }
+    }
+    assert!(store.load(&name).await.unwrap().is_some());
+    assert_clean(&store).await;
+    true
+}
+
+pub(crate) async fn a_kill_at_each_step_leaves_one_order() {
+    let pebble = Arc::new(Pebble::start(&Options::default()));
+    let tokens = Arc::new(Tokens::default());
+    pebble.serve_http(Http01::new(tokens.clone())).await;
+    // Many at once, since each waits for a lock to expire, but few enough for the CA.
+    let gate = Arc::new(Semaphore::new(8));
+    let mut runs = JoinSet::new();
+    for at in 0..STEPS {
+        for after in [false, true] {
+            let (pebble, gate, tokens) = (pebble.clone(), gate.clone(), tokens.clone());
+            runs.spawn(async move {
+                let _permit = gate.acquire_owned().await.unwrap();
+                let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+                tokens.0.lock().unwrap().push(store.clone());
+                (at, killed_at(&pebble, store, at, after).await)
+            });
+        }
+    }
+    let mut total = 0;
+    let mut steps = 0;
+    while let Some(run) = runs.join_next().await {
+        let (at, killed) = run.unwrap();
+        total += 1;
+        if killed {
+            steps = steps.max(at + 1);
+        }
+    }
+    assert!((10..STEPS).contains(&steps), "{steps} steps of {STEPS}");
+    assert_eq!(pebble.orders(), total, "each name was ordered once");
+    let accounts = format!("There are now {total} accounts");
+    assert!(pebble.log().contains(&accounts), "each key has one account");
+    let more = format!("There are now {} accounts", total + 1);
+    assert!(!pebble.log().contains(&more));
+}
+
+/// More than an order has.
+const STEPS: usize = 24;
+
+/// The stores of all runs, as the web server sees them.
+#[derive(Debug, Default)]
+struct Tokens(std::sync::Mutex<Vec<Arc<dyn Store>>>);
+
+#[async_trait]
+impl Store for Tokens {
+    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
+        let stores = self.0.lock().unwrap().clone();
+        for store in stores {
+            if let Some(found) = store.load(name).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn save(
+        &self,
+        _: &Name,
+        _: &Record,
+        _: &Condition,
+        _: Option<&Lease>,
+    ) -> Result<Version> {
+        unreachable!("the server reads only")
+    }
+
+    async fn delete(&self, _: &Name, _: &Condition, _: Option<&Lease>) -> Result<bool> {
+        unreachable!("the server reads only")
+    }
+
+    async fn list(&self, _: &Folder) -> Result<Vec<Name>> {
+        unreachable!("the server reads only")
+    }
+
+    async fn acquire(&self, _: &Name, _: &Owner, _: Duration) -> Result<Acquired> {
+        unreachable!("the server reads only")
+    }
+
+    async fn renew(&self, _: &Lease) -> Result<Lease> {
+        unreachable!("the server reads only")
+    }
+
+    async fn release(&self, _: &Lease) -> Result<()> {
+        unreachable!("the server reads only")
+    }
+}
+
+pub(crate) async fn two_instances_order_once() {
+    let pebble = Pebble::start(&Options::default());
+    let store = memory();
+    pebble.serve_http(Http01::new(store.clone())).await;
+    let request = CertRequest::new(["a.example"]).unwrap();
+    let get = async || {
+        let issuer = pebble.http01(&store);
+        let mut waited = 0;
+        loop {
+            match issuer.issue(&request).await {
+                Ok(triple) => return (triple, waited),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+                    assert!(error.retry_after().is_some());
+                    waited += 1;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    };
+    let ((one, waited), (two, waited_too)) = tokio::join!(get(), get());
+    assert_eq!(one.chain(), two.chain());
+    assert!(waited + waited_too > 0);
+    assert_eq!(pebble.orders(), 1);
+    assert_eq!(store.list(&Folder::ACCOUNTS).await.unwrap().len(), 1);
+}
