@@ -1,47 +1,71 @@
 //! Which certificates there should be.
 
+use std::fmt;
+
 use crate::error::{Error, Reason, Result};
 use crate::identifier::Identifier;
 use crate::limits::MAX_IDENTIFIERS;
 
 /// A challenge by which a CA sees that a name is the applicant's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "store", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ChallengeType {
-    /// A file over HTTP on port 80 (RFC 8555, section 8.3).
+    /// A file under `/.well-known/acme-challenge/` on port 80 (RFC 8555, section 8.3). Not for wildcards.
     #[default]
+    #[cfg_attr(feature = "store", serde(rename = "http-01"))]
     Http01,
-    /// A TXT record (RFC 8555, section 8.4): the only one of these for wildcards.
+    /// A TXT record at `_acme-challenge` (RFC 8555, section 8.4). Not for addresses (RFC 8738, section 7).
+    #[cfg_attr(feature = "store", serde(rename = "dns-01"))]
     Dns01,
-    /// A certificate of its own over TLS on port 443 (RFC 8737).
+    /// A certificate in a handshake on port 443 (RFC 8737). Not for wildcards.
+    #[cfg_attr(feature = "store", serde(rename = "tls-alpn-01"))]
     TlsAlpn01,
-    /// A TXT record that stays (draft-ietf-acme-dns-persist).
-    DnsPersist01,
 }
 
 impl ChallengeType {
-    pub(crate) const ALL: [(&'static str, Self); 4] = [
+    #[cfg(feature = "config")]
+    pub(crate) const ALL: [(&'static str, Self); 3] = [
         ("http-01", Self::Http01),
         ("dns-01", Self::Dns01),
         ("tls-alpn-01", Self::TlsAlpn01),
-        ("dns-persist-01", Self::DnsPersist01),
     ];
 
-    /// The name of the protocol: `http-01`.
+    /// As ACME calls it: `http-01`.
     pub fn as_str(self) -> &'static str {
-        let found = Self::ALL.into_iter().find(|(_, it)| *it == self);
-        found.map_or("", |(name, _)| name)
-    }
-
-    /// Whether a CA validates such an identifier by it: a wildcard only by DNS, an IP address never by
-    /// DNS (RFC 8738, section 7).
-    pub fn validates(self, identifier: &Identifier) -> bool {
-        let dns = matches!(self, Self::Dns01 | Self::DnsPersist01);
-        match dns {
-            true => !matches!(identifier, Identifier::Ip(_)),
-            false => !identifier.is_wildcard(),
+        match self {
+            Self::Http01 => "http-01",
+            Self::Dns01 => "dns-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
         }
     }
+
+    /// Whether it can prove control of this identifier.
+    pub fn fits(self, identifier: &Identifier) -> bool {
+        match self {
+            Self::Http01 | Self::TlsAlpn01 => !identifier.is_wildcard(),
+            Self::Dns01 => matches!(identifier, Identifier::Dns(_)),
+        }
+    }
+}
+
+impl fmt::Display for ChallengeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The kind of private key that a certificate is to have. A new key is made for each certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "store", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "store", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256: small, fast, and known to every client of the last ten years.
+    #[default]
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
 }
 
 /// A certificate that there should be: its names, who may issue it, and how the names are shown to be
@@ -68,6 +92,7 @@ pub struct CertSpec {
     challenge: Option<ChallengeType>,
     dns: Option<String>,
     profile: Option<String>,
+    key: KeyAlgorithm,
 }
 
 impl CertSpec {
@@ -110,6 +135,7 @@ impl CertSpec {
             challenge: None,
             dns: None,
             profile: None,
+            key: KeyAlgorithm::default(),
         })
     }
 
@@ -126,7 +152,7 @@ impl CertSpec {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) if a CA would not validate one of the identifiers by it.
     pub fn challenge(mut self, challenge: ChallengeType) -> Result<Self> {
-        let bad = self.identifiers.iter().find(|it| !challenge.validates(it));
+        let bad = self.identifiers.iter().find(|it| !challenge.fits(it));
         if let Some(identifier) = bad {
             let other = match matches!(identifier, Identifier::Ip(_)) {
                 true => "http-01 or tls-alpn-01",
@@ -156,6 +182,13 @@ impl CertSpec {
         self
     }
 
+    /// The kind of its key.
+    #[must_use]
+    pub fn key(mut self, key: KeyAlgorithm) -> Self {
+        self.key = key;
+        self
+    }
+
     /// The CA's profile of certificates to order (draft-aaron-acme-profiles).
     #[must_use]
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
@@ -171,7 +204,7 @@ impl CertSpec {
     #[cfg(feature = "store")]
     pub fn request(&self) -> Result<crate::issuer::CertRequest> {
         let names = self.identifiers.iter().map(ToString::to_string);
-        let request = crate::issuer::CertRequest::new(names)?;
+        let request = crate::issuer::CertRequest::new(names)?.key(self.key);
         Ok(match &self.profile {
             Some(profile) => request.profile(profile),
             None => request,
@@ -201,6 +234,11 @@ impl CertSpec {
     /// The profile to order.
     pub fn profile_name(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// The kind of its key.
+    pub fn key_algorithm(&self) -> KeyAlgorithm {
+        self.key
     }
 
     /// The challenge that was chosen, or the one that fits.

@@ -124,6 +124,6 @@ pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Place, Result};
 pub use crate::facts::{CertFacts, EcCurve, Fingerprint, KeyType, SubjectAltName, ValidityState};
 pub use crate::identifier::{DnsName, Identifier};
-pub use crate::inventory::{CertSpec, ChallengeType};
+pub use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm};
 pub use crate::report::{Counts, ScanReport, SkipReason, Skipped};
 pub use crate::scan::{Scan, read_file};

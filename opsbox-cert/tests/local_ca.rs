@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use opsbox_cert::KeyAlgorithm;
 use opsbox_cert::issuer::{
-    CertRequest, Issuer, IssuerChain, KeyAlgorithm, LocalCa, LocalCaOptions, Refusals, Step,
+    CertRequest, Issuer, IssuerChain, LocalCa, LocalCaOptions, Refusals, Step,
 };
 use opsbox_cert::store::{Condition, Folder, MemoryStore, Name, Store as _, Triple};
 use opsbox_cert::{Clock as _, Error, ErrorKind, ManualClock, SystemClock};

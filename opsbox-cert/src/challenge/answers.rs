@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, ChallengeKind};
+use super::Answer;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::inventory::ChallengeType;
 use crate::limits::CHALLENGE_LIFE;
 use crate::store::{Condition, Folder, Name, Record, Store};
 
@@ -14,7 +15,7 @@ const PART: &str = "answer.json";
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept {
-    pub(super) kind: ChallengeKind,
+    pub(super) kind: ChallengeType,
     pub(super) identifier: String,
     pub(super) key_authorization: String,
     /// Seconds since 1970.

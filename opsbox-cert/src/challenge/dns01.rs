@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Answer, ChallengeKind, Solver};
+use super::{Answer, Solver};
 use crate::dns::{DnsProvider, Lookup, TxtRecord, system_resolvers};
 use crate::error::{Error, ErrorKind, Result};
+use crate::inventory::ChallengeType;
 use crate::limits::{DNS_PROPAGATION_POLL, DNS_PROPAGATION_TIME_LIMIT};
 
 /// Answers dns-01 by a [`DnsProvider`]: the way to wildcards, and for hosts that no CA can reach.
@@ -77,8 +78,8 @@ impl<P: DnsProvider> Dns01<P> {
 
 #[async_trait]
 impl<P: DnsProvider> Solver for Dns01<P> {
-    fn kind(&self) -> ChallengeKind {
-        ChallengeKind::Dns01
+    fn kind(&self) -> ChallengeType {
+        ChallengeType::Dns01
     }
 
     async fn present(&self, answer: &Answer) -> Result<()> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Answer, ChallengeKind, Solver, answers};
+use super::{Answer, Solver, answers};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
+use crate::inventory::ChallengeType;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::store::{Condition, Name, Store};
 
@@ -55,7 +56,7 @@ impl Http01 {
         };
         let kept = answers::load(&*self.store, &*self.clock, &name).await?;
         let fits = |kept: &answers::Kept| {
-            kept.kind == ChallengeKind::Http01
+            kept.kind == ChallengeType::Http01
                 && (host.is_empty() || bare(host).eq_ignore_ascii_case(&kept.identifier))
         };
         Ok(kept.filter(fits).map(|kept| kept.key_authorization))
@@ -87,8 +88,8 @@ fn record_name(token: &str) -> Option<Name> {
 
 #[async_trait]
 impl Solver for Http01 {
-    fn kind(&self) -> ChallengeKind {
-        ChallengeKind::Http01
+    fn kind(&self) -> ChallengeType {
+        ChallengeType::Http01
     }
 
     async fn present(&self, answer: &Answer) -> Result<()> {

@@ -7,12 +7,13 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> opsbox_cert::Result<()> {
 //! use std::sync::Arc;
-//! use opsbox_cert::challenge::{Answer, ChallengeKind, Http01, Solver as _};
+//! use opsbox_cert::ChallengeType;
+//! use opsbox_cert::challenge::{Answer, Http01, Solver as _};
 //! use opsbox_cert::store::MemoryStore;
 //!
 //! let store = Arc::new(MemoryStore::new());
 //! let here = Http01::new(store.clone());
-//! let answer = Answer::new(ChallengeKind::Http01, "example.com".parse()?, "tok3n", "tok3n.thumb");
+//! let answer = Answer::new(ChallengeType::Http01, "example.com".parse()?, "tok3n", "tok3n.thumb");
 //! here.present(&answer).await?;
 //!
 //! // Another instance is asked by the CA.
@@ -37,7 +38,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::answers::sweep;
@@ -46,52 +46,13 @@ pub use self::dns01::Dns01;
 pub use self::http01::Http01;
 pub use self::tls_alpn01::{ACME_TLS_ALPN, TlsAlpn01};
 use crate::error::Result;
-use crate::issuer::Identifier;
-
-/// The kinds of challenges that are known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ChallengeKind {
-    /// A file under `/.well-known/acme-challenge/` on port 80 (RFC 8555, section 8.3). Not for wildcards.
-    #[serde(rename = "http-01")]
-    Http01,
-    /// A TXT record at `_acme-challenge` (RFC 8555, section 8.4). Not for addresses.
-    #[serde(rename = "dns-01")]
-    Dns01,
-    /// A certificate in a handshake on port 443 (RFC 8737). Not for wildcards.
-    #[serde(rename = "tls-alpn-01")]
-    TlsAlpn01,
-}
-
-impl ChallengeKind {
-    /// As ACME calls it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http01 => "http-01",
-            Self::Dns01 => "dns-01",
-            Self::TlsAlpn01 => "tls-alpn-01",
-        }
-    }
-
-    /// Whether it can prove control of this identifier.
-    pub fn fits(self, identifier: &Identifier) -> bool {
-        match self {
-            Self::Http01 | Self::TlsAlpn01 => !identifier.is_wildcard(),
-            Self::Dns01 => matches!(identifier, Identifier::Dns(_)),
-        }
-    }
-}
-
-impl fmt::Display for ChallengeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::identifier::Identifier;
+use crate::inventory::ChallengeType;
 
 /// What is to be published so that the CA finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    kind: ChallengeKind,
+    kind: ChallengeType,
     identifier: Identifier,
     token: String,
     key_authorization: String,
@@ -100,7 +61,7 @@ pub struct Answer {
 impl Answer {
     /// The answer to the challenge `token` of this kind.
     pub fn new(
-        kind: ChallengeKind,
+        kind: ChallengeType,
         identifier: Identifier,
         token: impl Into<String>,
         key_authorization: impl Into<String>,
@@ -114,7 +75,7 @@ impl Answer {
     }
 
     /// The kind of challenge.
-    pub fn kind(&self) -> ChallengeKind {
+    pub fn kind(&self) -> ChallengeType {
         self.kind
     }
 
@@ -152,7 +113,7 @@ impl Answer {
 #[async_trait]
 pub trait Solver: fmt::Debug + Send + Sync {
     /// The kind of challenge that it solves.
-    fn kind(&self) -> ChallengeKind;
+    fn kind(&self) -> ChallengeType;
 
     /// Whether it can do so for this identifier. By default for each that the challenge fits.
     fn can_solve(&self, identifier: &Identifier) -> bool {
@@ -186,7 +147,7 @@ pub trait Solver: fmt::Debug + Send + Sync {
 
 #[async_trait]
 impl<S: Solver + ?Sized> Solver for Arc<S> {
-    fn kind(&self) -> ChallengeKind {
+    fn kind(&self) -> ChallengeType {
         (**self).kind()
     }
 

@@ -9,10 +9,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{Answer, ChallengeKind, Solver, answers};
+use super::{Answer, Solver, answers};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::{Identifier, KeyAlgorithm};
+use crate::identifier::Identifier;
+use crate::inventory::ChallengeType;
+use crate::inventory::KeyAlgorithm;
 use crate::store::{Condition, Name, Store};
 
 /// The protocol that a CA asks for in its handshake, and no one else (RFC 8737, section 4).
@@ -58,7 +60,7 @@ impl TlsAlpn01 {
             return Ok(None);
         };
         let kept = answers::load(&*self.store, &*self.clock, &name).await?;
-        let Some(kept) = kept.filter(|kept| kept.kind == ChallengeKind::TlsAlpn01) else {
+        let Some(kept) = kept.filter(|kept| kept.kind == ChallengeType::TlsAlpn01) else {
             return Ok(None);
         };
         let identifier: Identifier = kept.identifier.parse()?;
@@ -119,8 +121,8 @@ impl TlsAlpn01 {
 
 #[async_trait]
 impl Solver for TlsAlpn01 {
-    fn kind(&self) -> ChallengeKind {
-        ChallengeKind::TlsAlpn01
+    fn kind(&self) -> ChallengeType {
+        ChallengeType::TlsAlpn01
     }
 
     async fn present(&self, answer: &Answer) -> Result<()> {

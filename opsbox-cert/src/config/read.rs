@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::identifier::Identifier;
-use crate::inventory::{CertSpec, ChallengeType};
+use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm};
 
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
@@ -250,6 +250,12 @@ fn certificate(
     }
     if let Some(profile) = text(table.take("profile"))? {
         spec = spec.profile(profile);
+    }
+    if let Some(field) = table.take("key") {
+        spec = spec.key(field.word(&[
+            ("ecdsa-p256", KeyAlgorithm::EcdsaP256),
+            ("ecdsa-p384", KeyAlgorithm::EcdsaP384),
+        ])?);
     }
     table.finish()?;
     let by_dns = spec.challenge_type() == ChallengeType::Dns01;

@@ -9,7 +9,8 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> opsbox_cert::Result<()> {
-//! use opsbox_cert::challenge::{Answer, ChallengeKind, Dns01, Solver as _};
+//! use opsbox_cert::ChallengeType;
+//! use opsbox_cert::challenge::{Answer, Dns01, Solver as _};
 //! use opsbox_cert::dns::MemoryZone;
 //!
 //! let zone = MemoryZone::new("example.com")?;
@@ -18,7 +19,7 @@
 //!     .resolvers([server.address()])
 //!     .authorities([server.address()]);
 //!
-//! let answer = Answer::new(ChallengeKind::Dns01, "*.example.com".parse()?, "tok3n", "tok3n.thumb");
+//! let answer = Answer::new(ChallengeType::Dns01, "*.example.com".parse()?, "tok3n", "tok3n.thumb");
 //! solver.present(&answer).await?;
 //! solver.wait(&answer).await?; // until every authoritative server shows it
 //! assert_eq!(zone.texts("_acme-challenge.example.com"), [answer.dns_value()]);

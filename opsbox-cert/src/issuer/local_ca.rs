@@ -12,9 +12,10 @@ use rcgen::{
 use rustls::crypto::CryptoProvider;
 use time::OffsetDateTime;
 
-use super::{CertRequest, Failure, Issuer, KeyAlgorithm, Step};
+use super::{CertRequest, Failure, Issuer, Step};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::inventory::KeyAlgorithm;
 use crate::limits::{LOCAL_CA_BACKDATE, LOCAL_CA_LEAF_VALIDITY, LOCAL_CA_VALIDITY};
 use crate::store::{Condition, Folder, Metadata, Name, Record, Store, Triple};
 

@@ -50,9 +50,8 @@ pub use self::failure::Step;
 #[cfg(feature = "local-ca")]
 pub use self::local_ca::{LocalCa, LocalCaOptions};
 pub use self::problem::{Problem, Subproblem};
-pub use self::request::{CertRequest, KeyAlgorithm};
+pub use self::request::CertRequest;
 use crate::error::Result;
-pub use crate::identifier::{DnsName, Identifier};
 use crate::store::{Condition, Name, Store, Triple};
 
 /// Issues certificates.

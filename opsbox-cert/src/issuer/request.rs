@@ -7,22 +7,9 @@ use std::fmt;
 use super::{Failure, Step};
 use crate::error::{ErrorKind, Result};
 use crate::identifier::Identifier;
+use crate::inventory::KeyAlgorithm;
 use crate::limits::MAX_IDENTIFIERS;
 use crate::text::Escaped;
-
-/// The kind of private key that a certificate is to have. A new key is made for each certificate.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum KeyAlgorithm {
-    /// ECDSA on P-256: small, fast, and known to every client of the last ten years.
-    #[default]
-    EcdsaP256,
-    /// ECDSA on P-384.
-    EcdsaP384,
-}
 
 #[cfg(any(feature = "acme", feature = "local-ca"))]
 impl KeyAlgorithm {
@@ -43,7 +30,8 @@ impl KeyAlgorithm {
 /// What to ask an issuer for.
 ///
 /// ```
-/// use opsbox_cert::issuer::{CertRequest, KeyAlgorithm};
+/// use opsbox_cert::KeyAlgorithm;
+/// use opsbox_cert::issuer::CertRequest;
 ///
 /// let request = CertRequest::new(["example.com", "*.example.com"])?
 ///     .key(KeyAlgorithm::EcdsaP384)

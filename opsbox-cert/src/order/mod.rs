@@ -29,7 +29,8 @@ use tokio::time::Instant;
 
 use self::record::Kept;
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::{CertRequest, Failure, Identifier, NEXT_LOOK, Opened, Shared, Step, own};
+use crate::identifier::Identifier;
+use crate::issuer::{CertRequest, Failure, NEXT_LOOK, Opened, Shared, Step, own};
 use crate::limits::{CLEANUP_TIME_LIMIT, ISSUED_KEPT, ORDER_POLL};
 use crate::store::{Acquired, Condition, Lease, Metadata, Name, Triple, Version};
 

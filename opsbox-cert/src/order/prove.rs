@@ -1,14 +1,17 @@
 //! Proving control of each name of an order.
 
 use instant_acme::{
-    AuthorizationHandle, AuthorizationStatus, ChallengeStatus, ChallengeType, Order,
+    AuthorizationHandle, AuthorizationStatus, ChallengeStatus, ChallengeType as AcmeChallengeType,
+    Order,
 };
 
 use super::Work;
 use super::record::{Kept, KeptAnswer};
-use crate::challenge::{Answer, ChallengeKind};
+use crate::challenge::Answer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::{Failure, Identifier, Step, own};
+use crate::identifier::Identifier;
+use crate::inventory::ChallengeType;
+use crate::issuer::{Failure, Step, own};
 use crate::limits::{ORDER_POLL, PRESENT_TIME_LIMIT};
 
 impl Work<'_> {
@@ -208,20 +211,20 @@ enum Act {
     Wait,
 }
 
-fn acme_type(kind: ChallengeKind) -> ChallengeType {
+fn acme_type(kind: ChallengeType) -> AcmeChallengeType {
     match kind {
-        ChallengeKind::Http01 => ChallengeType::Http01,
-        ChallengeKind::Dns01 => ChallengeType::Dns01,
-        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        ChallengeType::Http01 => AcmeChallengeType::Http01,
+        ChallengeType::Dns01 => AcmeChallengeType::Dns01,
+        ChallengeType::TlsAlpn01 => AcmeChallengeType::TlsAlpn01,
     }
 }
 
-fn name(kind: &ChallengeType) -> &str {
+fn name(kind: &AcmeChallengeType) -> &str {
     match kind {
-        ChallengeType::Http01 => "http-01",
-        ChallengeType::Dns01 => "dns-01",
-        ChallengeType::TlsAlpn01 => "tls-alpn-01",
-        ChallengeType::Unknown(name) => name,
+        AcmeChallengeType::Http01 => "http-01",
+        AcmeChallengeType::Dns01 => "dns-01",
+        AcmeChallengeType::TlsAlpn01 => "tls-alpn-01",
+        AcmeChallengeType::Unknown(name) => name,
         _ => "another",
     }
 }

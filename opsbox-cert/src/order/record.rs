@@ -6,9 +6,11 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::challenge::{Answer, ChallengeKind};
+use crate::challenge::Answer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::{CertRequest, KeyAlgorithm};
+use crate::inventory::ChallengeType;
+use crate::inventory::KeyAlgorithm;
+use crate::issuer::CertRequest;
 use crate::store::{Name, Record};
 
 const STATE: &str = "order.json";
@@ -38,7 +40,7 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptAnswer {
-    kind: ChallengeKind,
+    kind: ChallengeType,
     identifier: String,
     token: String,
     key_authorization: String,

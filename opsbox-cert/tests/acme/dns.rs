@@ -175,7 +175,7 @@ pub(crate) async fn dynamic_updates_are_taken_by_knot() {
         .authorities([server])
         .propagation_limit(Duration::ZERO);
     let answer = opsbox_cert::challenge::Answer::new(
-        opsbox_cert::challenge::ChallengeKind::Dns01,
+        opsbox_cert::ChallengeType::Dns01,
         "c.example".parse().unwrap(),
         "t",
         "t.k",

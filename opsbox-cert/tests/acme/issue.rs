@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use opsbox_cert::CertFacts;
+use opsbox_cert::KeyAlgorithm;
 use opsbox_cert::challenge::{Http01, TlsAlpn01};
-use opsbox_cert::issuer::{CertRequest, Issuer as _, KeyAlgorithm, RevocationReason};
+use opsbox_cert::issuer::{CertRequest, Issuer as _, RevocationReason};
 use opsbox_cert::store::{Folder, MemoryStore, Name, Store, Triple};
 
 use crate::pebble::{EAB_ID, EAB_KEY, Options, Pebble, provider};
