@@ -83,7 +83,8 @@ pub enum ErrorKind {
     KeyMismatch,
     /// The record is encrypted and the key for it is missing or wrong.
     Sealed,
-    /// The store did not answer in time, or cannot be reached. A write may have been done or not.
+    /// The store, the CA or a DNS server did not answer in time, or cannot be reached. A write may have
+    /// been done or not.
     Unavailable,
     /// A configuration that cannot be used.
     Config,

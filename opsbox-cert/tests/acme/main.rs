@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         refuse::a_blocked_name_is_refused,
         refuse::no_key_is_shown,
         resume::a_kill_at_each_step_leaves_one_order,
+        resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
         dns::dns_01_issues_wildcards_and_follows_aliases,
         dns::what_never_propagates_is_said_and_taken_away,

@@ -216,6 +216,48 @@ impl Store for Tokens {
     }
 }
 
+pub(crate) async fn a_kill_while_the_account_key_changes_keeps_the_account() {
+    let pebble = Arc::new(Pebble::start(&Options::default()));
+    let mut runs = JoinSet::new();
+    for at in 0..KEY_STEPS {
+        for after in [false, true] {
+            let pebble = pebble.clone();
+            runs.spawn(async move {
+                let store = memory();
+                let account = pebble.http01(&store).account_url().await.unwrap();
+                let kills = Kills::new(&store, at, after);
+                let seen: Arc<dyn Store> = kills.clone();
+                let first = pebble.http01(&seen);
+                let killed = tokio::select! {
+                    done = first.roll_account_key() => { done.unwrap(); false }
+                    () = kills.killed.notified() => true,
+                };
+                drop(first);
+                let next = pebble.http01(&store);
+                assert_eq!(next.account_url().await.unwrap(), account);
+                // The key is the right one only if the CA takes what it signs.
+                next.roll_account_key().await.unwrap();
+                assert_eq!(next.account_url().await.unwrap(), account);
+                let name = store.list(&Folder::ACCOUNTS).await.unwrap().remove(0);
+                let stored = store.load(&name).await.unwrap().unwrap();
+                assert!(stored.record.part("next.key").is_none());
+                if killed { at + 1 } else { 0 }
+            });
+        }
+    }
+    let mut steps = 0;
+    while let Some(run) = runs.join_next().await {
+        steps = steps.max(run.unwrap());
+    }
+    assert!(
+        (4..KEY_STEPS).contains(&steps),
+        "{steps} steps of {KEY_STEPS}"
+    );
+}
+
+/// More than a change of keys has.
+const KEY_STEPS: usize = 9;
+
 pub(crate) async fn two_instances_order_once() {
     let pebble = Pebble::start(&Options::default());
     let store = memory();

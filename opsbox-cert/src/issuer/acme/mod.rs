@@ -249,6 +249,12 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 /// that can pass, is gone on with by the next call for the same names, on any instance; two instances never
 /// order the same names at once. Clones share the account.
 ///
+/// A call that is dropped half-way leaves the lock of its order held until it expires
+/// ([`ORDER_LEASE`]); until then others are told [`Busy`](ErrorKind::Busy). Between the CA's answer to a new
+/// order and the write of its URL a kill can lose that URL: the order is then looked for in the account's
+/// list of orders (RFC 8555, section 7.1.2.1). A CA without such a list, Let's Encrypt for one, may get a
+/// second order in that case.
+///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> opsbox_cert::Result<()> {
