@@ -96,6 +96,7 @@ impl Failure {
         self
     }
 
+    #[cfg(feature = "acme")]
     pub(crate) fn identifier(mut self, identifier: impl fmt::Display) -> Self {
         self.identifier = Some(identifier.to_string());
         self
