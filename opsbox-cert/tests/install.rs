@@ -162,6 +162,7 @@ fn only_what_is_no_worse_takes_the_place() {
         assert_eq!(served(&all, "b.example"), Some(in_service));
         let text = refusal.to_string();
         assert!(text.contains("; "), "{text}");
+        assert!(Refusal::LABELS.contains(&refusal.label()));
         (refusal.label(), text)
     };
     let taken = |pair: &Pair, policy: &Policy| {
@@ -263,6 +264,11 @@ fn only_what_is_no_worse_takes_the_place() {
     let error = Candidate::from_pem(other.chain.as_bytes(), old.key.as_bytes(), &provider());
     let refusal = Refusal::from(error.unwrap_err());
     assert_eq!(refusal.label(), "key_mismatch");
+    assert!(
+        ["key_mismatch", "unusable"]
+            .iter()
+            .all(|label| Refusal::LABELS.contains(label))
+    );
     assert!(matches!(&refusal, Refusal::Unusable(error) if error.kind() == ErrorKind::KeyMismatch));
     let error = Candidate::from_pem(b"x", old.key.as_bytes(), &provider()).unwrap_err();
     assert_eq!(Refusal::from(error).label(), "unusable");

@@ -11,10 +11,20 @@
 //! # }
 //! ```
 
+#[cfg(all(feature = "install", feature = "metrics"))]
+pub mod alerts;
 #[cfg(feature = "install")]
 mod events;
+#[cfg(all(feature = "install", feature = "metrics"))]
+mod metrics;
 #[cfg(feature = "metrics")]
 pub mod prometheus;
+#[cfg(all(feature = "install", feature = "metrics"))]
+mod store;
 
 #[cfg(feature = "install")]
 pub use self::events::{Event, Events};
+#[cfg(all(feature = "install", feature = "metrics"))]
+pub use self::metrics::Metrics;
+#[cfg(all(feature = "install", feature = "metrics"))]
+pub use self::store::ObservedStore;
