@@ -67,6 +67,7 @@
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 
 #![forbid(unsafe_code)]

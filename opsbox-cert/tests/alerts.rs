@@ -109,10 +109,10 @@ fn counted(_: &str) -> Result<(), Failed> {
     let (all, metrics) = eventful();
     let text = metrics.encode();
     let has = |line: &str| {
-        assert!(;
+        assert!(
             text.lines().any(|own| own == line),
             "{line} is not in\n{text}"
-        )
+        );
     };
     has("tls_certificates_in_service 2");
     has(&format!(

@@ -124,6 +124,8 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, event: Event) {
+        #[cfg(feature = "tracing")]
+        trace(&event);
         // Called without the lock: a hook may add a hook, or cause an event.
         let hooks = self
             .hooks
@@ -143,5 +145,22 @@ impl fmt::Debug for Events {
         f.debug_struct("Events")
             .field("listeners", &self.stream.receiver_count())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn trace(event: &Event) {
+    const TARGET: &str = "opsbox_cert";
+    let label = event.label();
+    let (id, reason) = match event {
+        Event::Installed { id, outcome, .. } => (Some(&**id), Some(outcome.label())),
+        Event::Refused { id, refusal } => (Some(&**id), Some(refusal.label())),
+        Event::Removed { id } | Event::Gone { id } => (Some(&**id), None),
+        Event::SourceFailed { .. } => (None, None),
+    };
+    if matches!(event, Event::Installed { .. } | Event::Removed { .. }) {
+        tracing::info!(target: TARGET, event = label, id, reason, "{event}");
+    } else {
+        tracing::warn!(target: TARGET, event = label, id, reason, "{event}");
     }
 }
