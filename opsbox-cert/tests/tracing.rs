@@ -72,7 +72,7 @@ impl Subscriber for Lines {
 
     fn event(&self, event: &Event<'_>) {
         self.line(event.metadata().level().to_string(), |fields| {
-            event.record(fields)
+            event.record(fields);
         });
     }
 
