@@ -73,6 +73,7 @@
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
 //! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 
 #![forbid(unsafe_code)]

@@ -257,6 +257,41 @@ async fn failures_wait_longer_each_time_and_leave_what_is_in_service() {
     assert_eq!(wait, MINUTE, "failures are counted anew");
 }
 
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn metrics_count_what_was_issued_and_know_the_next_renewal() {
+    let mut world = World::new(&[&["a.test"]], 90).await;
+    let metrics = opsbox_cert::observe::Metrics::new(&world.certificates);
+    world.manager = world.manager.metrics(metrics.clone());
+    world.ca.refuse(1);
+    world.pass().await;
+    assert!(!metrics.encode().contains("next_renewal"));
+    world.clock.advance(MINUTE);
+    let next = world.manager.pass().await;
+    let text = metrics.encode();
+    let due = next.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    for line in [
+        "tls_certificate_issuances_total{outcome=\"issued\",kind=\"\"} 1".into(),
+        "tls_certificate_issuances_total{outcome=\"failed\",kind=\"empty\"} 1".into(),
+        "tls_certificate_issuance_duration_seconds_count{outcome=\"issued\"} 1".into(),
+        format!(
+            "tls_certificate_next_renewal_timestamp_seconds {}",
+            due.as_secs()
+        ),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    // While it cannot be renewed, the time stays: an alert on it has to fire.
+    world.clock.advance(DAY * 61);
+    world.ca.refuse(usize::MAX);
+    world.pass().await;
+    let same = format!(
+        "tls_certificate_next_renewal_timestamp_seconds {}",
+        due.as_secs()
+    );
+    assert!(metrics.encode().contains(&same));
+}
+
 #[tokio::test]
 async fn what_is_damaged_in_the_store_is_ordered_anew() {
     let mut world = World::new(&[&["a.test"]], 90).await;

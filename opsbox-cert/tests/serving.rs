@@ -67,6 +67,7 @@ fn main() -> ExitCode {
             key_kinds,
         ),
         ("a_silent_client_is_cut", none, silent),
+        ("a_client_without_a_request_is_cut", none, no_request),
         ("a_shutdown_lets_requests_end", none, shutdown),
         ("a_shutdown_ends_all_the_same", none, shutdown_cuts),
         ("validations_by_alpn_get_their_own", none, alpn_challenge),
@@ -570,6 +571,32 @@ fn silent() -> Result<(), Failed> {
     })
 }
 
+fn no_request() -> Result<(), Failed> {
+    run(async {
+        let server = Running::new(|server| server.head_time(Duration::from_millis(100))).await;
+        server.install("a", &server.issue(&["a.example"]));
+        for (alpn, sent) in [
+            (&b"h2"[..], &b""[..]),
+            (b"http/1.1", b""),
+            (b"http/1.1", b"GET / HTTP/1.1\r\nHost:"),
+        ] {
+            let stream = TcpStream::connect(server.https).await.unwrap();
+            let name = ServerName::try_from("a.example").unwrap();
+            let mut tls = server.client(&[alpn]).connect(name, stream).await.unwrap();
+            tls.write_all(sent).await.unwrap();
+            let mut answer = Vec::new();
+            drop(tls.read_to_end(&mut answer).await);
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+        }
+        let mut plain = TcpStream::connect(server.http).await.unwrap();
+        plain.write_all(b"GET / HT").await.unwrap();
+        let mut answer = Vec::new();
+        drop(plain.read_to_end(&mut answer).await);
+        assert!(!answer.starts_with(b"HTTP/1.1 308"), "{answer:?}");
+        assert_eq!(server.stop().await.cut, 0);
+    })
+}
+
 /// A request of `/slow`, once the server has it.
 async fn slow(server: &Running) -> tokio_rustls::client::TlsStream<TcpStream> {
     server.install("a", &server.issue(&["a.example"]));
@@ -589,7 +616,8 @@ async fn slow(server: &Running) -> tokio_rustls::client::TlsStream<TcpStream> {
 
 fn shutdown() -> Result<(), Failed> {
     run(async {
-        let server = Running::new(|server| server).await;
+        let long = 10 * PATIENCE;
+        let server = Running::new(|server| server.head_time(long).drain_time(long)).await;
         let mut tls = slow(&server).await;
         // One that is open and idle is in nobody's way.
         let idle = TcpStream::connect(server.https).await.unwrap();
@@ -610,8 +638,8 @@ fn shutdown() -> Result<(), Failed> {
             answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1\n"),
             "{answer}"
         );
-        drop(idle);
         assert_eq!(stopping.await.unwrap().cut, 0);
+        drop(idle);
     })
 }
 

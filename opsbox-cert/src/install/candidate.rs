@@ -108,6 +108,19 @@ impl Candidate {
         self.0.facts.not_after
     }
 
+    /// Which share of its lifetime is left: 1 at its begin, 0 from its end on.
+    pub fn remaining_ratio(&self, now: SystemTime) -> f64 {
+        let lifetime = self
+            .not_after()
+            .duration_since(self.not_before())
+            .unwrap_or_default();
+        let left = self.not_after().duration_since(now).unwrap_or_default();
+        if lifetime.is_zero() {
+            return 0.0;
+        }
+        (left.as_secs_f64() / lifetime.as_secs_f64()).min(1.0)
+    }
+
     /// SHA-256 of the certificate of the server.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.facts.fingerprint

@@ -122,6 +122,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All values of [`label`](Self::label).
+    pub const LABELS: [&'static str; 11] = [
+        "chain_lost",
+        "ends_earlier",
+        "ends_soon",
+        "expired",
+        "key_mismatch",
+        "nameless",
+        "names_lost",
+        "not_covered",
+        "not_yet_valid",
+        "self_signed",
+        "unusable",
+    ];
+
     /// The reason as one word of a metric.
     pub fn label(&self) -> &'static str {
         match self {

@@ -50,13 +50,16 @@ pub(super) struct Index {
 }
 
 impl Index {
-    const SHARDS: u64 = 256;
+    const SHARDS: u64 = 1_024;
 
     pub(super) fn new() -> Self {
         let hasher = RandomState::new();
-        let shard = || ArcSwap::from_pointee(Shard::with_hasher(hasher.clone()));
+        // One for all, until they differ.
+        let empty = Arc::new(Shard::with_hasher(hasher.clone()));
         Self {
-            shards: (0..Self::SHARDS).map(|_| shard()).collect(),
+            shards: (0..Self::SHARDS)
+                .map(|_| ArcSwap::new(empty.clone()))
+                .collect(),
             hasher,
         }
     }

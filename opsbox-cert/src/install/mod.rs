@@ -152,6 +152,12 @@ impl Certificates {
         &self.shared.events
     }
 
+    /// The time by the clock of these certificates.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn now(&self) -> std::time::SystemTime {
+        self.shared.clock.now()
+    }
+
     /// Tells what became of a certificate, unless nothing did.
     pub(crate) fn tell(&self, id: &str, done: Result<&Installed, &Refusal>) {
         let events = &self.shared.events;

@@ -84,6 +84,8 @@ struct Worker {
     clock: Arc<dyn Clock>,
     issuers: Vec<(String, Arc<dyn Issuer>)>,
     time_limit: Duration,
+    #[cfg(feature = "metrics")]
+    metrics: Option<crate::observe::Metrics>,
 }
 
 /// A certificate and where it stands.
@@ -123,6 +125,8 @@ impl Manager {
                 clock: Arc::new(SystemClock),
                 issuers: Vec::new(),
                 time_limit: ISSUE_TIME_LIMIT,
+                #[cfg(feature = "metrics")]
+                metrics: None,
             },
             managed: Vec::new(),
         }
@@ -187,6 +191,14 @@ impl Manager {
         self
     }
 
+    /// The same with metrics that are told when the next renewal is due.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(mut self, metrics: crate::observe::Metrics) -> Self {
+        self.worker.metrics = Some(metrics);
+        self
+    }
+
     /// How long one issuance may take: [`ISSUE_TIME_LIMIT`] unless it is said here. What was begun is
     /// gone on with later.
     #[must_use]
@@ -228,6 +240,13 @@ impl Manager {
             let due = self.worker.look(managed).await;
             next = if at == 0 { due } else { next.min(due) };
         }
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = &self.worker.metrics {
+            // What is tried again is overdue still.
+            let held = self.managed.iter().filter_map(|it| it.held.as_ref());
+            let due = held.map(|held| renewal::due_at(held.from, held.until));
+            metrics.set_next_renewal(due.min());
+        }
         next
     }
 }
@@ -245,9 +264,10 @@ impl fmt::Debug for Manager {
 impl Worker {
     /// Loads a certificate, renews it if it is due, and says when to look again.
     async fn look(&self, managed: &mut Managed) -> SystemTime {
+        let began = self.clock.monotonic();
         if let Err(error) = self.load(managed).await {
             // What cannot be stored is not ordered: it would be lost.
-            return self.failed(managed, error);
+            return self.failed(managed, error, began);
         }
         let due = match &managed.held {
             Some(held) if held.covers_all => renewal::due_at(held.from, held.until),
@@ -259,8 +279,8 @@ impl Worker {
         }
         let replaces = managed.held.as_ref().and_then(|held| held.ari_id.clone());
         match self.issue(managed, replaces).await {
-            Ok(triple) => self.issued(managed, &triple),
-            Err(error) => self.failed(managed, error),
+            Ok(triple) => self.issued(managed, &triple, began),
+            Err(error) => self.failed(managed, error, began),
         }
     }
 
@@ -329,12 +349,13 @@ impl Worker {
         }
     }
 
-    fn issued(&self, managed: &mut Managed, triple: &Triple) -> SystemTime {
+    fn issued(&self, managed: &mut Managed, triple: &Triple, began: Duration) -> SystemTime {
         if let Ok(facts) = triple.facts() {
             self.tell(Event::Issued {
                 id: managed.spec.id().into(),
                 issuer: triple.metadata().issuer().to_owned(),
                 not_after: facts.not_after(),
+                took: self.since(began),
             });
         }
         if !self.install(managed, triple) {
@@ -379,7 +400,7 @@ impl Worker {
         installed.is_ok()
     }
 
-    fn failed(&self, managed: &mut Managed, error: Error) -> SystemTime {
+    fn failed(&self, managed: &mut Managed, error: Error, began: Duration) -> SystemTime {
         if error.kind() == ErrorKind::Busy {
             // Another instance is at it: its certificate will be in the store.
             let wait = error
@@ -396,6 +417,7 @@ impl Worker {
             error,
             failures: managed.failures,
             retry_at: at,
+            took: self.since(began),
         });
         at
     }
@@ -405,6 +427,10 @@ impl Worker {
         let at = self.clock.now() + renewal::retry_after(managed.failures, asked);
         managed.wait_until = Some(at);
         at
+    }
+
+    fn since(&self, began: Duration) -> Duration {
+        self.clock.monotonic().saturating_sub(began)
     }
 
     fn tell(&self, event: Event) {

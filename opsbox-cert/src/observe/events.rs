@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+#[cfg(feature = "manager")]
+use std::time::Duration;
 use std::time::SystemTime;
 
 use tokio::sync::broadcast;
@@ -25,6 +27,8 @@ pub enum Event {
         issuer: String,
         /// Its last second.
         not_after: SystemTime,
+        /// How long it took.
+        took: Duration,
     },
     /// A manager could not get or store a certificate; what was in service still is.
     #[cfg(feature = "manager")]
@@ -37,6 +41,8 @@ pub enum Event {
         failures: u32,
         /// When it is tried again.
         retry_at: SystemTime,
+        /// How long it took.
+        took: Duration,
     },
     /// A certificate was put in service.
     Installed {
@@ -166,6 +172,8 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, event: Event) {
+        #[cfg(feature = "tracing")]
+        trace(&event);
         // Called without the lock: a hook may add a hook, or cause an event.
         let hooks = self
             .hooks
@@ -185,5 +193,25 @@ impl fmt::Debug for Events {
         f.debug_struct("Events")
             .field("listeners", &self.stream.receiver_count())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn trace(event: &Event) {
+    const TARGET: &str = "opsbox_cert";
+    let label = event.label();
+    let (id, reason) = match event {
+        Event::Installed { id, outcome, .. } => (Some(&**id), Some(outcome.label())),
+        Event::Refused { id, refusal } => (Some(&**id), Some(refusal.label())),
+        Event::Removed { id } | Event::Gone { id } => (Some(&**id), None),
+        Event::SourceFailed { .. } => (None, None),
+        #[cfg(feature = "manager")]
+        Event::Issued { id, .. } | Event::IssuanceFailed { id, .. } => (Some(&**id), None),
+    };
+    let usual = ["installed", "issued", "removed"];
+    if usual.contains(&label) {
+        tracing::info!(target: TARGET, event = label, id, reason, "{event}");
+    } else {
+        tracing::warn!(target: TARGET, event = label, id, reason, "{event}");
     }
 }

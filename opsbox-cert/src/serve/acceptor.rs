@@ -167,12 +167,26 @@ impl Acceptor {
             let config = found.unwrap_or_else(|| self.config(address));
             started.into_stream(config).await
         };
-        match tokio::time::timeout(self.time_limit, handshake).await {
+        #[cfg(feature = "tracing")]
+        let span = tracing::debug_span!(
+            target: "opsbox_cert",
+            "tls_handshake",
+            address = address.map(tracing::field::display),
+            server_name = tracing::field::Empty,
+            protocol = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        #[cfg(feature = "tracing")]
+        let handshake = tracing::Instrument::instrument(handshake, span.clone());
+        let done = match tokio::time::timeout(self.time_limit, handshake).await {
             Ok(done) => done.map_err(HandshakeError::Failed),
             Err(_) => Err(HandshakeError::TimedOut {
                 limit: self.time_limit,
             }),
-        }
+        };
+        #[cfg(feature = "tracing")]
+        trace(&span, &done);
+        done
     }
 
     fn config(&self, address: Option<IpAddr>) -> Arc<ServerConfig> {
@@ -247,4 +261,20 @@ impl std::error::Error for HandshakeError {
             Self::Failed(error) => Some(error),
         }
     }
+}
+
+#[cfg(feature = "tracing")]
+fn trace<IO>(span: &tracing::Span, done: &Result<TlsStream<IO>, HandshakeError>) {
+    let outcome = match done {
+        Ok(stream) => {
+            let session = stream.get_ref().1;
+            span.record("server_name", session.server_name());
+            let protocol = session.alpn_protocol().map(String::from_utf8_lossy);
+            span.record("protocol", protocol.as_deref());
+            "done"
+        }
+        Err(HandshakeError::TimedOut { .. }) => "timed_out",
+        Err(HandshakeError::Failed(_)) => "failed",
+    };
+    span.record("outcome", outcome);
 }

@@ -41,7 +41,8 @@
 //! # Limits
 //!
 //! Of handshakes, connections, time for the head of a request and for the end, all in
-//! [`limits`](crate::limits). The time for a body and for an answer is the service's to limit.
+//! [`limits`](crate::limits). The time for a body and for an answer is the service's to limit, and an idle client
+//! of HTTP/2 that answers pings keeps its connection.
 
 mod acceptor;
 mod plain;

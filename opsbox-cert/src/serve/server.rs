@@ -15,9 +15,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 
 use super::Acceptor;
 use super::plain::{self, Answers};
@@ -57,6 +59,7 @@ pub struct Server {
     https_port: Option<u16>,
     max_connections: usize,
     drain_time: Duration,
+    head_time: Duration,
 }
 
 impl Server {
@@ -69,6 +72,7 @@ impl Server {
             https_port: None,
             max_connections: MAX_CONNECTIONS,
             drain_time: DRAIN_TIME,
+            head_time: HEAD_TIME_LIMIT,
         }
     }
 
@@ -103,6 +107,13 @@ impl Server {
     #[must_use]
     pub fn max_connections(mut self, most: usize) -> Self {
         self.max_connections = most.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Another limit than [`HEAD_TIME_LIMIT`].
+    #[must_use]
+    pub fn head_time(mut self, time: Duration) -> Self {
+        self.head_time = time;
         self
     }
 
@@ -142,6 +153,7 @@ impl Server {
         let mut shutdown = pin!(shutdown);
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
+        let (running, ending) = watch::channel(());
         let counts = Arc::new(Counts::default());
         let tls_places = Arc::new(Semaphore::new(self.max_connections));
         let plain_places = Arc::new(Semaphore::new(self.max_connections));
@@ -151,22 +163,27 @@ impl Server {
                 (stream, peer, place) = next(&listener, &tls_places) => {
                     let (acceptor, service) = (self.acceptor.clone(), service.clone());
                     let (watcher, counts) = (graceful.watcher(), counts.clone());
+                    let (head_time, ending) = (self.head_time, ending.clone());
                     tasks.spawn(async move {
-                        secure(acceptor, stream, peer, service, watcher, &counts).await;
+                        let accepted = accept(&acceptor, stream, &counts).await;
+                        if let Some(stream) = accepted {
+                            secure(stream, peer, service, watcher, ending, head_time).await;
+                        }
                         drop(place);
                     });
                 }
                 (stream, _, place) = next_plain(self.plain.as_ref(), &plain_places) => {
                     let (answers, watcher) = (self.answers.clone(), graceful.watcher());
+                    let head_time = self.head_time;
                     tasks.spawn(async move {
-                        insecure(stream, answers, https_port, watcher).await;
+                        insecure(stream, answers, https_port, watcher, head_time).await;
                         drop(place);
                     });
                 }
                 Some(_) = tasks.join_next() => {}
             }
         }
-        drop((listener, self.plain));
+        drop((listener, self.plain, running));
         let drained = async {
             tokio::join!(graceful.shutdown(), async {
                 while tasks.join_next().await.is_some() {}
@@ -223,13 +240,28 @@ fn is_of_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn secure<S, B>(
-    acceptor: Acceptor,
+async fn accept(
+    acceptor: &Acceptor,
     stream: TcpStream,
+    counts: &Counts,
+) -> Option<TlsStream<TcpStream>> {
+    let accepted = acceptor.accept(stream).await.ok();
+    let counter = match accepted {
+        Some(_) => &counts.connections,
+        None => &counts.failed_handshakes,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    // The handshake was all that a CA wants to see (RFC 8737, section 3).
+    accepted.filter(|stream| stream.get_ref().1.alpn_protocol() != Some(ACME_TLS_ALPN))
+}
+
+async fn secure<S, B>(
+    mut stream: TlsStream<TcpStream>,
     address: SocketAddr,
     service: S,
     watcher: Watcher,
-    counts: &Counts,
+    mut ending: watch::Receiver<()>,
+    head_time: Duration,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
@@ -238,16 +270,17 @@ async fn secure<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let Ok(stream) = acceptor.accept(stream).await else {
-        counts.failed_handshakes.fetch_add(1, Ordering::Relaxed);
-        return;
+    // hyper does not limit the wait for the first bytes of HTTP/2.
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(head_time, stream.fill_buf()) => begun,
+        // Nothing was asked, so nothing is owed.
+        _ = ending.changed() => return,
     };
-    counts.connections.fetch_add(1, Ordering::Relaxed);
-    let session = stream.get_ref().1;
-    if session.alpn_protocol() == Some(ACME_TLS_ALPN) {
-        // The handshake was all that the CA wants to see (RFC 8737, section 3).
+    if !matches!(begun, Ok(Ok(bytes)) if !bytes.is_empty()) {
         return;
     }
+    let session = stream.get_ref().1;
+    let is_http2 = session.alpn_protocol() == Some(b"h2");
     let peer = Peer {
         address,
         server_name: session.server_name().map(ToOwned::to_owned),
@@ -260,12 +293,17 @@ async fn secure<S, B>(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_LIMIT);
+        .header_read_timeout(head_time);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME_LIMIT)
-        .keep_alive_timeout(HEAD_TIME_LIMIT);
+        .keep_alive_interval(head_time)
+        .keep_alive_timeout(head_time);
+    let builder = if is_http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .into_owned();
@@ -273,7 +311,13 @@ async fn secure<S, B>(
     drop(watcher.watch(connection).await);
 }
 
-async fn insecure(stream: TcpStream, answers: Option<Answers>, https_port: u16, watcher: Watcher) {
+async fn insecure(
+    stream: TcpStream,
+    answers: Option<Answers>,
+    https_port: u16,
+    watcher: Watcher,
+    head_time: Duration,
+) {
     let service = service_fn(move |request| {
         let answers = answers.clone();
         async move {
@@ -282,7 +326,7 @@ async fn insecure(stream: TcpStream, answers: Option<Answers>, https_port: u16, 
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_LIMIT)
+        .header_read_timeout(head_time)
         .max_buf_size(MAX_REDIRECT_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     drop(watcher.watch(connection).await);

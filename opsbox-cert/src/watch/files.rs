@@ -239,6 +239,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl State {
     fn look(&mut self, polled: bool) -> bool {
+        #[cfg(feature = "tracing")]
+        let _span = tracing::debug_span!(
+            target: "opsbox_cert",
+            "watch_files",
+            certificates = self.pairs.len()
+        )
+        .entered();
         let events = self.certificates.events().clone();
         if let Some(notices) = &mut self.notices {
             let folders = self.folders.iter().map(|folder| &*folder.path);

@@ -92,6 +92,17 @@ impl StoreWatcher {
 
     /// Puts in service what is new. What goes wrong is an [event](crate::observe::Event).
     pub async fn look(&mut self) {
+        #[cfg(feature = "tracing")]
+        {
+            let certificates = self.known.len();
+            let span = tracing::debug_span!(target: "opsbox_cert", "watch_store", certificates);
+            return tracing::Instrument::instrument(self.look_once(), span).await;
+        }
+        #[cfg(not(feature = "tracing"))]
+        self.look_once().await;
+    }
+
+    async fn look_once(&mut self) {
         const AT_ONCE: usize = 256;
         let names = match self.store.list(&Folder::CERTIFICATES).await {
             Ok(names) => names,
