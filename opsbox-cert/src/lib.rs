@@ -1,15 +1,23 @@
-//! Facts about TLS certificates: what they say, in which order they stand, when they expire.
+//! TLS certificates: what they say, how they are issued, kept, put in service and renewed, and when they
+//! expire.
 //!
 //! ```text
-//! files, folders      bytes            facts              text
-//! ┌──────────┐  read  ┌─────┐  parse  ┌───────────┐      ┌────────────┐
-//! │   Scan   ├───────▶│ PEM ├────────▶│ CertFacts ├──┬──▶│ Prometheus │  observe, with `now`
-//! └────┬─────┘        │ DER │         └───────────┘  │   └────────────┘
-//!      │              └──┬──┘         ┌────────────┐ └──▶ JSON (serde)
-//!      └─────────────────┴───────────▶│ problems,  │
-//!        what could not be read       │ with place │
-//!                                     └────────────┘
+//!  files, folders ──▶ Scan ──▶ CertFacts ──▶ Prometheus text, JSON        what there is
+//!
+//!  config ──▶ CertSpec                                                    what there should be
+//!                │ due? (renewal)
+//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01
+//!                │       │
+//!                ▼       ▼
+//!              store: key + chain as one unit; memory, folder, Redis, S3, Kubernetes
+//!                │
+//!                ▼
+//!  watch ──▶ install ──▶ serve: rustls asks at each handshake             what clients see
+//!                │
+//!                └──▶ observe: metrics, alerts, events
 //! ```
+//!
+//! Each module works alone, behind a feature of its own; without features the crate reads certificates.
 //!
 //! # Example
 //!
@@ -38,6 +46,52 @@
 //! # }
 //! ```
 //!
+//! A server whose certificates renew themselves, with the features `acme`, `manager` and `serve`:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "acme", feature = "manager", feature = "serve"))]
+//! # async fn serve<S>(service: S, shutdown: impl Future<Output = ()> + Clone + Send + 'static)
+//! #     -> Result<(), Box<dyn std::error::Error>>
+//! # where
+//! #     S: hyper::service::Service<hyper::Request<hyper::body::Incoming>,
+//! #         Response = hyper::Response<String>, Error = std::convert::Infallible> + Clone + Send + 'static,
+//! #     S::Future: Send,
+//! # {
+//! use std::sync::Arc;
+//! use opsbox_cert::challenge::Http01;
+//! use opsbox_cert::install::Certificates;
+//! use opsbox_cert::issuer::{AcmeIssuer, LETS_ENCRYPT};
+//! use opsbox_cert::manager::Manager;
+//! use opsbox_cert::serve::{Acceptor, Server};
+//! use opsbox_cert::{CertSpec, store::FsStore};
+//! use tokio::net::TcpListener;
+//!
+//! let provider = Arc::new(rustls::crypto::ring::default_provider());
+//! let store = Arc::new(FsStore::open("/var/lib/shop/certs").await?);
+//! let certificates = Certificates::new();
+//! let http01 = Http01::new(store.clone());
+//! let letsencrypt = AcmeIssuer::builder(LETS_ENCRYPT, store.clone(), provider.clone())
+//!     .contact("mailto:ops@example.com")
+//!     .agree_to_terms()
+//!     .solver(http01.clone())
+//!     .build()?;
+//! let manager = Manager::new(store, certificates.clone(), provider.clone())
+//!     .issuer("letsencrypt", letsencrypt)
+//!     .certificate(CertSpec::new(["shop.example.com".parse()?])?)?;
+//! tokio::spawn(manager.run(shutdown.clone()));
+//!
+//! Server::new(Acceptor::new(certificates, provider)?)
+//!     .redirect(TcpListener::bind("[::]:80").await?)
+//!     .answers(move |host, path| {
+//!         let http01 = http01.clone();
+//!         async move { http01.respond(&host, &path).await.ok()? }
+//!     })
+//!     .run(TcpListener::bind("[::]:443").await?, service, shutdown)
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Guarantees
 //!
 //! - No input makes it panic, and a broken certificate does not hide the ones beside it.
@@ -51,6 +105,10 @@
 //! # Limits
 //!
 //! - Nothing is verified: no signature, no trust, no revocation. Facts are what a certificate claims.
+//! - One certificate is renewed after the other, and a CA's rate limits are not counted: thousands of names
+//!   want a plan that is not here yet. ARI (RFC 9773) is not asked, though a renewal names what it replaces.
+//! - Keys are ECDSA, of certificates and of accounts. RSA keys are put in service, not made.
+//! - No OCSP stapling, and no issuance at the first handshake.
 //! - PKCS#7, PKCS#12 and Java keystores are recognised and reported, not read.
 //! - Sizes and counts have limits, all in [`limits`].
 //!
@@ -58,12 +116,9 @@
 //!
 //! | Feature | Default | Adds | Costs |
 //! |---|---|---|---|
-//! | `config` | no | `config`: TOML, YAML or JSON with variables over it | the crates `toml`, `serde-saphyr`, `serde_json` |
-//! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
-//! | `manager` | no | `manager`: certificates that renew themselves | `install` |
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
-//! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
+//! | `config` | no | `config`: TOML, YAML or JSON with variables over it | the crates `toml`, `serde-saphyr`, `serde_json` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
 //! | `store-kube` | no | `store::KubeStore`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |
@@ -72,9 +127,12 @@
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
 //! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
-//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
-//! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
+//! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
+//! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
+//! | `manager` | no | `manager`: certificates that renew themselves | `install` |
+//! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
+//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
