@@ -13,7 +13,10 @@ use opsbox_cert::install::Certificates;
 use opsbox_cert::issuer::{CertRequest, Issuer, LocalCa, LocalCaOptions};
 use opsbox_cert::manager::Manager;
 use opsbox_cert::observe::Event;
-use opsbox_cert::store::{Condition, MemoryStore, Name, Record, Store as _, Triple};
+use opsbox_cert::store::{
+    Acquired, Condition, Folder, Lease, MemoryStore, Name, Owner, Record, Store, Stored, Triple,
+    Version,
+};
 use opsbox_cert::{CertSpec, Clock as _, Error, ErrorKind, ManualClock, Result};
 use proptest::prelude::*;
 use rustls::crypto::CryptoProvider;
@@ -35,6 +38,7 @@ struct Ca {
     ca: Arc<LocalCa>,
     calls: Arc<AtomicUsize>,
     refuses: Arc<AtomicUsize>,
+    replaced: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Ca {
@@ -47,6 +51,7 @@ impl Ca {
             ca: Arc::new(ca.unwrap()),
             calls: Arc::default(),
             refuses: Arc::default(),
+            replaced: Arc::default(),
         }
     }
 
@@ -67,12 +72,66 @@ impl Issuer for Ca {
 
     async fn issue(&self, request: &CertRequest) -> Result<Triple> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let replaced = request.replaced().map(String::from);
+        self.replaced.lock().unwrap().push(replaced);
         let left = self.refuses.load(Ordering::Relaxed);
         if left > 0 {
             self.refuses.store(left - 1, Ordering::Relaxed);
             return Err(refusal());
         }
         self.ca.issue(request).await
+    }
+}
+
+/// A store that cannot be read for a time.
+#[derive(Debug)]
+struct Away {
+    store: Arc<MemoryStore>,
+    is_away: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for Away {
+    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
+        match self.is_away.load(Ordering::Relaxed) {
+            0 => self.store.load(name).await,
+            _ => Err(refusal()),
+        }
+    }
+
+    async fn save(
+        &self,
+        name: &Name,
+        record: &Record,
+        condition: &Condition,
+        lease: Option<&Lease>,
+    ) -> Result<Version> {
+        self.store.save(name, record, condition, lease).await
+    }
+
+    async fn delete(
+        &self,
+        name: &Name,
+        condition: &Condition,
+        lease: Option<&Lease>,
+    ) -> Result<bool> {
+        self.store.delete(name, condition, lease).await
+    }
+
+    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
+        self.store.list(folder).await
+    }
+
+    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
+        self.store.acquire(lock, owner, ttl).await
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Lease> {
+        self.store.renew(lease).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.store.release(lease).await
     }
 }
 
@@ -290,6 +349,44 @@ async fn metrics_count_what_was_issued_and_know_the_next_renewal() {
         due.as_secs()
     );
     assert!(metrics.encode().contains(&same));
+}
+
+#[tokio::test]
+async fn a_renewal_names_what_it_replaces_to_the_ca_that_issued_it() {
+    let mut world = World::new(&[&["a.test"]], 90).await;
+    world.pass().await;
+    let old = world.certificates.in_service("a.test").unwrap();
+    world.clock.advance(DAY * 61);
+    world.pass().await;
+    let ari_id = old.facts().unwrap().ari_id();
+    assert!(ari_id.is_some());
+    assert_eq!(*world.ca.replaced.lock().unwrap(), [None, ari_id]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_costs_no_more_than_its_absence() {
+    let clock = Arc::new(ManualClock::new(common::now()));
+    let store = Arc::new(MemoryStore::new());
+    let ca = Ca::new(&store, &clock, 90).await;
+    let away = Arc::new(Away {
+        store,
+        is_away: AtomicUsize::new(1),
+    });
+    let certificates = Certificates::with_clock(clock.clone());
+    let mut manager = Manager::new(away.clone(), certificates.clone(), provider())
+        .clock(clock.clone())
+        .issuer("test", ca.clone())
+        .certificate(spec(&["a.test"]))
+        .unwrap();
+    for _ in 0..6 {
+        let next = manager.pass().await;
+        assert_eq!(next.duration_since(clock.now()).unwrap(), MINUTE);
+        clock.advance(MINUTE);
+    }
+    assert_eq!(ca.calls(), 0, "what cannot be stored is not ordered");
+    away.is_away.store(0, Ordering::Relaxed);
+    manager.pass().await;
+    assert!(certificates.in_service("a.test").is_some());
 }
 
 #[tokio::test]

@@ -70,6 +70,9 @@ use crate::store::{Name, Store, Triple, Version};
 /// How long to leave a certificate to another instance, if it does not say so.
 const BUSY_WAIT: Duration = Duration::from_secs(30);
 
+/// How long to wait for a store that cannot be read.
+const STORE_WAIT: Duration = Duration::from_secs(60);
+
 /// Keeps certificates renewed; see the [module](self).
 pub struct Manager {
     worker: Worker,
@@ -106,6 +109,7 @@ struct Managed {
 struct Held {
     from: SystemTime,
     until: SystemTime,
+    issuer: String,
     ari_id: Option<String>,
     covers_all: bool,
 }
@@ -266,8 +270,10 @@ impl Worker {
     async fn look(&self, managed: &mut Managed) -> SystemTime {
         let began = self.clock.monotonic();
         if let Err(error) = self.load(managed).await {
-            // What cannot be stored is not ordered: it would be lost.
-            return self.failed(managed, error, began);
+            // What cannot be stored is not ordered: it would be lost. No CA was asked, so this is no
+            // failure to wait longer and longer after.
+            self.tell(Event::SourceFailed { error });
+            return self.clock.now() + STORE_WAIT;
         }
         let due = match &managed.held {
             Some(held) if held.covers_all => renewal::due_at(held.from, held.until),
@@ -277,8 +283,7 @@ impl Worker {
         if due > self.clock.now() {
             return due;
         }
-        let replaces = managed.held.as_ref().and_then(|held| held.ari_id.clone());
-        match self.issue(managed, replaces).await {
+        match self.issue(managed).await {
             Ok(triple) => self.issued(managed, &triple, began),
             Err(error) => self.failed(managed, error, began),
         }
@@ -318,11 +323,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn issue(&self, managed: &Managed, replaces: Option<String>) -> Result<Triple> {
-        let mut request = managed.spec.request()?;
-        if let Some(ari_id) = replaces {
-            request = request.replaces(ari_id);
-        }
+    async fn issue(&self, managed: &Managed) -> Result<Triple> {
         let names = managed.spec.issuer_names();
         let chosen = self
             .issuers
@@ -338,6 +339,15 @@ impl Worker {
                 why: "there is no issuer for it; add one".into(),
             }));
         };
+        let mut request = managed.spec.request()?;
+        // A CA knows its own certificates only.
+        let own = managed
+            .held
+            .as_ref()
+            .filter(|held| held.issuer == first.name());
+        if let Some(ari_id) = own.and_then(|held| held.ari_id.clone()) {
+            request = request.replaces(ari_id);
+        }
         let issuer = chosen.fold(IssuerChain::new(first), IssuerChain::then);
         let issue = issuer.issue_into(&request, &self.store, &managed.name);
         match tokio::time::timeout(self.time_limit, issue).await {
@@ -390,6 +400,7 @@ impl Worker {
         managed.held = Some(Held {
             from,
             until,
+            issuer: triple.metadata().issuer().to_owned(),
             ari_id: triple.metadata().ari_id().map(Into::into),
             covers_all: identifiers.fold(true, |all, it| all & candidate.covers(&it.to_string())),
         });
