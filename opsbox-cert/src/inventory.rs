@@ -55,6 +55,19 @@ impl fmt::Display for ChallengeType {
     }
 }
 
+/// The ALPN protocol of a validation by TLS-ALPN-01, which a CA offers alone in its handshake, and no one
+/// else does (RFC 8737, section 4).
+#[cfg(any(feature = "acme", feature = "install"))]
+pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
+
+/// Where the certificates are trusted, and the limits are strict.
+#[cfg(any(feature = "acme", feature = "config"))]
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// For trying things out: the certificates are trusted by no one, and the limits are wide.
+#[cfg(any(feature = "acme", feature = "config"))]
+pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
 /// The kind of private key that a certificate is to have. A new key is made for each certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "store", derive(serde::Serialize, serde::Deserialize))]

@@ -60,10 +60,10 @@
 //! use std::sync::Arc;
 //! use opsbox_cert::challenge::Http01;
 //! use opsbox_cert::install::Certificates;
-//! use opsbox_cert::issuer::{AcmeIssuer, LETS_ENCRYPT};
+//! use opsbox_cert::issuer::AcmeIssuer;
 //! use opsbox_cert::manager::Manager;
 //! use opsbox_cert::serve::{Acceptor, Server};
-//! use opsbox_cert::{CertSpec, store::FsStore};
+//! use opsbox_cert::{CertSpec, LETS_ENCRYPT, store::FsStore};
 //! use tokio::net::TcpListener;
 //!
 //! let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -183,6 +183,10 @@ pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Place, Result};
 pub use crate::facts::{CertFacts, EcCurve, Fingerprint, KeyType, SubjectAltName, ValidityState};
 pub use crate::identifier::{DnsName, Identifier};
+#[cfg(any(feature = "acme", feature = "install"))]
+pub use crate::inventory::ACME_TLS_ALPN;
 pub use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm};
+#[cfg(any(feature = "acme", feature = "config"))]
+pub use crate::inventory::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
 pub use crate::report::{Counts, ScanReport, SkipReason, Skipped};
 pub use crate::scan::{Scan, read_file};

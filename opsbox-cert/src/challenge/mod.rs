@@ -44,7 +44,7 @@ pub use self::answers::sweep;
 #[cfg(feature = "dns")]
 pub use self::dns01::Dns01;
 pub use self::http01::Http01;
-pub use self::tls_alpn01::{ACME_TLS_ALPN, TlsAlpn01};
+pub use self::tls_alpn01::TlsAlpn01;
 use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::inventory::ChallengeType;

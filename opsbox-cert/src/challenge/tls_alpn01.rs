@@ -13,12 +13,8 @@ use super::{Answer, Solver, answers};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
-use crate::inventory::ChallengeType;
-use crate::inventory::KeyAlgorithm;
+use crate::inventory::{ACME_TLS_ALPN, ChallengeType, KeyAlgorithm};
 use crate::store::{Condition, Name, Store};
-
-/// The protocol that a CA asks for in its handshake, and no one else (RFC 8737, section 4).
-pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
 
 /// Answers to tls-alpn-01 in a store, and the certificates that show them.
 ///

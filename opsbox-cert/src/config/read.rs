@@ -10,10 +10,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::identifier::Identifier;
-use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm};
-
-const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm, LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
 
 /// How long a certificate of an internal CA holds, and an exec hook may run.
 const LOCAL_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -122,8 +119,8 @@ fn issuer(field: &Field<'_>) -> Result<IssuerConfig> {
 fn acme(table: &mut Table<'_>) -> Result<AcmeConfig> {
     let field = table.need("directory")?;
     let directory = match field.text()? {
-        "letsencrypt" => LETSENCRYPT.to_owned(),
-        "letsencrypt-staging" => LETSENCRYPT_STAGING.to_owned(),
+        "letsencrypt" => LETS_ENCRYPT.to_owned(),
+        "letsencrypt-staging" => LETS_ENCRYPT_STAGING.to_owned(),
         _ => url(&field, &["https://"])?,
     };
     let mut contact = Vec::new();

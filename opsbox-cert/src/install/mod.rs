@@ -57,7 +57,6 @@ pub use self::candidate::Candidate;
 pub use self::decide::{Policy, Refusal, may_replace};
 use self::index::{Index, Slot};
 use self::issuers::Interner;
-pub use self::resolve::ACME_TLS_ALPN;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{Event, Events};
 
@@ -245,7 +244,7 @@ impl Certificates {
     }
 
     /// Lets another resolver answer validations by TLS-ALPN-01, which are told by
-    /// [`ACME_TLS_ALPN`]. That protocol has to be among those of the rustls configuration. The
+    /// [`ACME_TLS_ALPN`](crate::ACME_TLS_ALPN). That protocol has to be among those of the rustls configuration. The
     /// first call counts; `false` for any other.
     pub fn set_challenges(&self, resolver: Arc<dyn ResolvesServerCert>) -> bool {
         self.shared.challenges.set(resolver).is_ok()

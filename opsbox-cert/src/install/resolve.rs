@@ -9,9 +9,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::{Candidate, Certificates, names};
-
-/// The ALPN protocol of a validation by TLS-ALPN-01 (RFC 8737, section 6.2).
-pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
+use crate::inventory::ACME_TLS_ALPN;
 
 impl Certificates {
     /// The certificate to serve for a host name or an IP address to a client that offers these

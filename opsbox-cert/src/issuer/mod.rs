@@ -39,9 +39,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 #[cfg(feature = "acme")]
-pub use self::acme::{
-    AcmeBuilder, AcmeIssuer, LETS_ENCRYPT, LETS_ENCRYPT_STAGING, RevocationReason,
-};
+pub use self::acme::{AcmeBuilder, AcmeIssuer, RevocationReason};
 #[cfg(feature = "acme")]
 pub(crate) use self::acme::{NEXT_LOOK, Opened, Shared, own};
 pub use self::chain::{IssuerChain, Refusals};

@@ -20,7 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::install::{ACME_TLS_ALPN, Certificates};
+use crate::install::Certificates;
+use crate::inventory::ACME_TLS_ALPN;
 use crate::limits::{HANDSHAKE_TIME_LIMIT, MAX_ADDRESSES, MAX_HANDSHAKES};
 
 /// Does TLS handshakes with the certificates in service: for hyper, axum and raw streams. Clones share the

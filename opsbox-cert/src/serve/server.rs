@@ -23,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Acceptor;
 use super::plain::{self, Answers};
-use crate::install::ACME_TLS_ALPN;
+use crate::inventory::ACME_TLS_ALPN;
 use crate::limits::{DRAIN_TIME, HEAD_TIME_LIMIT, MAX_CONNECTIONS, MAX_REDIRECT_HEAD_BYTES};
 
 /// Who sent a request: among its extensions.

@@ -351,7 +351,7 @@ impl ObjectRecords {
         Ok(put.map(drop))
     }
 
-    /// Changes a lock if it is still held under the lease; `false` if it is not.
+    /// Changes a lock if it is still held under the lease; `None` if it is not.
     async fn change(
         &self,
         attempt: &'static str,

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opsbox_cert::challenge::{ACME_TLS_ALPN, Http01, TlsAlpn01};
+use opsbox_cert::ACME_TLS_ALPN;
+use opsbox_cert::challenge::{Http01, TlsAlpn01};
 use opsbox_cert::issuer::{AcmeBuilder, AcmeIssuer};
 use opsbox_cert::store::Store;
 use rustls::crypto::CryptoProvider;

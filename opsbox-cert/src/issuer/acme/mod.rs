@@ -33,12 +33,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{ORDER_LEASE, ORDER_TIME_LIMIT};
 use crate::store::{Name, Owner, Store, Triple};
 
-/// Where the certificates are trusted, and the limits are strict.
-pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-
-/// For trying things out: the certificates are trusted by no one, and the limits are wide.
-pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
-
 /// Why a certificate is revoked (RFC 5280, section 5.3.1), as far as CAs take it from subscribers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -260,7 +254,8 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 /// # async fn main() -> opsbox_cert::Result<()> {
 /// use std::sync::Arc;
 /// use opsbox_cert::challenge::Http01;
-/// use opsbox_cert::issuer::{AcmeIssuer, CertRequest, Issuer as _, LETS_ENCRYPT_STAGING};
+/// use opsbox_cert::LETS_ENCRYPT_STAGING;
+/// use opsbox_cert::issuer::{AcmeIssuer, CertRequest, Issuer as _};
 /// use opsbox_cert::store::{FsStore, Name};
 ///
 /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
