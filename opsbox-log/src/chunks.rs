@@ -3,7 +3,7 @@
 use std::{io, ops::Range};
 
 use crate::{
-    batch::{Batch, Origin},
+    batch::{Batch, BatchMemory, Origin},
     error::Error,
     format::StartScratch,
     frame::{BOM, Lines},
@@ -257,7 +257,9 @@ impl Chunks {
             before: self.before,
             tail,
         };
-        let (batch, before) = self.parser.parse_part(bytes, place);
+        let (batch, before) = self
+            .parser
+            .parse_part(bytes, place, &mut BatchMemory::default());
         self.before = before;
         self.origin = Origin {
             offset: self.origin.offset + consumed,

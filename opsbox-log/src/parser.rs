@@ -1,7 +1,7 @@
 use std::{fs, io::Read, num::NonZero, path::Path, thread};
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchMemory},
     error::Error,
     file,
     format::Format,
@@ -175,7 +175,12 @@ impl Parser {
     /// A UTF-8 byte order mark at the start is skipped. There is no error: what does not fit is in
     /// [`Batch::unmatched`].
     pub fn parse<B: AsRef<[u8]>>(&self, input: B) -> Batch<B> {
-        self.parse_part(input, Place::START).0
+        self.parse_in(input, &mut BatchMemory::default())
+    }
+
+    /// [`parse`](Self::parse), with the rows in the [memory](BatchMemory) of a batch before it.
+    pub fn parse_in<B: AsRef<[u8]>>(&self, input: B, memory: &mut BatchMemory) -> Batch<B> {
+        self.parse_part(input, Place::START, memory).0
     }
 
     /// Parses from a reader in bounded memory, a [batch](Self::batch_bytes) at a time. Lines are
@@ -250,8 +255,16 @@ impl Parser {
     }
 
     /// Parses a part of an input, and says what the lines after it would continue.
-    pub(crate) fn parse_part<B: AsRef<[u8]>>(&self, input: B, place: Place) -> (Batch<B>, Before) {
-        let (rows, before) = tokenize(&self.format, &self.options, input.as_ref(), place);
+    pub(crate) fn parse_part<B: AsRef<[u8]>>(
+        &self,
+        input: B,
+        place: Place,
+        memory: &mut BatchMemory,
+    ) -> (Batch<B>, Before) {
+        let Self {
+            format, options, ..
+        } = self;
+        let (rows, before) = tokenize(format, options, input.as_ref(), place, &mut memory.rooms);
         let batch = Batch::new(input, rows, place.origin, self.options.line_limit);
         (batch, before)
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
+use super::Room;
 use crate::{
     format::Field,
     limits::{MAX_DISCOVERED_FIELDS, MAX_FIELD_NAME_BYTES},
@@ -35,12 +36,11 @@ impl Cell {
         Some(Self(u32::from(start) | u32::from(len) << 16))
     }
 
-    /// Beginning and length in the line, if the cell has them itself.
+    /// `start | len << 16`, or what stands for a value without a place of its own.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    pub(super) fn place(self) -> Option<(usize, u32)> {
-        let Self(place) = self;
-        (place < Self::WIDE.0).then_some(((place & 0xffff) as usize, place >> 16))
+    pub(super) const fn bits(self) -> u32 {
+        self.0
     }
 
     /// The range in the line.
@@ -216,6 +216,14 @@ impl Block {
         };
         block.begin();
         block
+    }
+
+    /// Writes to this memory.
+    pub(crate) fn within(mut self, room: Room) -> Self {
+        (self.cells, self.lines) = (room.cells, room.lines);
+        self.cells.clear();
+        self.lines.clear();
+        self
     }
 
     /// Lets rows have several lines, each told to [`end_record`](Self::end_record).

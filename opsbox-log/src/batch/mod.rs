@@ -1,8 +1,11 @@
 mod block;
+mod memory;
 mod record;
 mod rows;
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
+pub use memory::BatchMemory;
+pub(crate) use memory::Room;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -153,6 +156,14 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// Gives the input back.
     pub fn into_input(self) -> B {
+        self.input
+    }
+
+    /// Gives the input back, and the memory that the rows were in to `memory`, for
+    /// [`Parser::parse_in`](crate::Parser::parse_in).
+    pub fn recycle(self, memory: &mut BatchMemory) -> B {
+        memory.rooms.clear();
+        memory.rooms.extend(self.rows.into_rooms());
         self.input
     }
 

@@ -6,9 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use super::Room;
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
 #[cfg(feature = "arrow")]
-use crate::scan::{self, Chosen, Kernel, Simd, ViewColumn, Work};
+use crate::scan::{self, Chosen, Kernel, Simd, TOGETHER, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -149,6 +150,12 @@ impl Rows {
             line_count,
             spanning,
         })
+    }
+
+    /// The memory of the rows.
+    pub(crate) fn into_rooms(self) -> impl Iterator<Item = Room> {
+        let parts = self.parts.into_iter();
+        parts.map(|Part { cells, lines, .. }| Room { cells, lines })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -350,10 +357,6 @@ impl Part {
     }
 }
 
-/// Rows whose views are made column by column.
-#[cfg(feature = "arrow")]
-const VIEW_ROWS: usize = 64;
-
 #[cfg(feature = "arrow")]
 struct PushViews<'r, 'c, 't>(&'r Rows, &'c mut [ViewColumn<'t>]);
 
@@ -375,12 +378,10 @@ impl Work for PushViews<'_, '_, '_> {
                 }
                 continue;
             }
-            // Some rows at a time, so that their lines are still near when the next column comes.
-            for first in (0..part.lines.len()).step_by(VIEW_ROWS) {
-                let end = part.lines.len().min(first + VIEW_ROWS);
-                for (at, column) in columns.iter_mut().enumerate() {
-                    part.push_views(simd, first..end, at, rows.fields.len(), column);
-                }
+            // Some rows at a time, so that their lines are still near when the next columns come.
+            for first in (0..part.lines.len()).step_by(TOGETHER) {
+                let end = part.lines.len().min(first + TOGETHER);
+                part.push_views(simd, first..end, columns);
             }
         }
     }
@@ -388,47 +389,51 @@ impl Work for PushViews<'_, '_, '_> {
 
 #[cfg(feature = "arrow")]
 impl Part {
-    /// Adds the values of a field in some rows.
+    /// Adds the values of some rows with fixed columns.
     #[inline(always)]
-    fn push_views<S: Simd>(
+    fn push_views<S: Simd>(&self, simd: S, rows: Range<usize>, columns: &mut [ViewColumn<'_>]) {
+        let fields = columns.len();
+        let mut done = 0;
+        while done < fields {
+            // The last four overlap those before them, so that they are four.
+            let from = done.min(fields.saturating_sub(4));
+            let next = fields.min(done + 4);
+            if !self.push_four(simd, rows.clone(), columns, from, done - from) {
+                for (at, column) in columns.iter_mut().enumerate().take(next).skip(done) {
+                    for row in rows.clone() {
+                        push(column, self.span(row, row * fields + at));
+                    }
+                }
+            }
+            done = next;
+        }
+    }
+
+    /// Adds the values of four columns at once, except to the first `skip` of them, if that can be
+    /// done.
+    #[inline(always)]
+    fn push_four<S: Simd>(
         &self,
         simd: S,
         rows: Range<usize>,
-        field: usize,
-        fields: usize,
-        column: &mut ViewColumn<'_>,
-    ) {
-        let mut row = rows.start;
-        while row < rows.end {
-            if row + 4 <= rows.end
-                && let Some(lines) = self.lines.get(row..row + 4)
-                && let Some(cells) = self.cells.get(row * fields + field..)
-                && let (Some(a), Some(b), Some(c), Some(d)) = (
-                    cells.first(),
-                    cells.get(fields),
-                    cells.get(2 * fields),
-                    cells.get(3 * fields),
-                )
-                && let (Some(a), Some(b), Some(c), Some(d)) =
-                    (a.place(), b.place(), c.place(), d.place())
-                && let [line_a, line_b, line_c, line_d] = *lines
-                && column.push_inputs(
-                    simd,
-                    [
-                        self.base + line_a as usize + a.0,
-                        self.base + line_b as usize + b.0,
-                        self.base + line_c as usize + c.0,
-                        self.base + line_d as usize + d.0,
-                    ],
-                    [a.1, b.1, c.1, d.1],
-                )
-            {
-                row += 4;
-                continue;
-            }
-            push(column, self.span(row, row * fields + field));
-            row += 1;
+        columns: &mut [ViewColumn<'_>],
+        from: usize,
+        skip: usize,
+    ) -> bool {
+        let fields = columns.len();
+        let four = columns.get_mut(from..).and_then(|it| it.first_chunk_mut());
+        let (Some(four), Some(lines)) = (four, self.lines.get(rows.clone())) else {
+            return false;
+        };
+        let mut cells = [[0; 4]; TOGETHER];
+        for (row, cells) in rows.zip(&mut cells) {
+            let here = self.cells.get(row * fields + from..);
+            let Some(here) = here.and_then(|it| it.first_chunk::<4>()) else {
+                return false;
+            };
+            *cells = here.map(Cell::bits);
         }
+        scan::push_near(simd, four, skip, self.base, lines, &cells)
     }
 }
 

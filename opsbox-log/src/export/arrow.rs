@@ -24,14 +24,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray};
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 
 pub use super::typed::{TypedBatch, typed_record_batch};
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchMemory},
     error::Error,
     limits::{ARROW_BYTES_ALLOWANCE, MAX_ARROW_BYTES_PER_INPUT_BYTE},
     scan::{Texts, ViewColumn},
@@ -53,6 +53,34 @@ impl From<Batch<Vec<u8>>> for Batch<Bytes> {
 /// discovered columns that are mostly empty. `Arrow` if the arrays cannot be built; no input is known
 /// that leads to it.
 pub fn record_batch(batch: &Batch<Bytes>) -> Result<RecordBatch, Error> {
+    record_batch_in(batch, &mut BatchMemory::default())
+}
+
+/// [`record_batch`], with the views in the [memory](BatchMemory) of a table before it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use opsbox_log::{BatchMemory, Format, Parser, export::arrow::{record_batch_in, recycle}};
+///
+/// let parser = Parser::new(Format::preset("logfmt")?);
+/// let mut memory = BatchMemory::default();
+/// for chunk in ["level=info n=1\n", "level=warn n=2\n"] {
+///     let batch = parser.parse_in(Bytes::from(chunk), &mut memory);
+///     let table = record_batch_in(&batch, &mut memory)?;
+///     assert_eq!(table.num_columns(), 2);
+///     batch.recycle(&mut memory);
+///     recycle(table, &mut memory);
+/// }
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`record_batch`].
+pub fn record_batch_in(
+    batch: &Batch<Bytes>,
+    memory: &mut BatchMemory,
+) -> Result<RecordBatch, Error> {
     check_size(batch)?;
     let texts = Texts::new(
         Buffer::from(batch.owner().clone()),
@@ -61,7 +89,7 @@ pub fn record_batch(batch: &Batch<Bytes>) -> Result<RecordBatch, Error> {
     let mut columns: Vec<_> = batch
         .fields()
         .iter()
-        .map(|_| ViewColumn::new(&texts, batch.len()))
+        .map(|_| ViewColumn::new(&texts, batch.len(), memory.views.pop()))
         .collect();
     batch.push_views(&mut columns);
 
@@ -76,6 +104,19 @@ pub fn record_batch(batch: &Batch<Bytes>) -> Result<RecordBatch, Error> {
         arrays.collect(),
         &options,
     )?)
+}
+
+/// Gives the memory of a table's views to `memory`, of those columns that nobody else has.
+pub fn recycle(table: RecordBatch, memory: &mut BatchMemory) {
+    let (_, columns, _) = table.into_parts();
+    let views = columns.into_iter().filter_map(|column| {
+        let array = column.as_string_view_opt()?.clone();
+        drop(column);
+        let (views, ..) = array.into_parts();
+        views.into_inner().into_vec().ok()
+    });
+    memory.views.clear();
+    memory.views.extend(views);
 }
 
 fn check_size(batch: &Batch<Bytes>) -> Result<(), Error> {

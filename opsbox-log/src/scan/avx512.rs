@@ -10,6 +10,8 @@ use super::{
 };
 #[cfg(feature = "json")]
 use super::{JsonMasks, KeyEnds, json::STRUCTURAL};
+#[cfg(feature = "arrow")]
+use super::{NEAR, views::first_bytes};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -225,24 +227,19 @@ impl Simd for Avx512 {
 
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(
-        self,
-        values: [&[u8; 16]; 4],
-        lens: [u32; 4],
-        block: u32,
-        offsets: [u32; 4],
-    ) -> [u128; 4] {
+    fn views(self, line: &[u8; NEAR], cells: [u32; 4], block: u32, offset: u32) -> [u128; 4] {
         const EACH: [u32; 16] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3];
         // The byte of the value that is in each byte of a view; none in the first four.
         const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
         // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
         unsafe {
-            let values = joined(values);
+            let values = joined(cells.map(|cell| first_bytes(line, cell)));
             let each = _mm512_loadu_si512(EACH.as_ptr().cast());
-            let lens = _mm512_castsi128_si512(four(lens));
-            let lens = _mm512_permutexvar_epi32(each, lens);
-            let offsets = _mm512_castsi128_si512(four(offsets));
-            let offsets = _mm512_permutexvar_epi32(each, offsets);
+            let cells = _mm_loadu_si128(cells.as_ptr().cast());
+            let cells = _mm512_permutexvar_epi32(each, _mm512_castsi128_si512(cells));
+            let lens = _mm512_srli_epi32::<16>(cells);
+            let starts = _mm512_and_si512(cells, _mm512_set1_epi32(0xffff));
+            let offsets = _mm512_add_epi32(starts, _mm512_set1_epi32(offset.cast_signed()));
 
             let bytes = _mm512_bslli_epi128::<4>(values);
             let twelve = _mm512_set1_epi32(12);
@@ -389,20 +386,6 @@ fn iota() -> __m512i {
         bytes
     };
     load(&IOTA)
-}
-
-#[cfg(feature = "arrow")]
-#[inline(always)]
-fn four([a, b, c, d]: [u32; 4]) -> __m128i {
-    // SAFETY: as in `words`.
-    unsafe {
-        _mm_set_epi32(
-            d.cast_signed(),
-            c.cast_signed(),
-            b.cast_signed(),
-            a.cast_signed(),
-        )
-    }
 }
 
 #[inline(always)]

@@ -41,7 +41,9 @@ pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
-pub(crate) use views::{Texts, ViewColumn};
+use views::{NEAR, first_bytes};
+#[cfg(feature = "arrow")]
+pub(crate) use views::{TOGETHER, Texts, ViewColumn, push_near};
 
 use crate::format::signature::CellLanes;
 
@@ -95,19 +97,16 @@ pub(crate) trait Simd: Copy {
         bytes: &mut [u8; BLOCK],
     ) -> usize;
 
-    /// The Arrow views of four values, of which the first 16 bytes are given, or more than the value
-    /// has: the length, and the bytes if there are 12 or fewer, else the first four of them, the
-    /// number of the buffer and the offset in it.
+    /// The Arrow views of the values of four cells of a line that is at `offset` of the buffer `block`
+    /// and of `line`: the length, and the bytes if there are 12 or fewer, else the first four of
+    /// them, the number of the buffer and the offset in it.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(
-        self,
-        values: [&[u8; 16]; 4],
-        lens: [u32; 4],
-        block: u32,
-        offsets: [u32; 4],
-    ) -> [u128; 4] {
-        [0, 1, 2, 3].map(|at| views::view(values[at], lens[at], block, offsets[at]))
+    fn views(self, line: &[u8; NEAR], cells: [u32; 4], block: u32, offset: u32) -> [u128; 4] {
+        cells.map(|cell| {
+            let (start, len) = (cell & 0xffff, cell >> 16);
+            views::view(first_bytes(line, cell), len, block, offset + start)
+        })
     }
 
     /// The bytes that are in the ranges of their lane.

@@ -19,6 +19,12 @@ const BUFFER_BYTES: usize = 2 * STRIDE - 1;
 /// Longest value that is in its view.
 const INLINE_BYTES: usize = 12;
 
+/// Bytes that values of a line [near](are_near) its beginning are in.
+pub(crate) const NEAR: usize = 8192;
+
+/// Rows whose views are made together at most.
+pub(crate) const TOGETHER: usize = 64;
+
 /// The bytes that views point into, and what is known of them.
 pub(crate) struct Texts {
     input: Text,
@@ -96,10 +102,14 @@ pub(crate) struct ViewColumn<'t> {
 }
 
 impl<'t> ViewColumn<'t> {
-    pub(crate) fn new(texts: &'t Texts, rows: usize) -> Self {
+    /// For so many rows, in the memory of another column if there is one.
+    pub(crate) fn new(texts: &'t Texts, rows: usize, memory: Option<Vec<u128>>) -> Self {
+        let mut views = memory.unwrap_or_default();
+        views.clear();
+        views.reserve_exact(rows);
         Self {
             texts,
-            views: Vec::with_capacity(rows),
+            views,
             nulls: NullBufferBuilder::new(rows),
             repaired: Vec::new(),
         }
@@ -115,39 +125,6 @@ impl<'t> ViewColumn<'t> {
     #[inline(always)]
     pub(crate) fn push_input(&mut self, start: usize, end: usize) {
         self.push(&self.texts.input, start, end);
-    }
-
-    /// Four ranges of the input, as their beginnings and lengths; `false` if that cannot be done at
-    /// once.
-    #[inline(always)]
-    pub(crate) fn push_inputs<S: Simd>(
-        &mut self,
-        simd: S,
-        starts: [usize; 4],
-        lens: [u32; 4],
-    ) -> bool {
-        let text = &self.texts.input;
-        let bytes = text.bytes.len();
-        let fits = |at: usize| starts[at] + lens[at] as usize <= bytes;
-        if text.known != Known::Ascii
-            || bytes > STRIDE
-            || !(fits(0) && fits(1) && fits(2) && fits(3))
-        {
-            return false;
-        }
-        let [mut a, mut b, mut c, mut d] = [[0; 16]; 4];
-        let values = [
-            sixteen(&text.bytes, starts[0], &mut a),
-            sixteen(&text.bytes, starts[1], &mut b),
-            sixteen(&text.bytes, starts[2], &mut c),
-            sixteen(&text.bytes, starts[3], &mut d),
-        ];
-        let [a, b, c, d] = starts;
-        let offsets = [a as u32, b as u32, c as u32, d as u32];
-        let views = simd.views(values, lens, text.block, offsets);
-        self.views.extend_from_slice(&views);
-        self.nulls.append_n_non_nulls(4);
-        true
     }
 
     /// A range of the arena; null if it is not inside.
@@ -197,13 +174,71 @@ impl<'t> ViewColumn<'t> {
             buffers.push(Buffer::from_vec(self.repaired));
         }
         let views = ScalarBuffer::from(self.views);
-        // SAFETY: `push`, `push_inputs` and `push_repaired` are the only ones that add views that are not null. Each
-        // view was made by `view` from bytes that are in the buffer of its number: window `i` of a
+        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not null. Each
+        // view was made by `view` or `Simd::views` from bytes that are in the buffer of its number: window `i` of a
         // text begins at `i * STRIDE` and is two strides long or reaches the end, and a value is a
-        // stride long at most, so it is inside. The bytes are UTF-8: looked at by themselves, or part
+        // stride long at most, so it is inside. A near value is inside of the bytes that were there for it, of a
+        // text with one window. The bytes are UTF-8: looked at by themselves, or part
         // of a text that is, between two places where characters begin. There are as many validity
         // bits as views, since each push adds one of both.
         unsafe { StringViewArray::new_unchecked(views, buffers.into(), self.nulls.finish()) }
+    }
+}
+
+/// Adds the values of four columns, of rows whose lines begin `lines` after `base`, except to the first
+/// `skip` of them; all of that, or nothing and `false`, if not all cells are [near](are_near) or the
+/// text is not a simple one.
+#[inline(always)]
+pub(crate) fn push_near<S: Simd>(
+    simd: S,
+    columns: &mut [ViewColumn<'_>; 4],
+    skip: usize,
+    base: usize,
+    lines: &[u32],
+    cells: &[[u32; 4]],
+) -> bool {
+    let texts = columns[0].texts;
+    let text = &texts.input;
+    let bytes = text.bytes.as_slice();
+    if text.known != Known::Ascii || bytes.len() > STRIDE {
+        return false;
+    }
+    let mut views = [[0; 4]; TOGETHER];
+    let mut made = 0;
+    for ((line, cells), views) in lines.iter().zip(cells).zip(&mut views) {
+        let line = base + *line as usize;
+        let near = bytes.get(line..).and_then(|rest| rest.first_chunk());
+        let Some(near) = near.filter(|_| are_near(*cells)) else {
+            return false;
+        };
+        *views = simd.views(near, *cells, text.block, line as u32);
+        made += 1;
+    }
+    if made < lines.len() || !columns.iter().all(|it| std::ptr::eq(it.texts, texts)) {
+        return false;
+    }
+    for (at, column) in columns.iter_mut().enumerate().skip(skip) {
+        column.views.extend(views[..made].iter().map(|row| row[at]));
+        column.nulls.append_n_non_nulls(made);
+    }
+    true
+}
+
+/// Whether the values of these cells, `start | len << 16`, are in the first half of [`NEAR`] each, and
+/// end inside.
+#[inline(always)]
+fn are_near(cells: [u32; 4]) -> bool {
+    let [a, b, c, d] = cells;
+    (a | b | c | d) & 0xf000_f000 == 0
+}
+
+/// The first 16 bytes of the value of a cell that is [near](are_near).
+#[inline(always)]
+pub(super) fn first_bytes(line: &[u8; NEAR], cell: u32) -> &[u8; 16] {
+    let start = (cell % (NEAR as u32 / 2)) as usize;
+    match line[start..].first_chunk() {
+        Some(bytes) => bytes,
+        None => unreachable!("half of the line is after it"),
     }
 }
 
@@ -220,7 +255,7 @@ fn sixteen<'b>(bytes: &'b [u8], start: usize, spare: &'b mut [u8; 16]) -> &'b [u
     }
 }
 
-/// See [`Simd::views`].
+/// A view, from the first bytes of the value: see [`Simd::views`].
 #[inline(always)]
 pub(super) fn view(value: &[u8; 16], len: u32, block: u32, offset: u32) -> u128 {
     let value = u128::from_le_bytes(*value);
@@ -250,3 +285,62 @@ const KEPT: [[u64; 2]; INLINE_BYTES + 2] = {
     kept[INLINE_BYTES + 1] = [0xffff_ffff, 0];
     kept
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::{Chosen, Kernel, Work, on_portable, run};
+
+    #[derive(Clone, Copy)]
+    struct Views<'l>(&'l [u8; NEAR], [u32; 4], u32, u32);
+
+    impl Work for Views<'_> {
+        type Output = [u128; 4];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> [u128; 4] {
+            let Self(line, cells, block, offset) = self;
+            simd.views(line, cells, block, offset)
+        }
+    }
+
+    /// A view as Arrow's format describes it.
+    fn expected(line: &[u8], cell: u32, block: u32, offset: u32) -> u128 {
+        let (start, len) = ((cell & 0xffff) as usize, (cell >> 16) as usize);
+        let mut view = [0; 16];
+        view[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        if len <= INLINE_BYTES {
+            view[4..4 + len].copy_from_slice(&line[start..start + len]);
+        } else {
+            view[4..8].copy_from_slice(&line[start..start + 4]);
+            view[8..12].copy_from_slice(&block.to_le_bytes());
+            view[12..].copy_from_slice(&(offset + start as u32).to_le_bytes());
+        }
+        u128::from_le_bytes(view)
+    }
+
+    #[test]
+    fn kernels_make_the_views_of_the_format() {
+        let mut state = 7_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let line: [u8; NEAR] = std::array::from_fn(|_| next() as u8);
+        for _ in 0..2000 {
+            let longest = [4, 13, 20, 4095][next() as usize % 4];
+            let cells = [(); 4].map(|()| (next() % 4096) | ((next() % (longest + 1)) << 16));
+            let (block, offset) = (next() % 3, next());
+            let wanted = cells.map(|cell| expected(&line, cell, block, offset));
+            let work = Views(&line, cells, block, offset);
+            assert_eq!(on_portable(work), wanted);
+            for kernel in Kernel::ALL {
+                assert_eq!(
+                    run(Chosen::new(kernel), work),
+                    wanted,
+                    "{kernel} {cells:x?}"
+                );
+            }
+        }
+    }
+}

@@ -20,12 +20,15 @@ pub(crate) use project::Dictionary;
 use std::{
     ops::Range,
     panic,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
 use crate::{
-    batch::{Block, Origin, Rows},
+    batch::{Block, Origin, Room, Rows},
     format::Format,
     frame::{BOM, Lines, Overlong},
     limits::DEFAULT_MAX_LINE_BYTES,
@@ -93,12 +96,14 @@ pub(crate) struct Tail {
 }
 
 /// Tokenizes the lines of `input`, a part of the whole. Also says what the lines after it would
-/// continue if they begin no record.
+/// continue if they begin no record. The rows are written to the memory in `rooms`, as long as there
+/// is some.
 pub(crate) fn tokenize(
     format: &Format,
     options: &Options,
     input: &[u8],
     place: Place,
+    rooms: &mut Vec<Room>,
 ) -> (Rows, Before) {
     let from = match place.origin.offset == 0 && input.starts_with(BOM) {
         true => BOM.len(),
@@ -110,6 +115,7 @@ pub(crate) fn tokenize(
         input,
         from,
         place,
+        rooms: Mutex::new(rooms),
     };
     work.rows(Sizes::of(input.len(), options.threads))
 }
@@ -122,6 +128,7 @@ struct Work<'w> {
     /// Where the first line begins.
     from: usize,
     place: Place,
+    rooms: Mutex<&'w mut Vec<Room>>,
 }
 
 impl Work<'_> {
@@ -161,8 +168,13 @@ impl Work<'_> {
         )
     }
 
+    fn room(&self) -> Room {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.pop().unwrap_or_default()
+    }
+
     fn block(&self, base: usize) -> Block {
-        let block = Block::new(self.format.shared_fields(), base);
+        let block = Block::new(self.format.shared_fields(), base).within(self.room());
         match self.options.multiline {
             Some(_) => block.spanning(),
             None => block,
@@ -176,7 +188,7 @@ impl Work<'_> {
         let mut blocks: Vec<Block> = Vec::new();
         for range in self.ranges(size) {
             let mut block = match blocks.last() {
-                Some(previous) => Block::after(previous, range.start),
+                Some(previous) => Block::after(previous, range.start).within(self.room()),
                 None => self.block(range.start),
             };
             before = tokenizer.range(self.input, range, before, &mut block);

@@ -108,7 +108,9 @@ proptest! {
         let format = Format::preset(preset).unwrap();
         let options = Options { line_limit, overlong, multiline, threads, ..Options::default() };
         let from = if bom { BOM.len() } else { 0 };
-        let work = Work { format: &format, options: &options, input: &input, from, place: Place::START };
+        let mut rooms = Vec::new();
+        let rooms = Mutex::new(&mut rooms);
+        let work = Work { format: &format, options: &options, input: &input, from, place: Place::START, rooms };
         let whole = all(&work, Sizes { alone: usize::MAX, shared: None });
         prop_assert_eq!(&all(&work, Sizes { alone: size, shared: None }), &whole);
         prop_assert_eq!(&all(&work, Sizes { alone: size, shared: Some(size) }), &whole);
@@ -144,12 +146,14 @@ fn the_limit_of_columns_holds_across_threads() {
         threads: 2,
         ..Options::default()
     };
+    let mut rooms = Vec::new();
     let work = Work {
         format: &format,
         options: &options,
         input: input.as_bytes(),
         from: 0,
         place: Place::START,
+        rooms: Mutex::new(&mut rooms),
     };
     let ranges: Vec<_> = Ranges::new(work.input, 0, 3000).collect();
     assert!(Rows::join(work.parallel(&ranges, 2).0).is_err());
