@@ -14,7 +14,7 @@
 
 use std::{
     convert::Infallible, error::Error, ffi::OsString, io::Write as _, net::SocketAddr,
-    path::PathBuf, process::ExitCode, sync::Arc,
+    path::{Path, PathBuf}, process::ExitCode, sync::Arc,
 };
 
 use hyper::{Request, Response, body::Incoming, service::service_fn};
@@ -22,6 +22,7 @@ use lexopt::prelude::*;
 use opsbox_cert::{
     CertSpec,
     challenge::{Http01, TlsAlpn01},
+    config::Config,
     install::Certificates,
     issuer::{AcmeIssuer, LocalCa},
     manager::Manager,
@@ -34,11 +35,14 @@ use tokio::{net::TcpListener, sync::watch};
 const HELP: &str = "\
 Serves HTTPS with certificates that renew themselves, until it is interrupted.
 
-Usage: https_server [--local-ca | --directory URL --agree-to-terms] [OPTION]...
+Usage: https_server [--local-ca | --directory URL --agree-to-terms | --config FILE] [OPTION]...
 
   --local-ca         from a CA of its own (default); its root is written to root.pem
                      in the folder of --store
   --directory URL    from a CA that speaks ACME
+  --config FILE      as a file in TOML, YAML or JSON says (see the module opsbox_cert::config),
+                     and variables that begin with OPSBOX_CERT__; of the options below only
+                     --https and --http count, where it does not say
   --agree-to-terms   to the terms of service of that CA
   --contact URL      how that CA can reach you: mailto:ops@example.com
   --root FILE        the root of that CA's own server, if it is not a public one
@@ -51,6 +55,7 @@ Usage: https_server [--local-ca | --directory URL --agree-to-terms] [OPTION]...
   -h, --help         this text";
 
 struct Args {
+    config: Option<PathBuf>,
     directory: Option<String>,
     agree_to_terms: bool,
     contact: Option<String>,
@@ -91,43 +96,26 @@ fn main() -> ExitCode {
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let store: Arc<dyn Store> = Arc::new(FsStore::open(&args.store).await?);
-    let certificates = Certificates::new();
-    let http01 = Http01::new(store.clone());
-    let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
-
-    certificates.events().hook(|event| say(&event.to_string()));
-
-    let manager = Manager::new(store.clone(), certificates.clone(), provider.clone());
-    let manager = match &args.directory {
-        None => {
-            let ca = LocalCa::open("https_server", store, provider.clone()).await?;
-            let root = args.store.join("root.pem");
-            write_root(&root, ca.root_pem())?;
-            say(&format!("trust {}", root.display()));
-            manager.issuer("local-ca", ca)
-        }
-        Some(url) => {
-            let issuer = acme(&args, url, store, provider.clone())?;
-            let issuer = match args.tls_alpn {
-                true => issuer.solver(tls_alpn01.clone()),
-                false => issuer.solver(http01.clone()),
-            };
-            manager.issuer("acme", issuer.build()?)
-        }
+    let Parts {
+        certificates,
+        manager,
+        http01,
+        tls_alpn01,
+        https,
+        http,
+    } = match &args.config {
+        Some(path) => configured(&args, path, provider.clone()).await?,
+        None => by_options(&args, provider.clone()).await?,
     };
-    let names = args.names.iter().map(|name| name.parse());
-    let spec = CertSpec::new(names.collect::<Result<Vec<_>, _>>()?)?;
-    certificates.set_default(Some(spec.id()));
-    let manager = manager.certificate(spec)?;
+    certificates.events().hook(|event| say(&event.to_string()));
 
     let (stop, stopped) = watch::channel(());
     let until = |mut stopped: watch::Receiver<()>| async move {
         // An error is the sender's end, which means the same.
         let _ended = stopped.changed().await;
     };
-    let https = TcpListener::bind(args.https).await?;
-    let http = TcpListener::bind(args.http).await?;
+    let https = TcpListener::bind(https).await?;
+    let http = TcpListener::bind(http).await?;
     say(&format!("https://{}/", https.local_addr()?));
     say(&format!("http://{}/", http.local_addr()?));
     let renewing = tokio::spawn(manager.run(until(stopped.clone())));
@@ -149,6 +137,75 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let served = serving.await??;
     say(&format!("{} connections", served.connections));
     Ok(())
+}
+
+/// What the server is made of.
+struct Parts {
+    certificates: Certificates,
+    manager: Manager,
+    http01: Http01,
+    tls_alpn01: TlsAlpn01,
+    https: SocketAddr,
+    http: SocketAddr,
+}
+
+/// As a file says, and the environment over it.
+async fn configured(
+    args: &Args,
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Parts, Box<dyn Error>> {
+    let config = Config::from_path(path)?;
+    let all = config.assemble(provider).await?;
+    for (name, pem) in &all.roots {
+        say(&format!("trust this root of {name}:\n{}", pem.trim_end()));
+    }
+    Ok(Parts {
+        certificates: all.certificates,
+        manager: all.manager,
+        http01: all.http01,
+        tls_alpn01: all.tls_alpn01,
+        https: config.serve.https.unwrap_or(args.https),
+        http: config.serve.http.unwrap_or(args.http),
+    })
+}
+
+/// As the options say.
+async fn by_options(args: &Args, provider: Arc<CryptoProvider>) -> Result<Parts, Box<dyn Error>> {
+    let store: Arc<dyn Store> = Arc::new(FsStore::open(&args.store).await?);
+    let certificates = Certificates::new();
+    let http01 = Http01::new(store.clone());
+    let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
+
+    let manager = Manager::new(store.clone(), certificates.clone(), provider.clone());
+    let manager = match &args.directory {
+        None => {
+            let ca = LocalCa::open("https_server", store, provider).await?;
+            let root = args.store.join("root.pem");
+            write_root(&root, ca.root_pem())?;
+            say(&format!("trust {}", root.display()));
+            manager.issuer("local-ca", ca)
+        }
+        Some(url) => {
+            let issuer = acme(args, url, store, provider)?;
+            let issuer = match args.tls_alpn {
+                true => issuer.solver(tls_alpn01.clone()),
+                false => issuer.solver(http01.clone()),
+            };
+            manager.issuer("acme", issuer.build()?)
+        }
+    };
+    let names = args.names.iter().map(|name| name.parse());
+    let spec = CertSpec::new(names.collect::<Result<Vec<_>, _>>()?)?;
+    certificates.set_default(Some(spec.id()));
+    Ok(Parts {
+        certificates,
+        manager: manager.certificate(spec)?,
+        http01,
+        tls_alpn01,
+        https: args.https,
+        http: args.http,
+    })
 }
 
 fn acme(
@@ -185,7 +242,7 @@ fn told<T>(found: opsbox_cert::Result<Option<T>>) -> Option<T> {
 }
 
 /// The root is no secret, and clients have to read it.
-fn write_root(path: &std::path::Path, pem: &str) -> std::io::Result<()> {
+fn write_root(path: &Path, pem: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -206,6 +263,7 @@ impl Args {
     /// `None` if help was asked for.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, lexopt::Error> {
         let mut parsed = Self {
+            config: None,
             directory: None,
             agree_to_terms: false,
             contact: None,
@@ -221,6 +279,7 @@ impl Args {
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("local-ca") => local_ca = true,
+                Long("config") => parsed.config = Some(parser.value()?.into()),
                 Long("directory") => parsed.directory = Some(parser.value()?.string()?),
                 Long("agree-to-terms") => parsed.agree_to_terms = true,
                 Long("contact") => parsed.contact = Some(parser.value()?.string()?),
@@ -244,12 +303,14 @@ impl Args {
                 arg => return Err(arg.unexpected()),
             }
         }
-        match (&parsed.directory, local_ca) {
-            (Some(_), true) => return Err("--local-ca and --directory exclude each other".into()),
-            (Some(_), false) if !parsed.agree_to_terms => {
-                return Err("--directory goes with --agree-to-terms".into());
-            }
-            _ => {}
+        let chosen = usize::from(local_ca)
+            + usize::from(parsed.directory.is_some())
+            + usize::from(parsed.config.is_some());
+        if chosen > 1 {
+            return Err("--local-ca, --directory and --config exclude each other".into());
+        }
+        if parsed.directory.is_some() && !parsed.agree_to_terms {
+            return Err("--directory goes with --agree-to-terms".into());
         }
         if parsed.names.is_empty() {
             parsed.names = vec!["localhost".into(), "127.0.0.1".into()];

@@ -218,8 +218,12 @@ impl CertSpec {
     pub fn request(&self) -> Result<crate::issuer::CertRequest> {
         let names = self.identifiers.iter().map(ToString::to_string);
         let request = crate::issuer::CertRequest::new(names)?.key(self.key);
-        Ok(match &self.profile {
+        let request = match &self.profile {
             Some(profile) => request.profile(profile),
+            None => request,
+        };
+        Ok(match self.challenge {
+            Some(challenge) => request.challenge(challenge),
             None => request,
         })
     }

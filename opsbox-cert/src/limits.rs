@@ -64,6 +64,10 @@ pub const MAX_MANAGER_SLEEP: std::time::Duration = std::time::Duration::from_sec
 /// Largest configuration file: 4 MiB, some 40,000 certificates.
 pub const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Largest file with a secret that a configuration names, in bytes.
+#[cfg(feature = "config")]
+pub const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
+
 /// Most values of a configuration file, tables and lists included: one million.
 pub const MAX_CONFIG_VALUES: usize = 1_000_000;
 

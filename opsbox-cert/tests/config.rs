@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use opsbox_cert::ErrorKind;
-use opsbox_cert::config::{Config, DnsConfig, Format, IssuerConfig, Source, StoreConfig};
+use opsbox_cert::config::{Config, DnsProviderConfig, Format, IssuerConfig, Source, StoreConfig};
 use proptest::prelude::*;
 
 const TOML: &str = r#"
@@ -149,7 +149,7 @@ fn three_languages_mean_the_same() {
         matches!(local, IssuerConfig::LocalCa { lifetime, .. } if lifetime.as_secs() == 36 * 3600)
     );
     assert!(
-        matches!(&toml.dns[1].1, DnsConfig::Exec { time_limit, .. } if *time_limit == Duration::from_secs(90))
+        matches!(&toml.dns[1].1.provider, DnsProviderConfig::Exec { time_limit, .. } if *time_limit == Duration::from_secs(90))
     );
     let [example, intranet] = &*toml.certificates else {
         panic!("{:?}", toml.certificates);

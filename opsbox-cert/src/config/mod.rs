@@ -24,6 +24,7 @@
 //! server = "192.0.2.53:53"
 //! tsig_key_name = "opsbox"
 //! tsig_secret_file = "/etc/opsbox-cert/tsig"
+//! authorities = ["192.0.2.53:53"]        # where to see that it is there; found out otherwise
 //!
 //! [[certificates]]
 //! names = ["example.com", "*.example.com"]
@@ -58,6 +59,10 @@
 
 #![warn(clippy::indexing_slicing)]
 
+#[cfg(feature = "manager")]
+mod assemble;
+#[cfg(feature = "dns")]
+mod dns;
 mod environment;
 mod read;
 mod reader;
@@ -72,6 +77,8 @@ use crate::error::{ErrorKind, Result};
 use crate::inventory::CertSpec;
 use crate::limits::MAX_CONFIG_BYTES;
 use crate::text::Escaped;
+#[cfg(feature = "manager")]
+pub use assemble::Assembled;
 use reader::wrong;
 use tree::{Node, Origin};
 
@@ -301,7 +308,7 @@ pub struct AcmeConfig {
     pub directory: String,
     /// URLs at which it can reach us: `mailto:ops@example.com`.
     pub contact: Vec<String>,
-    /// A PEM file with the root of the CA's own server, beside those that are trusted anyhow.
+    /// A PEM file with the root of the CA's own server, in place of those that the system trusts.
     pub root_file: Option<PathBuf>,
     /// The profile to order, unless the certificate says another.
     pub profile: Option<String>,
@@ -321,10 +328,24 @@ pub struct ExternalAccountConfig {
     pub hmac_key_file: PathBuf,
 }
 
-/// Who sets DNS records.
+/// Who sets DNS records, and where it is seen that they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum DnsConfig {
+pub struct DnsConfig {
+    /// Who sets them.
+    pub provider: DnsProviderConfig,
+    /// Who is asked where the zone is, in place of the resolvers of the system.
+    pub resolvers: Vec<SocketAddr>,
+    /// Where the records are looked for, in place of the servers that the zone names.
+    pub authorities: Vec<SocketAddr>,
+    /// How long these servers may take to show a record.
+    pub propagation_limit: Option<Duration>,
+}
+
+/// What sets DNS records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DnsProviderConfig {
     /// A server that takes dynamic updates (RFC 2136) with a TSIG (RFC 8945).
     Rfc2136 {
         /// Where it is.

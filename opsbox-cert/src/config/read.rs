@@ -1,12 +1,14 @@
 //! The fields of a configuration.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::{Field, Table};
 use super::tree::Node;
 use super::{
-    AcmeConfig, Config, DnsConfig, ExternalAccountConfig, IssuerConfig, ServeConfig, StoreConfig,
+    AcmeConfig, Config, DnsConfig, DnsProviderConfig, ExternalAccountConfig, IssuerConfig,
+    ServeConfig, StoreConfig,
 };
 use crate::error::Result;
 use crate::identifier::Identifier;
@@ -163,7 +165,7 @@ fn dns_provider(field: &Field<'_>) -> Result<DnsConfig> {
         .need("kind")?
         .word(&[("rfc2136", false), ("exec", true)])?;
     let provider = match is_exec {
-        false => DnsConfig::Rfc2136 {
+        false => DnsProviderConfig::Rfc2136 {
             server: table.need("server")?.parse()?,
             tsig_key_name: table.need("tsig_key_name")?.text()?.into(),
             tsig_secret_file: table.need("tsig_secret_file")?.text()?.into(),
@@ -176,14 +178,28 @@ fn dns_provider(field: &Field<'_>) -> Result<DnsConfig> {
             }
             let words = words.iter().map(|word| Ok(word.text()?.to_owned()));
             let limit = table.take("time_limit");
-            DnsConfig::Exec {
+            DnsProviderConfig::Exec {
                 command: words.collect::<Result<_>>()?,
                 time_limit: limit.map_or(Ok(EXEC_TIME_LIMIT), |field| field.duration())?,
             }
         }
     };
+    let config = DnsConfig {
+        provider,
+        resolvers: servers(table.take("resolvers"))?,
+        authorities: servers(table.take("authorities"))?,
+        propagation_limit: table
+            .take("propagation_limit")
+            .map(|field| field.duration())
+            .transpose()?,
+    };
     table.finish()?;
-    Ok(provider)
+    Ok(config)
+}
+
+fn servers(field: Option<Field<'_>>) -> Result<Vec<SocketAddr>> {
+    let fields = field.map_or(Ok(Vec::new()), |field| field.list())?;
+    fields.iter().map(Field::parse).collect()
 }
 
 fn certificates(

@@ -1,5 +1,6 @@
 //! A program that writes the records, called as lego and certbot call theirs.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub enum HookStyle {
 #[derive(Debug, Clone)]
 pub struct Hook {
     program: PathBuf,
+    arguments: Vec<OsString>,
     style: HookStyle,
     time_limit: Duration,
 }
@@ -49,6 +51,7 @@ impl Hook {
     pub fn lego(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
+            arguments: Vec::new(),
             style: HookStyle::Lego,
             time_limit: HOOK_TIME_LIMIT,
         }
@@ -62,6 +65,14 @@ impl Hook {
             },
             ..Self::lego(auth)
         }
+    }
+
+    /// What a program in the style of lego gets before all else; one in the style of certbot gets no
+    /// arguments.
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(mut self, first: impl IntoIterator<Item = A>) -> Self {
+        self.arguments = first.into_iter().map(Into::into).collect();
+        self
     }
 
     /// How long a program may run, in place of [`HOOK_TIME_LIMIT`]. Then it is killed.
@@ -80,6 +91,7 @@ impl Hook {
         let mut command = match &self.style {
             HookStyle::Lego => {
                 let mut command = Command::new(&self.program);
+                command.args(&self.arguments);
                 command.args([word, &format!("{}.", record.name()), record.value()]);
                 command
             }

@@ -26,6 +26,7 @@ const COMMON_NAME: &str = "common_name";
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct LocalCaOptions {
+    common_name: Option<String>,
     leaf_validity: Duration,
     ca_validity: Duration,
     clock: Arc<dyn Clock>,
@@ -34,6 +35,7 @@ pub struct LocalCaOptions {
 impl Default for LocalCaOptions {
     fn default() -> Self {
         Self {
+            common_name: None,
             leaf_validity: LOCAL_CA_LEAF_VALIDITY,
             ca_validity: LOCAL_CA_VALIDITY,
             clock: Arc::new(SystemClock),
@@ -45,6 +47,12 @@ impl LocalCaOptions {
     /// [`LOCAL_CA_LEAF_VALIDITY`] and [`LOCAL_CA_VALIDITY`], by the clock of the system.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What a CA that has to be made is called in its certificate: `NAME local CA` unless it is said here.
+    pub fn common_name(mut self, name: impl Into<String>) -> Self {
+        self.common_name = Some(name.into());
+        self
     }
 
     /// How long a certificate is good from its issuance, at most until the CA expires.
@@ -133,7 +141,8 @@ impl LocalCa {
     fn make(name: &str, provider: &CryptoProvider, options: &LocalCaOptions) -> Result<Triple> {
         let now = options.clock.now();
         let key = KeyAlgorithm::EcdsaP384.generate()?;
-        let common_name = format!("{name} local CA");
+        let common_name = options.common_name.clone();
+        let common_name = common_name.unwrap_or_else(|| format!("{name} local CA"));
         let mut params = ca_params(&common_name);
         params.not_before = date(now, Duration::ZERO, LOCAL_CA_BACKDATE);
         params.not_after = date(now, options.ca_validity, Duration::ZERO);

@@ -7,7 +7,7 @@ use std::fmt;
 use super::{Failure, Step};
 use crate::error::{ErrorKind, Result};
 use crate::identifier::Identifier;
-use crate::inventory::KeyAlgorithm;
+use crate::inventory::{ChallengeType, KeyAlgorithm};
 use crate::limits::MAX_IDENTIFIERS;
 use crate::text::Escaped;
 
@@ -44,6 +44,7 @@ pub struct CertRequest {
     identifiers: Vec<Identifier>,
     key: KeyAlgorithm,
     profile: Option<String>,
+    challenge: Option<ChallengeType>,
     replaces: Option<String>,
 }
 
@@ -81,6 +82,7 @@ impl CertRequest {
             identifiers,
             key: KeyAlgorithm::default(),
             profile: None,
+            challenge: None,
             replaces: None,
         })
     }
@@ -96,6 +98,14 @@ impl CertRequest {
     #[must_use]
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
+        self
+    }
+
+    /// The same with its names proved by this challenge alone. Without it, by the first for which there is a
+    /// solver.
+    #[must_use]
+    pub fn challenge(mut self, challenge: ChallengeType) -> Self {
+        self.challenge = Some(challenge);
         self
     }
 
@@ -120,6 +130,11 @@ impl CertRequest {
     /// The profile.
     pub fn profile_name(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// The challenge.
+    pub fn challenge_type(&self) -> Option<ChallengeType> {
+        self.challenge
     }
 
     /// The ARI id of the certificate to replace.

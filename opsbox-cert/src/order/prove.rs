@@ -60,13 +60,18 @@ impl Work<'_> {
                 .iter()
                 .map(|challenge| name(&challenge.r#type))
                 .collect();
+            let wanted = self.request.challenge_type();
             let solver = self.shared.solvers.iter().find(|solver| {
-                solver.can_solve(&identifier) && offered.contains(&solver.kind().as_str())
+                solver.can_solve(&identifier)
+                    && offered.contains(&solver.kind().as_str())
+                    && wanted.is_none_or(|kind| kind == solver.kind())
             });
             let Some(solver) = solver else {
+                let wanted = wanted.map(|kind| format!(", it is to be proved by {kind} alone"));
                 let reason = format!(
-                    "the CA offers {} for it, and no solver of that kind is there or can do it; add one (a wildcard needs dns-01)",
-                    offered.join(", ")
+                    "the CA offers {} for it{}, and no solver of that kind is there or can do it; add one (a wildcard needs dns-01)",
+                    offered.join(", "),
+                    wanted.unwrap_or_default(),
                 );
                 let failure = Failure::new(ErrorKind::Unsupported, Step::Authorize, reason);
                 return Err(self.error(failure.identifier(&identifier)));

@@ -119,6 +119,35 @@ impl ObjectRecords {
         }
     }
 
+    /// The store at a URL, `s3://bucket/prefix`, with what the environment says of it (`AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT`, ...; `GOOGLE_*`; `AZURE_*`). Which kinds of URL there are
+    /// depends on the features of object_store that the program enables; `file:` and `memory:` always are.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) if it is no URL, or no kind that is enabled.
+    pub fn from_url(url: &str) -> Result<Self> {
+        // A URL may have a password, so it is in no message.
+        let object = "the URL of the object store";
+        let parsed = url::Url::parse(url).map_err(|error| {
+            fault::invalid(object, format!("it is no URL ({error}); correct it"))
+        })?;
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?.to_ascii_lowercase();
+            let known = ["aws_", "google_", "azure_"];
+            let ours = known.iter().any(|prefix| name.starts_with(prefix));
+            ours.then_some((name, value.into_string().ok()?))
+        });
+        let (store, prefix) = object_store::parse_url_opts(&parsed, environment).map_err(|error| {
+            let reason = format!(
+                "object_store does not take it with the features that are enabled; enable the one for `{}:`",
+                parsed.scheme()
+            );
+            fault::invalid(object, reason).caused_by(error)
+        })?;
+        Ok(Self::new(Arc::from(store), prefix.as_ref()))
+    }
+
     /// The clock by which locks expire.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {

@@ -6,6 +6,7 @@ mod failure;
 mod jws;
 mod transport;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub struct AcmeBuilder {
     roots: Vec<Vec<u8>>,
     solvers: Vec<Arc<dyn Solver>>,
     preferred_chain: Option<String>,
+    profile: Option<String>,
     time_limit: Duration,
     lease_time: Duration,
     account_id: Option<String>,
@@ -106,6 +108,12 @@ impl AcmeBuilder {
     /// (RFC 8555, section 7.4.2). Without one of that name the CA's own choice is taken.
     pub fn preferred_chain(mut self, issuer_common_name: impl Into<String>) -> Self {
         self.preferred_chain = Some(issuer_common_name.into());
+        self
+    }
+
+    /// The profile of the CA to order under, for requests that say none (draft-ietf-acme-profiles).
+    pub fn profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = Some(profile.into());
         self
     }
 
@@ -221,6 +229,7 @@ impl AcmeBuilder {
             terms_agreed: self.terms_agreed,
             solvers: self.solvers,
             preferred_chain: self.preferred_chain,
+            profile: self.profile,
             time_limit: self.time_limit,
             lease_time: self.lease_time,
         })))
@@ -284,6 +293,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) solvers: Vec<Arc<dyn Solver>>,
     pub(crate) preferred_chain: Option<String>,
+    profile: Option<String>,
     pub(crate) time_limit: Duration,
     pub(crate) lease_time: Duration,
     pub(crate) owner: Owner,
@@ -313,9 +323,18 @@ impl AcmeIssuer {
             roots: Vec::new(),
             solvers: Vec::new(),
             preferred_chain: None,
+            profile: None,
             time_limit: ORDER_TIME_LIMIT,
             lease_time: ORDER_LEASE,
             account_id: None,
+        }
+    }
+
+    /// The request under the issuer's profile, if it has none of its own.
+    fn profiled<'r>(&self, request: &'r CertRequest) -> Cow<'r, CertRequest> {
+        match (&self.0.profile, request.profile_name()) {
+            (Some(profile), None) => Cow::Owned(request.clone().profile(profile)),
+            _ => Cow::Borrowed(request),
         }
     }
 
@@ -419,10 +438,10 @@ impl Issuer for AcmeIssuer {
     }
 
     async fn issue(&self, request: &CertRequest) -> Result<Triple> {
-        crate::order::issue(&self.0, request).await
+        crate::order::issue(&self.0, &self.profiled(request)).await
     }
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
-        crate::order::confirm(&self.0, request).await
+        crate::order::confirm(&self.0, &self.profiled(request)).await
     }
 }
