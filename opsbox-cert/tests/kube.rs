@@ -14,11 +14,13 @@
     reason = "files of a test may be half written"
 )]
 
+#[path = "common/ports.rs"]
+mod ports;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +42,7 @@ use opsbox_cert::store::{
     Acquired, Condition, Folder, KubeChange, KubeStore, KubeWatch, Name, Owner, Record, Store,
 };
 use opsbox_cert::{ErrorKind, ManualClock};
+use ports::free_port;
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -95,11 +98,6 @@ fn assets() -> Result<PathBuf, String> {
         }
     }
     Ok(folder)
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A process of this test alone, killed at its end.

@@ -10,9 +10,12 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "common/ports.rs"]
+mod ports;
+
 use std::env;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -28,6 +31,7 @@ use opsbox_cert::store::{
     Acquired, Condition, Folder, Name, ObjectRecords, Owner, Record, RedisStore, Store,
 };
 use opsbox_cert::{ErrorKind, ManualClock};
+use ports::free_port;
 
 type Check = fn(&str) -> Result<(), Failed>;
 
@@ -85,11 +89,7 @@ struct Server {
 
 impl Server {
     fn start(program: &str, arguments: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let arguments = arguments
             .iter()
             .map(|argument| argument.replace("PORT", &port.to_string()));

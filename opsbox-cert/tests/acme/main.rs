@@ -14,6 +14,8 @@
 mod dns;
 mod issue;
 mod pebble;
+#[path = "../common/ports.rs"]
+mod ports;
 mod refuse;
 mod resume;
 

@@ -1,6 +1,5 @@
 //! A real test CA for one test, the DNS that it asks, and the web server that it validates.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +12,8 @@ use rustls::crypto::CryptoProvider;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
+
+use crate::ports::free_port;
 
 pub(crate) const EAB_ID: &str = "kid-1";
 /// From Pebble's own example.
@@ -51,11 +52,6 @@ impl Drop for Pebble {
             child.wait().ok();
         }
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 pub(crate) fn wait_for(port: u16, what: &str) {
