@@ -13,8 +13,14 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    convert::Infallible, error::Error, ffi::OsString, io::Write as _, net::SocketAddr,
-    path::{Path, PathBuf}, process::ExitCode, sync::Arc,
+    convert::Infallible,
+    error::Error,
+    ffi::OsString,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
 };
 
 use hyper::{Request, Response, body::Incoming, service::service_fn};

@@ -104,9 +104,9 @@ pub(crate) async fn what_never_propagates_is_said_and_taken_away() {
     assert!(error.contains("no resolver answers"), "{error}");
 }
 
-struct Knot {
+pub(crate) struct Knot {
     child: std::process::Child,
-    port: u16,
+    pub(crate) port: u16,
     _dir: tempfile::TempDir,
 }
 
@@ -118,9 +118,9 @@ impl Drop for Knot {
 }
 
 /// 32 bytes, in base64.
-const SECRET: &str = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlYzE=";
+pub(crate) const SECRET: &str = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlYzE=";
 
-fn knot() -> Knot {
+pub(crate) fn knot() -> Knot {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
     let path = dir.path().display();

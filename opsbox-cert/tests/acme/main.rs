@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+mod config;
 mod dns;
 mod issue;
 mod pebble;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
         dns::dns_01_issues_wildcards_and_follows_aliases,
+        config::a_challenge_that_is_asked_for_is_the_only_one,
         dns::what_never_propagates_is_said_and_taken_away,
     ];
     let without = trials![
@@ -72,7 +74,10 @@ fn main() -> ExitCode {
         dns::failing_hooks_are_explained,
     ];
     let knot = pebble::program("KNOTD", "knotd").map(|_| ());
-    let with_knot = trials![dns::dynamic_updates_are_taken_by_knot];
+    let with_knot = trials![
+        config::a_configuration_is_all_it_takes,
+        dns::dynamic_updates_are_taken_by_knot,
+    ];
     let pebble = programs.map(|_| ());
     let needs_knot = pebble.clone().and(knot);
     let needy = (with_pebble.into_iter().map(|trial| (trial, &pebble)))
