@@ -2,8 +2,8 @@ use super::block::Cell;
 
 /// The memory of a [`Batch`](crate::Batch) that is done with, for the next one.
 ///
-/// Memory that is fresh from the system costs more to touch for the first time than parsing costs.
-/// Who parses many inputs one after the other gives each batch's memory
+/// Memory that is fresh from the system costs time when it is touched first, which shows most in Arrow
+/// views of many megabytes. Who parses many inputs one after the other gives each batch's memory
 /// [back](crate::Batch::recycle) and lets the [next](crate::Parser::parse_in) have it. What is kept is
 /// as much as the largest batch took; it is freed when this is dropped.
 ///
