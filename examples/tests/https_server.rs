@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead as _, BufReader, Read as _},
     net::TcpStream,
     path::Path,
@@ -31,12 +31,13 @@ struct Server {
     lines: BufReader<ChildStdout>,
     https: String,
     http: String,
+    /// What it said before it listened.
+    before: String,
 }
 
 impl Server {
-    fn start(store: &Path) -> Self {
-        let store = store.to_str().unwrap();
-        let mut child = command(&["--store", store])
+    fn start(args: &[&str]) -> Self {
+        let mut child = command(args)
             .args(["--https", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -46,6 +47,7 @@ impl Server {
             child,
             https: String::new(),
             http: String::new(),
+            before: String::new(),
         };
         server.https = server.address("https://");
         server.http = server.address("http://");
@@ -62,6 +64,9 @@ impl Server {
             );
             if let Some(rest) = line.trim_end().strip_prefix(start) {
                 return rest.to_owned();
+            }
+            if self.https.is_empty() {
+                self.before.push_str(&line);
             }
         }
     }
@@ -125,7 +130,7 @@ fn clients_that_trust_its_root_are_served_also_after_a_restart() {
     let root = store.join("root.pem");
     let mut served = Vec::new();
     for first in ["was issued by local-ca:https_server", "is in service (new)"] {
-        let mut server = Server::start(&store);
+        let mut server = Server::start(&["--store", store.to_str().unwrap()]);
         assert_eq!(server.line("certificate localhost "), first);
         if first.starts_with("was issued") {
             server.line("certificate localhost is in service");
@@ -149,6 +154,46 @@ fn clients_that_trust_its_root_are_served_also_after_a_restart() {
         1,
         "one certificate for both names and both starts"
     );
+}
+
+#[test]
+fn a_configuration_says_what_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, file) = (folder.path().join("key"), folder.path().join("opsbox.toml"));
+    fs::write(&key, "a1".repeat(32)).unwrap();
+    let store = folder.path().join("store");
+    let text = format!(
+        r#"
+[store]
+kind = "folder"
+path = {store:?}
+encryption_key_file = {key:?}
+
+[issuers.internal]
+kind = "local-ca"
+common_name = "The cellar"
+
+[[certificates]]
+names = ["db.internal", "127.0.0.1"]
+"#
+    );
+    fs::write(&file, &text).unwrap();
+    let args = ["--config", file.to_str().unwrap()];
+    let mut server = Server::start(&args);
+    server.line("certificate db.internal is in service");
+    let root = folder.path().join("root.pem");
+    let from = server.before.find("-----BEGIN").unwrap();
+    fs::write(&root, &server.before[from..]).unwrap();
+    let (answer, _) = get(&server.https, &root, "db.internal");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    server.interrupt();
+
+    fs::write(&file, text.replace("common_name", "comon_name")).unwrap();
+    let Output { status, stderr, .. } = command(&args).output().unwrap();
+    let error = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{error}");
+    assert!(error.contains("line 9, column "), "{error}");
+    assert!(error.contains("issuers.internal.comon_name"), "{error}");
 }
 
 #[test]

@@ -61,7 +61,7 @@
 
 #[cfg(feature = "manager")]
 mod assemble;
-#[cfg(feature = "dns")]
+#[cfg(all(feature = "dns", feature = "manager"))]
 mod dns;
 mod environment;
 mod read;
