@@ -1,5 +1,18 @@
 //! From a configuration to what it describes.
 
+#![cfg_attr(
+    not(all(feature = "dns", feature = "local-ca")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_mut,
+        unused_variables,
+        unreachable_code,
+        clippy::never_loop,
+        reason = "without a feature its arm only refuses"
+    )
+)]
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
