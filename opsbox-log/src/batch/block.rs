@@ -39,7 +39,7 @@ impl Cell {
     /// `start | len << 16`, or what stands for a value without a place of its own.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    pub(super) const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::Room;
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
 #[cfg(feature = "arrow")]
-use crate::scan::{self, Chosen, Kernel, Simd, TOGETHER, ViewColumn, Work};
+use crate::scan::{self, Chosen, Kernel, Rooms, Simd, TOGETHER, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -378,10 +378,11 @@ impl Work for PushViews<'_, '_, '_> {
                 }
                 continue;
             }
+            let mut rooms = Rooms::new();
             // Some rows at a time, so that their lines are still near when the next columns come.
             for first in (0..part.lines.len()).step_by(TOGETHER) {
                 let end = part.lines.len().min(first + TOGETHER);
-                part.push_views(simd, first..end, columns);
+                part.push_views(simd, first..end, columns, &mut rooms);
             }
         }
     }
@@ -391,49 +392,25 @@ impl Work for PushViews<'_, '_, '_> {
 impl Part {
     /// Adds the values of some rows with fixed columns.
     #[inline(always)]
-    fn push_views<S: Simd>(&self, simd: S, rows: Range<usize>, columns: &mut [ViewColumn<'_>]) {
-        let fields = columns.len();
-        let mut done = 0;
-        while done < fields {
-            // The last four overlap those before them, so that they are four.
-            let from = done.min(fields.saturating_sub(4));
-            let next = fields.min(done + 4);
-            if !self.push_four(simd, rows.clone(), columns, from, done - from) {
-                for (at, column) in columns.iter_mut().enumerate().take(next).skip(done) {
-                    for row in rows.clone() {
-                        push(column, self.span(row, row * fields + at));
-                    }
-                }
-            }
-            done = next;
-        }
-    }
-
-    /// Adds the values of four columns at once, except to the first `skip` of them, if that can be
-    /// done.
-    #[inline(always)]
-    fn push_four<S: Simd>(
+    fn push_views<S: Simd>(
         &self,
         simd: S,
         rows: Range<usize>,
         columns: &mut [ViewColumn<'_>],
-        from: usize,
-        skip: usize,
-    ) -> bool {
+        rooms: &mut Rooms,
+    ) {
         let fields = columns.len();
-        let four = columns.get_mut(from..).and_then(|it| it.first_chunk_mut());
-        let (Some(four), Some(lines)) = (four, self.lines.get(rows.clone())) else {
-            return false;
-        };
-        let mut cells = [[0; 4]; TOGETHER];
-        for (row, cells) in rows.zip(&mut cells) {
-            let here = self.cells.get(row * fields + from..);
-            let Some(here) = here.and_then(|it| it.first_chunk::<4>()) else {
-                return false;
-            };
-            *cells = here.map(Cell::bits);
+        let cells = self.cells.get(rows.start * fields..);
+        if let (Some(lines), Some(cells)) = (self.lines.get(rows.clone()), cells)
+            && scan::push_near(simd, columns, self.base, lines, cells, rooms)
+        {
+            return;
         }
-        scan::push_near(simd, four, skip, self.base, lines, &cells)
+        for (at, column) in columns.iter_mut().enumerate() {
+            for row in rows.clone() {
+                push(column, self.span(row, row * fields + at));
+            }
+        }
     }
 }
 

@@ -1,24 +1,35 @@
-//! The checks of a signature as four pieces of 16 bytes each, which a kernel looks at as one block.
+//! The checks of a signature as pairs of windows of 32 bytes each, which a kernel looks at as one block.
 
-use super::signature::{CellLanes, Check, Place};
-use crate::scan::{BLOCK, Lanes, PIECE, Ranges};
+use super::signature::{Check, Lengths, Place};
+use crate::scan::{BLOCK, HALF, LANES, Lanes, Ranges};
 
-/// Pieces of a block.
-pub(crate) const PIECES: usize = BLOCK / PIECE;
+/// What most lines are like: of alternatives the first one. A line whose parts have these lengths, and
+/// whose windows fit, passes all checks; of any other the checks decide.
+#[derive(Debug)]
+pub(crate) struct Usual {
+    pub(crate) lengths: Lengths,
+    pub(crate) packs: Box<[Pack]>,
+}
 
-/// Up to four pieces. A line in which all of them fit passes their checks; of one in which some does
-/// not, the checks decide.
+/// Two windows.
 #[derive(Debug)]
 pub(crate) struct Pack {
-    /// Where the pieces are, as if they were columns.
-    pub(crate) cells: CellLanes,
-    /// Their lengths: the least, and how much more is allowed.
-    pub(crate) min: [u32; PIECES],
-    pub(crate) more: [u32; PIECES],
+    /// Where each begins and ends: 32 bytes or fewer after, if the lengths are the usual ones.
+    pub(crate) ranges: [(Place, Place); 2],
     pub(crate) lanes: Lanes,
 }
 
-/// The bytes between two places.
+/// Bytes that are looked at together: of one check, or of some with nothing of a changing length
+/// between them.
+struct Window {
+    from: Place,
+    to: Place,
+    /// Whether it always ends as far from its beginning.
+    fixed: bool,
+    lanes: Lanes,
+}
+
+/// The bytes of a check between two places.
 struct Piece<'c> {
     from: Place,
     to: Place,
@@ -29,87 +40,170 @@ struct Piece<'c> {
     start: usize,
 }
 
-/// All checks, of alternatives the first one: the others are rare.
-pub(crate) fn packs(checks: &[Check]) -> Option<Box<[Pack]>> {
-    let mut pieces = Vec::new();
-    for check in checks {
-        match check {
-            Check::Template { at, lanes, len } => {
-                for start in (0..*len).step_by(PIECE) {
-                    let len = (len - start).min(PIECE);
-                    let (first, last) = (u16::try_from(start), u16::try_from(start + len));
-                    pieces.push(Piece {
-                        from: at.after(first.ok()?),
-                        to: at.after(last.ok()?),
-                        min: len,
-                        max: len,
-                        lanes,
-                        start,
-                    });
+/// Room for a run of digits, say, that makes it worth to look at it with what is before it.
+const ROOM: usize = 16;
+
+impl Usual {
+    /// `None` if no line is so.
+    pub(crate) fn of(checks: &[Check], lengths: &Lengths) -> Option<Self> {
+        let mut lengths = lengths.clone();
+        let mut windows: Vec<Window> = Vec::new();
+        for check in checks {
+            for piece in pieces(check)? {
+                let room = match windows.last_mut() {
+                    Some(window) => window.add(&piece, &lengths),
+                    None => None,
+                };
+                let room = match room {
+                    Some(room) => room,
+                    None => {
+                        windows.push(Window::new(&piece)?);
+                        HALF
+                    }
+                };
+                if piece.from.lane != piece.to.lane {
+                    lengths.narrow(&piece, room)?;
                 }
             }
-            Check::Content {
-                from,
-                to,
-                alternatives,
-            } => {
-                let first = alternatives.first()?;
-                pieces.push(Piece {
-                    from: *from,
-                    to: *to,
-                    min: first.min,
-                    max: first.max,
-                    lanes: &first.lanes,
-                    start: 0,
-                });
-            }
         }
+        let packs = windows.chunks(2).map(Pack::of).collect();
+        Some(Self { lengths, packs })
     }
-    pieces.chunks(PIECES).map(pack).collect()
 }
 
-fn pack(pieces: &[Piece<'_>]) -> Option<Pack> {
+/// The first alternative of a check.
+fn pieces(check: &Check) -> Option<Vec<Piece<'_>>> {
+    Some(match check {
+        Check::Template { at, lanes, len } => {
+            let piece = |start: usize| {
+                let len = (len - start).min(HALF);
+                let from = at.after(u16::try_from(start).ok()?);
+                Some(Piece {
+                    from,
+                    to: from.after(u16::try_from(len).ok()?),
+                    min: len,
+                    max: len,
+                    lanes,
+                    start,
+                })
+            };
+            (0..*len)
+                .step_by(HALF)
+                .map(piece)
+                .collect::<Option<Vec<_>>>()?
+        }
+        Check::Content {
+            from,
+            to,
+            alternatives,
+        } => {
+            let first = alternatives.first()?;
+            vec![Piece {
+                from: *from,
+                to: *to,
+                min: first.min,
+                max: first.max,
+                lanes: &first.lanes,
+                start: 0,
+            }]
+        }
+    })
+}
+
+impl Window {
+    fn new(piece: &Piece<'_>) -> Option<Self> {
+        let mut window = Self {
+            from: piece.from,
+            to: piece.from,
+            fixed: true,
+            lanes: any(),
+        };
+        window.put(piece, 0)?;
+        Some(window)
+    }
+
+    /// Adds a piece, if it is always as far from the window's beginning and there is room. Returns how
+    /// much there is.
+    fn add(&mut self, piece: &Piece<'_>, lengths: &Lengths) -> Option<usize> {
+        let at = lengths.distance(self.from, piece.from)?;
+        let room = HALF.checked_sub(at).filter(|_| self.fixed)?;
+        (piece.max.min(ROOM) <= room && piece.min <= room).then_some(())?;
+        self.put(piece, at)?;
+        Some(room)
+    }
+
+    fn put(&mut self, piece: &Piece<'_>, at: usize) -> Option<()> {
+        copy(&mut self.lanes, at, piece.lanes, piece.start, piece.max)?;
+        self.to = piece.to;
+        self.fixed = piece.min == piece.max;
+        Some(())
+    }
+}
+
+impl Pack {
+    fn of(windows: &[Window]) -> Self {
+        // No bytes, at the beginning of the line.
+        let none = Place { lane: 0, add: 1 };
+        let mut pack = Self {
+            ranges: [(none, none); 2],
+            lanes: any(),
+        };
+        let ranges = pack.ranges.iter_mut().zip(windows).zip([0, HALF]);
+        for ((range, window), at) in ranges {
+            *range = (window.from, window.to);
+            copy(&mut pack.lanes, at, &window.lanes, 0, HALF);
+        }
+        pack
+    }
+}
+
+impl Lengths {
+    /// How far two places are from each other, if all lines have them at this distance.
+    fn distance(&self, from: Place, to: Place) -> Option<usize> {
+        let mut distance = to.add.wrapping_sub(from.add);
+        for lane in from.lane..to.lane {
+            if *self.more.get(lane)? > 0 {
+                return None;
+            }
+            distance = distance.wrapping_add(*self.least.get(lane)?);
+        }
+        (from.lane <= to.lane).then_some(usize::from(distance))
+    }
+
+    /// Leaves the lengths that a piece has, up to `room`.
+    fn narrow(&mut self, piece: &Piece<'_>, room: usize) -> Option<()> {
+        let Piece { from, to, .. } = piece;
+        let max = piece.max.min(room);
+        let around = from.add.wrapping_sub(to.add);
+        *self.least.get_mut(from.lane)? = around.wrapping_add(u16::try_from(piece.min).ok()?);
+        *self.more.get_mut(from.lane)? = u16::try_from(max.checked_sub(piece.min)?).ok()?;
+        (from.lane + 1 == to.lane && to.lane < LANES).then_some(())
+    }
+}
+
+fn any() -> Lanes {
     let any = Ranges {
         low: [0; BLOCK],
         span: [u8::MAX; BLOCK],
     };
-    let mut pack = Pack {
-        cells: CellLanes::absent(PIECES)?,
-        min: [0; PIECES],
-        more: [0; PIECES],
-        lanes: Lanes {
-            first: any.clone(),
-            second: any,
-        },
-    };
-    for column in 0..PIECES {
-        let Some(piece) = pieces.get(column) else {
-            // No bytes, at the beginning of the line.
-            let place = (0, 1);
-            pack.cells.open(column, place);
-            pack.cells.close(column, place);
-            continue;
-        };
-        pack.cells.open(column, (piece.from.lane, piece.from.add));
-        pack.cells.close(column, (piece.to.lane, piece.to.add));
-        // Longer ones are left to the check.
-        let max = piece.max.min(PIECE);
-        *pack.min.get_mut(column)? = u32::try_from(piece.min).ok()?;
-        *pack.more.get_mut(column)? = u32::try_from(max.checked_sub(piece.min)?).ok()?;
-        let (to, from) = (&mut pack.lanes, piece.lanes);
-        for (to, from) in [
-            (&mut to.first.low, &from.first.low),
-            (&mut to.first.span, &from.first.span),
-            (&mut to.second.low, &from.second.low),
-            (&mut to.second.span, &from.second.span),
-        ] {
-            let from = from.get(piece.start..)?;
-            let to = to.get_mut(column * PIECE..)?;
-            to.iter_mut()
-                .zip(from)
-                .take(PIECE)
-                .for_each(|(to, from)| *to = *from);
+    Lanes {
+        first: any.clone(),
+        second: any,
+    }
+}
+
+/// Copies so many lanes, half of a block at most; `None` if the places are not there.
+fn copy(to: &mut Lanes, at: usize, from: &Lanes, start: usize, len: usize) -> Option<()> {
+    for (to, from) in [
+        (&mut to.first.low, &from.first.low),
+        (&mut to.first.span, &from.first.span),
+        (&mut to.second.low, &from.second.low),
+        (&mut to.second.span, &from.second.span),
+    ] {
+        let (to, from) = (to.get_mut(at..)?, from.get(start..)?);
+        for (to, from) in to.iter_mut().zip(from).take(len.min(HALF)) {
+            *to = *from;
         }
     }
-    Some(pack)
+    Some(())
 }

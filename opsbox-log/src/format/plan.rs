@@ -157,7 +157,7 @@ impl Outside {
         let high = (0x80..=u8::MAX).filter(|&byte| set.has(byte)).count();
         let del = high != 0 && !set.has(Classes::NO_CLASS);
         (!del && (high == 0 || high == 0x80)).then(|| Self {
-            classes: Classes::new(|_| false, |byte| byte < 0x80 && !set.has(byte), None),
+            classes: Classes::new(|_| false, |byte| byte < 0x80 && !set.has(byte), false),
             not_ascii: high == 0,
         })
     }

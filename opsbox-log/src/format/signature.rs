@@ -13,7 +13,7 @@
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use super::{
-    pack::{self, Pack},
+    pack::Usual,
     part::{bytes_of, captured, class_of, has_byte, prune, set_of},
     plan::{self, Obstacle, Set, Step},
     straight::Straight,
@@ -35,28 +35,49 @@ impl From<Obstacle> for NoPlan {
 #[derive(Debug)]
 pub(crate) struct Signature {
     pub(crate) classes: Classes,
-    /// The structural bytes of a line that ends in LF, and in CRLF, the ending included.
-    pub(crate) endings: [[u8; LANES]; 2],
+    /// The structural bytes of a line that ends in LF, and in CRLF.
+    pub(crate) endings: [Ending; 2],
     /// How many they are without the ending.
     pub(crate) len: usize,
-    /// Lengths of the parts between them: the least, and how much more is allowed.
-    pub(crate) min: [u16; LANES],
-    pub(crate) span: [u16; LANES],
+    pub(crate) lengths: Lengths,
     pub(crate) cells: CellLanes,
     pub(crate) checks: Box<[Check]>,
-    /// The same, to be looked at together; `None` if they cannot be.
-    pub(crate) packs: Option<Box<[Pack]>>,
+    /// What lines are looked at for first; `None` if there is no such thing.
+    pub(crate) usual: Option<Usual>,
     pub(crate) steps: Box<[PartSteps]>,
+}
+
+/// The structural bytes of a line, its ending included.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    pub(crate) bytes: [u8; LANES],
+    pub(crate) len: usize,
+    /// A bit for each.
+    pub(crate) lanes: u32,
+}
+
+impl Ending {
+    fn new(bytes: [u8; LANES], len: usize) -> Self {
+        let lanes = (0..len).fold(0, |lanes, _| lanes << 1 | 1);
+        Self { bytes, len, lanes }
+    }
+}
+
+/// From each structural byte to the next, the line's beginning being the first: the least distance,
+/// and how much more is allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Lengths {
+    pub(crate) least: [u16; LANES],
+    pub(crate) more: [u16; LANES],
 }
 
 /// Where the columns begin and end: a structural byte (0 is the line's beginning), and a distance.
 #[derive(Clone, Debug)]
 pub(crate) struct CellLanes {
     pub(crate) columns: usize,
-    pub(crate) start: [u16; LANES],
-    pub(crate) start_add: [u16; LANES],
-    pub(crate) end: [u16; LANES],
-    pub(crate) end_add: [u16; LANES],
+    /// Of each column the beginning, then the end.
+    pub(crate) lanes: [u16; 2 * LANES],
+    pub(crate) adds: [u16; 2 * LANES],
     /// All ones for a column that such lines do not have.
     pub(crate) absent: [u32; LANES],
 }
@@ -68,41 +89,34 @@ impl CellLanes {
         absent.get_mut(..columns)?.fill(u32::MAX);
         Some(Self {
             columns,
-            start: [0; LANES],
-            start_add: [0; LANES],
-            end: [0; LANES],
-            end_add: [0; LANES],
+            lanes: [0; 2 * LANES],
+            adds: [0; 2 * LANES],
             absent,
         })
     }
 
     /// A column begins at a distance from a lane.
     pub(crate) fn open(&mut self, column: usize, place: (usize, u16)) {
-        set(&mut self.start, &mut self.start_add, column, place);
+        self.set(2 * column, place);
     }
 
     /// A column ends there, and is in each line.
     pub(crate) fn close(&mut self, column: usize, place: (usize, u16)) {
-        set(&mut self.end, &mut self.end_add, column, place);
+        self.set(2 * column + 1, place);
         self.present(column);
+    }
+
+    fn set(&mut self, at: usize, (lane, add): (usize, u16)) {
+        if let (Some(lane_slot), Some(add_slot)) = (self.lanes.get_mut(at), self.adds.get_mut(at)) {
+            *lane_slot = u16::try_from(lane).unwrap_or(u16::MAX);
+            *add_slot = add;
+        }
     }
 
     pub(crate) fn present(&mut self, column: usize) {
         if let Some(absent) = self.absent.get_mut(column) {
             *absent = 0;
         }
-    }
-}
-
-fn set(
-    lanes: &mut [u16; LANES],
-    adds: &mut [u16; LANES],
-    column: usize,
-    (lane, add): (usize, u16),
-) {
-    if let (Some(lanes), Some(adds)) = (lanes.get_mut(column), adds.get_mut(column)) {
-        *lanes = u16::try_from(lane).unwrap_or(u16::MAX);
-        *adds = add;
     }
 }
 
@@ -255,7 +269,7 @@ impl Signature {
         Ok(builder.finish(Classes::new(
             |byte| always.has(byte) || byte == b'\n',
             |byte| outside.has(byte),
-            quoting.then_some(QUOTE),
+            quoting,
         )))
     }
 }
@@ -450,21 +464,23 @@ impl<'o> Builder<'o> {
         if let Some([cr, lf]) = crlf.get_mut(len..len + 2) {
             (*cr, *lf) = (b'\r', b'\n');
         }
-        let mut span = [u16::MAX; LANES];
-        if let Some(slot) = span.get_mut(len + 1) {
+        let mut lengths = Lengths {
+            least: [1; LANES],
+            more: [u16::MAX - 1; LANES],
+        };
+        if let Some(slot) = lengths.more.get_mut(len + 1) {
             // Between CR and LF there is nothing.
             *slot = 0;
         }
         Some(Self {
             signature: Signature {
-                classes: Classes::new(|_| false, |_| false, None),
-                endings: [bytes, crlf],
+                classes: Classes::new(|_| false, |_| false, false),
+                endings: [Ending::new(bytes, len + 1), Ending::new(crlf, len + 2)],
                 len,
-                min: [0; LANES],
-                span,
+                lengths,
                 cells,
                 checks: Box::default(),
-                packs: None,
+                usual: None,
                 steps: Box::default(),
             },
             checks: Vec::new(),
@@ -682,16 +698,14 @@ impl<'o> Builder<'o> {
 
     /// The lengths of the part before structural byte `lane`; `None` is no limit.
     fn length(&mut self, lane: usize, min: usize, more: Option<usize>) {
-        let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
-        if let Some(slot) = self.signature.min.get_mut(lane) {
-            *slot = short(min);
-        }
-        if let Some(slot) = self.signature.span.get_mut(lane) {
-            // No length is greater, and none wraps: see `tokenize::signature`.
-            *slot = match more {
-                Some(more) => short(more),
-                None => u16::MAX - short(min),
-            };
+        let distance = u16::try_from(min + 1).unwrap_or(u16::MAX);
+        let lengths = &mut self.signature.lengths;
+        let slots = (lengths.least.get_mut(lane), lengths.more.get_mut(lane));
+        if let (Some(least_slot), Some(more_slot)) = slots {
+            *least_slot = distance;
+            // No distance is greater, and none wraps: see `tokenize::signature`.
+            let no_limit = u16::MAX - distance;
+            *more_slot = more.map_or(no_limit, |more| u16::try_from(more).unwrap_or(no_limit));
         }
     }
 
@@ -701,7 +715,7 @@ impl<'o> Builder<'o> {
             self.checks.clear();
         }
         self.signature.classes = classes;
-        self.signature.packs = pack::packs(&self.checks);
+        self.signature.usual = Usual::of(&self.checks, &self.signature.lengths);
         self.signature.checks = self.checks.into();
         self.signature.steps = self.steps.into();
         self.signature

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{
-    BLOCK, PIECE, Simd, Work,
+    AHEAD, BLOCK, HALF, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 #[cfg(feature = "json")]
@@ -71,6 +71,14 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, bytes: &[u8; AHEAD]) {
+        for block in bytes.as_chunks::<BLOCK>().0 {
+            // SAFETY: a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) };
+        }
+    }
+
+    #[inline(always)]
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
         let [low, high] = load(block);
         // SAFETY: the token says that the instructions are there.
@@ -111,7 +119,7 @@ impl Simd for Avx2 {
         count
     }
 
-    type Table<'c> = ([__m256i; 2], [u8; 2], Option<u8>);
+    type Table<'c> = ([__m256i; 2], [__m256i; 3]);
 
     #[inline(always)]
     fn table(self, classes: &Classes) -> Self::Table<'_> {
@@ -123,24 +131,20 @@ impl Simd for Avx2 {
                 0,
                 0x8040_2010_0804_0201_u64.cast_signed(),
             ));
-            ([rows, bits_of], classes.always, classes.quote)
+            let [one, other] = classes.always;
+            let always = [b'\n', one, other].map(|byte| _mm256_set1_epi8(byte.cast_signed()));
+            ([rows, bits_of], always)
         }
     }
 
     #[inline(always)]
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found {
-        let ([rows, bits_of], [one, other], quote) = table;
+        let ([rows, bits_of], always) = table;
         let [low, high] = load(block);
         let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
-        let line_feeds = self.equal(block, b'\n');
         Found {
-            always: line_feeds | self.equal(block, one) | self.equal(block, other),
+            always: bits([is_one_of(low, always), is_one_of(high, always)]),
             outside: !none,
-            quotes: match quote {
-                Some(quote) => self.equal(block, quote),
-                None => 0,
-            },
-            line_feeds,
         }
     }
 
@@ -253,19 +257,26 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn pieces_in_lanes(self, [a, b, c, d]: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
-        let block = [joined(a, b), joined(c, d)];
+    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+        // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
+        let block = unsafe {
+            let [low, high] = halves;
+            [
+                _mm256_loadu_si256(low.as_ptr().cast()),
+                _mm256_loadu_si256(high.as_ptr().cast()),
+            ]
+        };
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
     }
 }
 
-/// Two pieces as half of a block.
+/// All ones for the bytes that are one of three.
 #[inline(always)]
-fn joined(a: &[u8; PIECE], b: &[u8; PIECE]) -> __m256i {
-    // SAFETY: as in `load`; each reference is to as many bytes as are loaded.
+fn is_one_of(bytes: __m256i, [a, b, c]: [__m256i; 3]) -> __m256i {
+    // SAFETY: as in `load`.
     unsafe {
-        let half = _mm256_castsi128_si256(_mm_loadu_si128(a.as_ptr().cast()));
-        _mm256_inserti128_si256::<1>(half, _mm_loadu_si128(b.as_ptr().cast()))
+        let (a, b) = (_mm256_cmpeq_epi8(bytes, a), _mm256_cmpeq_epi8(bytes, b));
+        _mm256_or_si256(_mm256_or_si256(a, b), _mm256_cmpeq_epi8(bytes, c))
     }
 }
 

@@ -4,14 +4,14 @@ use std::arch::x86_64::*;
 #[cfg(feature = "json")]
 use std::hint::black_box;
 
+#[cfg(feature = "arrow")]
+use super::{ACROSS, Cell, Near, TOGETHER, views};
 use super::{
-    BLOCK, CellLanes, LANES, PIECE, Simd, Work,
+    AHEAD, BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
 use super::{JsonMasks, KeyEnds, json::STRUCTURAL};
-#[cfg(feature = "arrow")]
-use super::{NEAR, views::first_bytes};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -23,18 +23,14 @@ pub(super) struct Avx512(());
 ///
 /// The processor has the instructions of [`Kernel::Avx512`](super::Kernel::Avx512).
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
 )]
 pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
     work.run(Avx512(()))
 }
 
 /// Classes of bytes in registers.
-#[derive(Clone, Copy)]
-pub(super) struct Table {
-    halves: [__m512i; 2],
-    quote: Option<u8>,
-}
+type Table = [__m512i; 2];
 
 #[inline(always)]
 fn load(block: &[u8; BLOCK]) -> __m512i {
@@ -62,6 +58,14 @@ impl Simd for Avx512 {
     fn enter<W: Work>(self, work: W) -> W::Output {
         // SAFETY: the token says that the instructions are there.
         unsafe { run(work) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, bytes: &[u8; AHEAD]) {
+        for block in bytes.as_chunks::<BLOCK>().0 {
+            // SAFETY: a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) };
+        }
     }
 
     #[inline(always)]
@@ -100,37 +104,56 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn table(self, classes: &Classes) -> Table {
         // SAFETY: as in `equal`; the table is 128 bytes long.
-        let halves = unsafe {
+        unsafe {
             let table = classes.of.as_ptr();
             let low = _mm512_loadu_si512(table.cast());
             [low, _mm512_loadu_si512(table.add(BLOCK).cast())]
-        };
-        Table {
-            halves,
-            quote: classes.quote,
         }
     }
 
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], table: Table) -> Found {
+    fn classify(self, block: &[u8; BLOCK], [low, high]: Table) -> Found {
         // SAFETY: as in `equal`.
         unsafe {
-            let bytes = load(block);
-            let [low, high] = table.halves;
             // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
-            let ascii = _mm512_min_epu8(bytes, splat(Classes::NO_CLASS));
+            let ascii = _mm512_min_epu8(load(block), splat(Classes::NO_CLASS));
             let class = _mm512_permutex2var_epi8(low, ascii, high);
-            let always = _mm512_test_epi8_mask(class, splat(ALWAYS));
-            let outside = _mm512_test_epi8_mask(class, splat(OUTSIDE));
             Found {
-                always,
-                outside,
-                quotes: match table.quote {
-                    Some(quote) => self.equal(block, quote),
-                    None => 0,
-                },
-                line_feeds: always & outside,
+                always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
+                outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
             }
+        }
+    }
+
+    #[inline(always)]
+    fn unquote(self, always: &[u64; GROUP], outside: &mut [u64; GROUP], quoted: &mut u64) -> bool {
+        // SAFETY: as in `equal`; all references are to 64 bytes.
+        unsafe {
+            let always = _mm512_loadu_si512(always.as_ptr().cast());
+            let all = _mm512_loadu_si512(outside.as_ptr().cast());
+            let inside = _mm512_andnot_si512(all, always);
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<1>(inside));
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<2>(inside));
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<4>(inside));
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<8>(inside));
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<16>(inside));
+            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<32>(inside));
+            // Of each block whether it has an odd number of quotes, then whether it and those before
+            // it have.
+            let mut odd = _mm512_movepi64_mask(inside);
+            odd ^= odd << 1;
+            odd ^= odd << 2;
+            odd ^= odd << 4;
+            let before = *quoted as u8;
+            let begins_inside = odd << 1 ^ before;
+            let inside = _mm512_xor_si512(inside, _mm512_maskz_set1_epi64(begins_inside, -1));
+            if _mm512_test_epi64_mask(_mm512_and_si512(always, all), inside) != 0 {
+                return false;
+            }
+            *quoted = u64::from(odd >> 7 ^ before & 1).wrapping_neg();
+            let structural = _mm512_or_si512(always, _mm512_andnot_si512(inside, all));
+            _mm512_storeu_si512(outside.as_mut_ptr().cast(), structural);
+            true
         }
     }
 
@@ -147,7 +170,7 @@ impl Simd for Avx512 {
         // slow on Zen 4.
         unsafe {
             let which = _mm512_maskz_compress_epi8(mask, iota());
-            let compressed = _mm512_permutexvar_epi8(which, load(block));
+            let compressed = _mm512_maskz_compress_epi8(mask, load(block));
             let count = mask.count_ones() as usize;
             let out = bytes.as_mut_ptr();
             match count {
@@ -227,36 +250,48 @@ impl Simd for Avx512 {
 
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: &[u8; NEAR], cells: [u32; 4], block: u32, offset: u32) -> [u128; 4] {
-        const EACH: [u32; 16] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3];
-        // The byte of the value that is in each byte of a view; none in the first four.
-        const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
-        // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
+    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
+        // The first column of each lane, then the second, ...
+        const ORDER: [u32; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+        // SAFETY: as in `equal`; a cell is a number of 32 bits, and there are 16.
         unsafe {
-            let values = joined(cells.map(|cell| first_bytes(line, cell)));
-            let each = _mm512_loadu_si512(EACH.as_ptr().cast());
-            let cells = _mm_loadu_si128(cells.as_ptr().cast());
-            let cells = _mm512_permutexvar_epi32(each, _mm512_castsi128_si512(cells));
-            let lens = _mm512_srli_epi32::<16>(cells);
-            let starts = _mm512_and_si512(cells, _mm512_set1_epi32(0xffff));
-            let offsets = _mm512_add_epi32(starts, _mm512_set1_epi32(offset.cast_signed()));
+            let packed = _mm512_loadu_si512(cells.as_ptr().cast());
+            let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
+            let packed = _mm512_permutexvar_epi32(order, packed);
+            let lens = _mm512_srli_epi32::<16>(packed);
+            let starts = _mm512_and_si512(packed, _mm512_set1_epi32(0xffff));
+            let far = _mm512_cmpgt_epu32_mask(lens, _mm512_set1_epi32(12));
+            let line_offset = _mm512_set1_epi32(line.offset.cast_signed());
+            let offsets = _mm512_maskz_add_epi32(far, starts, line_offset);
+            let buffers = _mm512_maskz_set1_epi32(far, line.buffer.cast_signed());
+            // How many of its bytes are in a view.
+            let kept = _mm512_mask_mov_epi32(lens, far, _mm512_set1_epi32(4));
 
-            let bytes = _mm512_bslli_epi128::<4>(values);
-            let twelve = _mm512_set1_epi32(12);
-            let short = _mm512_min_epu32(lens, twelve);
-            let short = _mm512_shuffle_epi8(short, _mm512_setzero_si512());
-            let of_value = _mm512_broadcast_i32x4(_mm_loadu_si128(OF_VALUE.as_ptr().cast()));
-            let kept = _mm512_cmplt_epu8_mask(of_value, short);
-            let inline = _mm512_maskz_mov_epi8(kept, bytes);
-
-            let far = _mm512_mask_mov_epi32(bytes, 0x4444, _mm512_set1_epi32(block.cast_signed()));
-            let far = _mm512_mask_mov_epi32(far, 0x8888, offsets);
-            let is_far = _mm512_cmpgt_epu32_mask(lens, twelve);
-            let views = _mm512_mask_mov_epi32(inline, is_far, far);
-            let views = _mm512_mask_mov_epi32(views, 0x1111, lens);
-            let mut out = [0_u128; 4];
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), views);
-            out
+            let none = _mm512_setzero_si512();
+            let len = _mm512_unpacklo_epi32(lens, none);
+            let place = _mm512_unpacklo_epi32(buffers, offsets);
+            four::<0>(
+                line,
+                cells,
+                row,
+                rooms,
+                _mm512_unpacklo_epi64(len, place),
+                kept,
+            );
+            if rooms.len() > 4 {
+                let views = _mm512_unpackhi_epi64(len, place);
+                four::<1>(line, cells, row, rooms, views, kept);
+            }
+            if rooms.len() > 8 {
+                let len = _mm512_unpackhi_epi32(lens, none);
+                let place = _mm512_unpackhi_epi32(buffers, offsets);
+                let views = _mm512_unpacklo_epi64(len, place);
+                four::<2>(line, cells, row, rooms, views, kept);
+                if rooms.len() > 12 {
+                    let views = _mm512_unpackhi_epi64(len, place);
+                    four::<3>(line, cells, row, rooms, views, kept);
+                }
+            }
         }
     }
 
@@ -267,19 +302,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn pieces_in_lanes(self, pieces: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
-        let block = joined(pieces);
+    fn halves_in_lanes(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+        // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
+        let block = unsafe {
+            let low = _mm512_castsi256_si512(_mm256_loadu_si256(low.as_ptr().cast()));
+            _mm512_inserti64x4::<1>(low, _mm256_loadu_si256(high.as_ptr().cast()))
+        };
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
     }
 
     #[inline(always)]
-    fn same(self, bytes: &[u8; LANES], signature: &[u8; LANES], lanes: usize) -> bool {
-        // SAFETY: as in `equal`; both are 32 bytes long.
-        unsafe {
-            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
-            let signature = _mm256_loadu_si256(signature.as_ptr().cast());
-            _mm256_mask_cmpneq_epi8_mask(first(lanes), bytes, signature) == 0
-        }
+    fn same(self, bytes: &[u8; LANES], ending: &Ending) -> bool {
+        different(bytes, ending) == 0
     }
 
     #[inline(always)]
@@ -287,42 +321,67 @@ impl Simd for Avx512 {
         self,
         places: &[u16; LANES],
         next: &[u16; LANES],
-        min: &[u16; LANES],
-        span: &[u16; LANES],
-        lanes: usize,
+        lengths: &Lengths,
+        ending: &Ending,
     ) -> bool {
-        // SAFETY: as in `equal`.
-        unsafe {
-            let ones = _mm512_set1_epi16(-1);
-            let len = _mm512_sub_epi16(_mm512_add_epi16(words(next), ones), words(places));
-            let above = _mm512_sub_epi16(len, words(min));
-            _mm512_mask_cmpgt_epu16_mask(first(lanes), above, words(span)) == 0
-        }
+        misfits(places, next, lengths, ending) == 0
+    }
+
+    #[inline(always)]
+    fn fits(
+        self,
+        bytes: &[u8; LANES],
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        lengths: &Lengths,
+        ending: &Ending,
+    ) -> bool {
+        different(bytes, ending) | misfits(places, next, lengths, ending) == 0
     }
 
     #[inline(always)]
     fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
-        // SAFETY: as in `equal`; `out` has room for two stores of 16.
+        // SAFETY: as in `equal`; `out` has room for two stores of 16, and so have the lanes.
         unsafe {
-            let line = _mm512_set1_epi16(places[0].wrapping_add(1).cast_signed());
+            let line = _mm512_set1_epi32(i32::from(places[0].wrapping_add(1)));
             let places = words(places);
-            let start = moved(places, &lanes.start, &lanes.start_add);
-            let end = moved(places, &lanes.end, &lanes.end_add);
-            let (start, len) = (_mm512_sub_epi16(start, line), _mm512_sub_epi16(end, start));
-            let (out, absent) = (out.as_mut_ptr(), lanes.absent.as_ptr());
-            let low = packed(_mm512_castsi512_si256(start), _mm512_castsi512_si256(len));
-            let low = _mm512_or_si512(low, _mm512_loadu_si512(absent.cast()));
-            _mm512_storeu_si512(out.cast(), low);
-            if lanes.columns > LANES / 2 {
-                let high = packed(
-                    _mm512_extracti64x4_epi64::<1>(start),
-                    _mm512_extracti64x4_epi64::<1>(len),
-                );
-                let absent = absent.add(LANES / 2);
-                let high = _mm512_or_si512(high, _mm512_loadu_si512(absent.cast()));
-                _mm512_storeu_si512(out.add(LANES / 2).cast(), high);
+            for at in 0..2 {
+                // Beginning and end of a column, side by side.
+                let both = _mm512_permutexvar_epi16(half(&lanes.lanes, at), places);
+                let both = _mm512_add_epi16(both, half(&lanes.adds, at));
+                // What they count from: the line's beginning, and the column's.
+                let from = _mm512_or_si512(_mm512_slli_epi32::<16>(both), line);
+                let absent = lanes.absent.as_ptr().add(at * LANES / 2);
+                let absent = _mm512_loadu_si512(absent.cast());
+                let cells = _mm512_or_si512(_mm512_sub_epi16(both, from), absent);
+                _mm512_storeu_si512(out.as_mut_ptr().add(at * LANES / 2).cast(), cells);
+                if lanes.columns <= LANES / 2 {
+                    break;
+                }
             }
         }
+    }
+}
+
+/// The lanes of the ending whose bytes are not those of the signature.
+#[inline(always)]
+fn different(bytes: &[u8; LANES], ending: &Ending) -> u32 {
+    // SAFETY: as in `words`; both are 32 bytes long.
+    unsafe {
+        let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+        let signature = _mm256_loadu_si256(ending.bytes.as_ptr().cast());
+        _mm256_mask_cmpneq_epi8_mask(ending.lanes, bytes, signature)
+    }
+}
+
+/// Those whose distances are not in their ranges.
+#[inline(always)]
+fn misfits(places: &[u16; LANES], next: &[u16; LANES], lengths: &Lengths, ending: &Ending) -> u32 {
+    // SAFETY: as in `words`.
+    unsafe {
+        let distance = _mm512_sub_epi16(words(next), words(places));
+        let above = _mm512_sub_epi16(distance, words(&lengths.least));
+        _mm512_mask_cmpgt_epu16_mask(ending.lanes, above, words(&lengths.more))
     }
 }
 
@@ -355,9 +414,58 @@ fn words(words: &[u16; LANES]) -> __m512i {
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
-/// Four pieces as one block.
+/// The first half, or the second.
 #[inline(always)]
-fn joined([a, b, c, d]: [&[u8; PIECE]; 4]) -> __m512i {
+fn half(words: &[u16; 2 * LANES], at: usize) -> __m512i {
+    let (halves, _) = words.as_chunks();
+    self::words(&halves[at])
+}
+
+/// Puts the bytes of four values into their views, as many as are `kept`, and the views into their
+/// rooms.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn four<const AT: usize>(
+    line: Near<'_>,
+    cells: &[Cell; ACROSS],
+    row: usize,
+    rooms: &mut [views::Room],
+    views: __m512i,
+    kept: __m512i,
+) {
+    // The byte of the value that is in each byte of a view; none in the first four.
+    const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
+    let around = |at: usize| line.around(cells[4 * AT + at].bits() & 0xffff);
+    let bytes = joined([around(0), around(1), around(2), around(3)]);
+    // SAFETY: as in `words`; all references are to as many bytes as are loaded or stored.
+    unsafe {
+        let kept = _mm512_shuffle_epi8(kept, _mm512_set1_epi8(4 * AT as i8));
+        let of_value = _mm512_broadcast_i32x4(_mm_loadu_si128(OF_VALUE.as_ptr().cast()));
+        let kept = _mm512_cmplt_epu8_mask(of_value, kept);
+        let views = _mm512_mask_mov_epi8(views, kept, bytes);
+        let out = |at: usize, room: &mut views::Room| (&raw mut room[at % TOGETHER]).cast();
+        match rooms.get_mut(4 * AT..).unwrap_or_default() {
+            [a, b, c, d, ..] => {
+                _mm_storeu_si128(out(row, a), _mm512_castsi512_si128(views));
+                _mm_storeu_si128(out(row, b), _mm512_extracti32x4_epi32::<1>(views));
+                _mm_storeu_si128(out(row, c), _mm512_extracti32x4_epi32::<2>(views));
+                _mm_storeu_si128(out(row, d), _mm512_extracti32x4_epi32::<3>(views));
+            }
+            fewer => {
+                let mut lanes = [0_u128; 4];
+                _mm512_storeu_si512(lanes.as_mut_ptr().cast(), views);
+                for (room, view) in fewer.iter_mut().zip(lanes) {
+                    room[row % TOGETHER] = view;
+                }
+            }
+        }
+    }
+}
+
+/// Four pieces as one block.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn joined([a, b, c, d]: [&[u8; 16]; 4]) -> __m512i {
     // SAFETY: as in `words`; each reference is to as many bytes as are loaded.
     unsafe {
         let block = _mm512_castsi128_si512(_mm_loadu_si128(a.as_ptr().cast()));
@@ -365,12 +473,6 @@ fn joined([a, b, c, d]: [&[u8; PIECE]; 4]) -> __m512i {
         let block = _mm512_inserti32x4::<2>(block, _mm_loadu_si128(c.as_ptr().cast()));
         _mm512_inserti32x4::<3>(block, _mm_loadu_si128(d.as_ptr().cast()))
     }
-}
-
-/// The first lanes.
-#[inline(always)]
-fn first(lanes: usize) -> u32 {
-    ((1_u64 << lanes.min(LANES)) - 1) as u32
 }
 
 /// 0, 1, 2, ... 63.
@@ -400,22 +502,5 @@ fn in_ranges(block: __m512i, ranges: &Ranges) -> u64 {
     unsafe {
         let above = _mm512_sub_epi8(block, load(&ranges.low));
         _mm512_cmple_epu8_mask(above, load(&ranges.span))
-    }
-}
-
-/// The places of the lanes, moved by the distances.
-#[inline(always)]
-fn moved(places: __m512i, lanes: &[u16; LANES], add: &[u16; LANES]) -> __m512i {
-    // SAFETY: as in `words`.
-    unsafe { _mm512_add_epi16(_mm512_permutexvar_epi16(words(lanes), places), words(add)) }
-}
-
-/// `start | len << 16`.
-#[inline(always)]
-fn packed(start: __m256i, len: __m256i) -> __m512i {
-    // SAFETY: as in `words`.
-    unsafe {
-        let len = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(len));
-        _mm512_or_si512(len, _mm512_cvtepu16_epi32(start))
     }
 }

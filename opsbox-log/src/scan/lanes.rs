@@ -15,8 +15,8 @@ pub(crate) struct Classes {
     pub(super) low: [u8; 16],
     /// Those everywhere, besides the line feed: the quote and the escape.
     pub(super) always: [u8; 2],
-    /// What the text between which is passed over.
-    pub(crate) quote: Option<u8>,
+    /// Whether text between quotes is passed over.
+    pub(crate) quoting: bool,
 }
 
 /// The bit that is a byte's sign, which is moved into a mask at once.
@@ -31,13 +31,13 @@ impl Classes {
     pub(crate) fn new(
         always: impl Fn(u8) -> bool,
         outside: impl Fn(u8) -> bool,
-        quote: Option<u8>,
+        quoting: bool,
     ) -> Self {
         let mut classes = Self {
             of: [0; 128],
             low: [0; 16],
             always: [b'\n'; 2],
-            quote,
+            quoting,
         };
         let mut everywhere = classes.always.iter_mut();
         for (byte, class) in (0..).zip(&mut classes.of) {
@@ -75,13 +75,24 @@ pub(crate) struct Ranges {
     pub(crate) span: [u8; BLOCK],
 }
 
-/// What a kernel finds in a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a kernel finds in a block: the bytes that are structural everywhere, and those that are outside of
+/// quotes. The line feed is both, which tells it from the others that are everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Bytes that are structural everywhere.
     pub(crate) always: u64,
-    /// Bytes that are structural outside of quotes.
     pub(crate) outside: u64,
-    pub(crate) quotes: u64,
-    pub(crate) line_feeds: u64,
+}
+
+impl Found {
+    #[inline(always)]
+    pub(super) fn line_feeds(self) -> u64 {
+        self.always & self.outside
+    }
+
+    /// The quotes, and the escapes: a line with one of those is not looked at further, and what is taken
+    /// to be between quotes ends with it.
+    #[inline(always)]
+    pub(super) fn quotes(self) -> u64 {
+        self.always & !self.outside
+    }
 }

@@ -41,17 +41,25 @@ pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
-use views::{NEAR, first_bytes};
+use views::{ACROSS, Near};
 #[cfg(feature = "arrow")]
-pub(crate) use views::{TOGETHER, Texts, ViewColumn, push_near};
+pub(crate) use views::{Rooms, TOGETHER, Texts, ViewColumn, push_near};
 
-use crate::format::signature::CellLanes;
+#[cfg(feature = "arrow")]
+use crate::batch::Cell;
+use crate::format::signature::{CellLanes, Ending, Lengths};
 
 /// Bytes that a kernel looks at together.
 pub(crate) const BLOCK: usize = 64;
 
-/// Bytes of one of the four pieces that can make a block.
-pub(crate) const PIECE: usize = 16;
+/// Bytes of one of the two halves that can make a block.
+pub(crate) const HALF: usize = BLOCK / 2;
+
+/// Bytes that are asked for together: most lines are no longer.
+pub(crate) const AHEAD: usize = 4 * BLOCK;
+
+/// Blocks whose masks a kernel looks at together.
+pub(crate) const GROUP: usize = 8;
 
 /// The operations of a kernel. Bit `i` of a mask stands for byte `i` of a block.
 ///
@@ -63,6 +71,10 @@ pub(crate) trait Simd: Copy {
     /// Does work as a call of its own, still compiled for the kernel: what calls itself cannot be
     /// inlined.
     fn enter<W: Work>(self, work: W) -> W::Output;
+
+    /// Asks for bytes that will be looked at soon, so that they are in a near cache by then.
+    #[inline(always)]
+    fn prefetch(self, _bytes: &[u8; AHEAD]) {}
 
     /// The bytes that are equal to `byte`.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
@@ -86,6 +98,31 @@ pub(crate) trait Simd: Copy {
     /// The structural bytes of a block.
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
 
+    /// Leaves of the blocks of a group, whose [`Found`] they are, in `outside` those that are structural
+    /// where they are: the quotes, which with the line feed and the escape are the bytes of `always`,
+    /// tell what is between quotes. `quoted` is all ones if the group begins there, and then whether
+    /// the next one does. If a line ends between quotes nothing is changed, and `false` returned.
+    #[inline(always)]
+    fn unquote(self, always: &[u64; GROUP], outside: &mut [u64; GROUP], quoted: &mut u64) -> bool {
+        let mut structural = [0; GROUP];
+        let (mut open, mut before) = (0, *quoted);
+        for (at, structural) in structural.iter_mut().enumerate() {
+            let it = Found {
+                always: always[at],
+                outside: outside[at],
+            };
+            let inside = self.prefix_xor(it.quotes()) ^ before;
+            before = (inside.cast_signed() >> 63).cast_unsigned();
+            open |= inside & it.line_feeds();
+            *structural = it.always | it.outside & !inside;
+        }
+        if open != 0 {
+            return false;
+        }
+        (*outside, *quoted) = (structural, before);
+        true
+    }
+
     /// Writes the places of the bits of `mask`, each added to `base`, and the bytes there; returns how
     /// many there are. What comes after them is undefined.
     fn gather(
@@ -97,27 +134,28 @@ pub(crate) trait Simd: Copy {
         bytes: &mut [u8; BLOCK],
     ) -> usize;
 
-    /// The Arrow views of the values of four cells of a line that is at `offset` of the buffer `block`
-    /// and of `line`: the length, and the bytes if there are 12 or fewer, else the first four of
-    /// them, the number of the buffer and the offset in it.
+    /// Writes the Arrow views of the values of a line that is near: the length, and the bytes if there
+    /// are 12 or fewer, else the first four of them, the number of the buffer and the offset in it.
+    /// Each of the `rooms` gets that of its cell, at `row`.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: &[u8; NEAR], cells: [u32; 4], block: u32, offset: u32) -> [u128; 4] {
-        cells.map(|cell| {
-            let (start, len) = (cell & 0xffff, cell >> 16);
-            views::view(first_bytes(line, cell), len, block, offset + start)
-        })
+    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
+        for (cell, room) in cells.iter().zip(rooms) {
+            let (start, len) = (cell.bits() & 0xffff, cell.bits() >> 16);
+            let view = views::view(line.value(start), len, line.buffer, line.offset + start);
+            room[row % TOGETHER] = view;
+        }
     }
 
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
-    /// The same for a block of four pieces.
+    /// The same for a block of two halves.
     #[inline(always)]
-    fn pieces_in_lanes(self, pieces: [&[u8; PIECE]; 4], lanes: &Lanes) -> u64 {
+    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         let mut block = [0; BLOCK];
-        for (slot, piece) in block.chunks_exact_mut(PIECE).zip(pieces) {
-            slot.copy_from_slice(piece);
+        for (slot, half) in block.chunks_exact_mut(HALF).zip(halves) {
+            slot.copy_from_slice(half);
         }
         self.in_lanes(&block, lanes)
     }
@@ -143,29 +181,44 @@ pub(crate) trait Simd: Copy {
     #[cfg(feature = "json")]
     fn literal_ends(self, bytes: &[u8; 16]) -> u32;
 
-    /// Whether the first `lanes` bytes are those of the signature.
+    /// Whether the bytes of a line are those of the signature with this ending.
     #[inline(always)]
-    fn same(self, bytes: &[u8; LANES], signature: &[u8; LANES], lanes: usize) -> bool {
-        let pairs = bytes.iter().zip(signature).take(lanes);
-        pairs.fold(0, |different, (a, b)| different | (a ^ b)) == 0
+    fn same(self, bytes: &[u8; LANES], ending: &Ending) -> bool {
+        let mut different = 0;
+        for (a, b) in bytes.iter().zip(&ending.bytes).take(ending.len) {
+            different |= a ^ b;
+        }
+        different == 0
     }
 
-    /// Whether the distances between the first `lanes` places, less one, are in their ranges.
+    /// Whether the distances between the places of such a line are in their ranges.
     #[inline(always)]
     fn lengths_fit(
         self,
         places: &[u16; LANES],
         next: &[u16; LANES],
-        min: &[u16; LANES],
-        span: &[u16; LANES],
-        lanes: usize,
+        lengths: &Lengths,
+        ending: &Ending,
     ) -> bool {
         let mut outside = 0;
-        for at in 0..lanes.min(LANES) {
-            let len = next[at].wrapping_sub(places[at]).wrapping_sub(1);
-            outside |= u16::from(len.wrapping_sub(min[at]) > span[at]);
+        for at in 0..ending.len.min(LANES) {
+            let distance = next[at].wrapping_sub(places[at]);
+            outside |= u16::from(distance.wrapping_sub(lengths.least[at]) > lengths.more[at]);
         }
         outside == 0
+    }
+
+    /// Both [`same`](Self::same) and [`lengths_fit`](Self::lengths_fit).
+    #[inline(always)]
+    fn fits(
+        self,
+        bytes: &[u8; LANES],
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        lengths: &Lengths,
+        ending: &Ending,
+    ) -> bool {
+        self.same(bytes, ending) && self.lengths_fit(places, next, lengths, ending)
     }
 
     /// Beginnings and lengths of the columns of a line: `start | len << 16`. What comes after them in
@@ -173,12 +226,12 @@ pub(crate) trait Simd: Copy {
     #[inline(always)]
     fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
         let line = places[0].wrapping_add(1);
-        let place = |lane: &[u16; LANES], add: &[u16; LANES], at: usize| {
-            places[usize::from(lane[at]) % LANES].wrapping_add(add[at])
+        let place = |at: usize| {
+            let lane = usize::from(lanes.lanes[at]) % LANES;
+            places[lane].wrapping_add(lanes.adds[at])
         };
         for (at, cell) in out.iter_mut().enumerate().take(lanes.columns) {
-            let start = place(&lanes.start, &lanes.start_add, at);
-            let end = place(&lanes.end, &lanes.end_add, at);
+            let (start, end) = (place(2 * at), place(2 * at + 1));
             *cell = u32::from(start.wrapping_sub(line))
                 | u32::from(end.wrapping_sub(start)) << 16
                 | lanes.absent[at];

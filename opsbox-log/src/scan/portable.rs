@@ -94,8 +94,6 @@ impl Simd for Portable {
         Found {
             always,
             outside: bits(&of),
-            quotes: classes.quote.map_or(0, |quote| self.equal(block, quote)),
-            line_feeds: self.equal(block, b'\n'),
         }
     }
 

@@ -8,6 +8,7 @@ use arrow_array::StringViewArray;
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 
 use super::Simd;
+use crate::batch::Cell;
 
 /// The distance between the buffers of a large input: Arrow counts in 31 bits inside a buffer.
 /// Buffers overlap, so that a value that begins in one ends in it.
@@ -19,11 +20,45 @@ const BUFFER_BYTES: usize = 2 * STRIDE - 1;
 /// Longest value that is in its view.
 const INLINE_BYTES: usize = 12;
 
-/// Bytes that values of a line [near](are_near) its beginning are in.
-pub(crate) const NEAR: usize = 8192;
+/// Bytes that values of a line [near](NOT_NEAR) its beginning are in, and those [before](BEFORE) it.
+pub(super) const NEAR: usize = 8192;
+
+/// A cell, `start | len << 16`, with one of these bits does not begin and end near its line's
+/// beginning, or has no value.
+const NOT_NEAR: u32 = 0xf000_f000;
+
+/// Bytes before a line that are looked at with it: as many as a view has before those of the value.
+pub(super) const BEFORE: usize = 4;
 
 /// Rows whose views are made together at most.
-pub(crate) const TOGETHER: usize = 64;
+pub(crate) const TOGETHER: usize = 32;
+
+/// Columns whose views of a row are made together at most.
+pub(super) const ACROSS: usize = 16;
+
+/// The views of a column that are made together. Made here and then moved to the columns, which are so
+/// many and so far apart that they would drive each other out of the nearest cache.
+pub(super) type Room = [u128; TOGETHER];
+
+/// Room for the columns that are made together.
+pub(crate) struct Rooms(Box<[Room; ACROSS]>);
+
+impl Rooms {
+    pub(crate) fn new() -> Self {
+        Self(Box::new([[0; TOGETHER]; ACROSS]))
+    }
+}
+
+/// A line whose values are near its beginning.
+#[derive(Clone, Copy)]
+pub(crate) struct Near<'l> {
+    /// From [`BEFORE`] it on.
+    pub(super) bytes: &'l [u8; NEAR],
+    /// The buffer that it is in.
+    pub(super) buffer: u32,
+    /// Where in the buffer.
+    pub(super) offset: u32,
+}
 
 /// The bytes that views point into, and what is known of them.
 pub(crate) struct Texts {
@@ -185,61 +220,78 @@ impl<'t> ViewColumn<'t> {
     }
 }
 
-/// Adds the values of four columns, of rows whose lines begin `lines` after `base`, except to the first
-/// `skip` of them; all of that, or nothing and `false`, if not all cells are [near](are_near) or the
-/// text is not a simple one.
+/// Adds the values of rows, whose lines begin `lines` after `base`, to all columns; `cells` begins with
+/// as many for each. All of that, or nothing and `false`, if not all cells are near their lines' beginnings or
+/// the text is not a simple one.
 #[inline(always)]
 pub(crate) fn push_near<S: Simd>(
     simd: S,
-    columns: &mut [ViewColumn<'_>; 4],
-    skip: usize,
+    columns: &mut [ViewColumn<'_>],
     base: usize,
     lines: &[u32],
-    cells: &[[u32; 4]],
+    cells: &[Cell],
+    rooms: &mut Rooms,
 ) -> bool {
-    let texts = columns[0].texts;
+    let (rows, fields) = (lines.len(), columns.len());
+    let Some(texts) = columns.first().map(|column| column.texts) else {
+        return false;
+    };
     let text = &texts.input;
     let bytes = text.bytes.as_slice();
-    if text.known != Known::Ascii || bytes.len() > STRIDE {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return true;
+    };
+    let is_there = (base + *first as usize >= BEFORE)
+        & (base + *last as usize + NEAR <= bytes.len())
+        & lines.is_sorted();
+    let is_one_text = columns.iter().all(|it| std::ptr::eq(it.texts, texts));
+    if text.known != Known::Ascii
+        || bytes.len() > STRIDE
+        || rows > TOGETHER
+        || cells.len() < rows * fields
+        || !is_there
+        || !is_one_text
+    {
         return false;
     }
-    let mut views = [[0; 4]; TOGETHER];
-    let mut made = 0;
-    for ((line, cells), views) in lines.iter().zip(cells).zip(&mut views) {
-        let line = base + *line as usize;
-        let near = bytes.get(line..).and_then(|rest| rest.first_chunk());
-        let Some(near) = near.filter(|_| are_near(*cells)) else {
-            return false;
-        };
-        *views = simd.views(near, *cells, text.block, line as u32);
-        made += 1;
+    let mut any = 0;
+    for cell in &cells[..rows * fields] {
+        any |= cell.bits();
     }
-    if made < lines.len() || !columns.iter().all(|it| std::ptr::eq(it.texts, texts)) {
+    if any & NOT_NEAR != 0 {
         return false;
     }
-    for (at, column) in columns.iter_mut().enumerate().skip(skip) {
-        column.views.extend(views[..made].iter().map(|row| row[at]));
-        column.nulls.append_n_non_nulls(made);
+    for (group, from) in columns.chunks_mut(ACROSS).zip((0..).step_by(ACROSS)) {
+        let across = group.len();
+        let rooms = &mut rooms.0[..across];
+        for (row, line) in lines.iter().enumerate() {
+            let cells = &cells[row * fields + from..];
+            let line = base + *line as usize;
+            let near = bytes.get(line - BEFORE..).and_then(|it| it.first_chunk());
+            let Some(near) = near else {
+                unreachable!("the bytes after the last line are there");
+            };
+            let near = Near {
+                bytes: near,
+                buffer: text.block,
+                offset: line as u32,
+            };
+            let mut spare = [Cell::NULL; ACROSS];
+            let cells = match cells.first_chunk() {
+                Some(cells) => cells,
+                None => {
+                    spare[..across].copy_from_slice(&cells[..across]);
+                    &spare
+                }
+            };
+            simd.views(near, cells, row, rooms);
+        }
+        for (column, room) in group.iter_mut().zip(rooms) {
+            column.views.extend_from_slice(&room[..rows]);
+            column.nulls.append_n_non_nulls(rows);
+        }
     }
     true
-}
-
-/// Whether the values of these cells, `start | len << 16`, are in the first half of [`NEAR`] each, and
-/// end inside.
-#[inline(always)]
-fn are_near(cells: [u32; 4]) -> bool {
-    let [a, b, c, d] = cells;
-    (a | b | c | d) & 0xf000_f000 == 0
-}
-
-/// The first 16 bytes of the value of a cell that is [near](are_near).
-#[inline(always)]
-pub(super) fn first_bytes(line: &[u8; NEAR], cell: u32) -> &[u8; 16] {
-    let start = (cell % (NEAR as u32 / 2)) as usize;
-    match line[start..].first_chunk() {
-        Some(bytes) => bytes,
-        None => unreachable!("half of the line is after it"),
-    }
 }
 
 /// The first 16 bytes of a value, or more than it has.
@@ -251,6 +303,28 @@ fn sixteen<'b>(bytes: &'b [u8], start: usize, spare: &'b mut [u8; 16]) -> &'b [u
         None => {
             spare[..rest.len()].copy_from_slice(rest);
             spare
+        }
+    }
+}
+
+impl<'l> Near<'l> {
+    /// The first 16 bytes of the value that begins at `start` of the line, which is near.
+    #[inline(always)]
+    pub(super) fn value(self, start: u32) -> &'l [u8; 16] {
+        self.sixteen(start, BEFORE)
+    }
+
+    /// The 12 bytes of that, and those [before](BEFORE) them.
+    #[inline(always)]
+    pub(super) fn around(self, start: u32) -> &'l [u8; 16] {
+        self.sixteen(start, 0)
+    }
+
+    #[inline(always)]
+    fn sixteen(self, start: u32, after: usize) -> &'l [u8; 16] {
+        match self.bytes[start as usize % (NEAR / 2) + after..].first_chunk() {
+            Some(bytes) => bytes,
+            None => unreachable!("half of the bytes are after it"),
         }
     }
 }
@@ -291,16 +365,26 @@ mod tests {
     use super::*;
     use crate::scan::{Chosen, Kernel, Work, on_portable, run};
 
-    #[derive(Clone, Copy)]
-    struct Views<'l>(&'l [u8; NEAR], [u32; 4], u32, u32);
+    struct Views<'l>(&'l [u8; NEAR], [Cell; ACROSS], u32, u32);
 
-    impl Work for Views<'_> {
-        type Output = [u128; 4];
+    impl Work for &Views<'_> {
+        type Output = Vec<u128>;
 
         #[inline(always)]
-        fn run<S: Simd>(self, simd: S) -> [u128; 4] {
-            let Self(line, cells, block, offset) = self;
-            simd.views(line, cells, block, offset)
+        fn run<S: Simd>(self, simd: S) -> Vec<u128> {
+            let Views(bytes, cells, buffer, offset) = *self;
+            let near = Near {
+                bytes,
+                buffer,
+                offset,
+            };
+            let mut out = Vec::new();
+            for columns in 1..=ACROSS {
+                let mut rooms = [[7; TOGETHER]; ACROSS];
+                simd.views(near, &cells, columns, &mut rooms[..columns]);
+                out.extend(rooms[..columns].iter().map(|room| room[columns]));
+            }
+            out
         }
     }
 
@@ -326,20 +410,19 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             state >> 8
         };
-        let line: [u8; NEAR] = std::array::from_fn(|_| next() as u8);
+        let bytes: [u8; NEAR] = std::array::from_fn(|_| next() as u8);
         for _ in 0..2000 {
             let longest = [4, 13, 20, 4095][next() as usize % 4];
-            let cells = [(); 4].map(|()| (next() % 4096) | ((next() % (longest + 1)) << 16));
-            let (block, offset) = (next() % 3, next());
-            let wanted = cells.map(|cell| expected(&line, cell, block, offset));
-            let work = Views(&line, cells, block, offset);
-            assert_eq!(on_portable(work), wanted);
+            let cells = [(); ACROSS].map(|()| (next() % 4096) | ((next() % (longest + 1)) << 16));
+            let (buffer, offset) = (next() % 3, next());
+            let line = &bytes[BEFORE..];
+            let views = cells.map(|cell| expected(line, cell, buffer, offset));
+            let wanted: Vec<_> = (1..=ACROSS).flat_map(|len| views[..len].to_vec()).collect();
+            let work = Views(&bytes, cells.map(Cell::packed), buffer, offset);
+            assert_eq!(on_portable(&work), wanted);
             for kernel in Kernel::ALL {
-                assert_eq!(
-                    run(Chosen::new(kernel), work),
-                    wanted,
-                    "{kernel} {cells:x?}"
-                );
+                let made = run(Chosen::new(kernel), &work);
+                assert_eq!(made, wanted, "{kernel} {cells:x?}");
             }
         }
     }

@@ -19,6 +19,50 @@ use crate::{
 /// chunk are 16 bits.
 pub(super) const CHUNK: usize = 16 << 10;
 
+/// A chunk, and what comes after it, so that a block can be looked at from each of its places.
+pub(super) type Chunk = [u8; CHUNK + BLOCK];
+
+/// A copy of a chunk that the input ends too near to, and zeros after it.
+pub(super) struct Copied(Box<Chunk>);
+
+impl Copied {
+    pub(super) fn new() -> Self {
+        let chunk = vec![0; CHUNK + BLOCK].into_boxed_slice();
+        Self(
+            chunk
+                .try_into()
+                .unwrap_or_else(|_| Box::new([0; CHUNK + BLOCK])),
+        )
+    }
+
+    /// The chunk that `rest` begins with.
+    #[inline(always)]
+    pub(super) fn chunk<'c>(&'c mut self, rest: &'c [u8]) -> &'c Chunk {
+        match rest.first_chunk() {
+            Some(chunk) => chunk,
+            None => self.copy(rest),
+        }
+    }
+
+    #[cold]
+    fn copy(&mut self, rest: &[u8]) -> &Chunk {
+        let (copied, after) = self.0.split_at_mut(rest.len());
+        copied.copy_from_slice(rest);
+        after.fill(0);
+        &self.0
+    }
+}
+
+/// Bytes of a chunk from `at` on, which is in it.
+#[inline(always)]
+pub(super) fn bytes_at<const N: usize>(chunk: &Chunk, at: usize) -> &[u8; N] {
+    const { assert!(N <= BLOCK) };
+    match chunk[at % CHUNK..].first_chunk() {
+        Some(bytes) => bytes,
+        None => unreachable!("a block is after each place"),
+    }
+}
+
 /// A chunk's structural bytes, or what is known of each: before them the line feed before the chunk,
 /// after them room for a block. That the size is known spares the loops their looks at it.
 pub(super) type Stream<T> = [T; STREAM];

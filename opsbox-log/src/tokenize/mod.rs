@@ -12,6 +12,7 @@ mod project;
 mod ranges;
 mod records;
 mod signature;
+mod structural;
 pub(crate) mod walk;
 
 #[cfg(feature = "json")]

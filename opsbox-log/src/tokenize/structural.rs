@@ -1,0 +1,145 @@
+//! The structural bytes of a chunk, as a stream of their places and of the bytes themselves.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays of one length, and places that the scan has written"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a chunk is shorter than 16 bits count"
+)]
+
+use super::chunk::{CHUNK, Chunk, Stream, all_from, bytes_at, here, here_mut, stream};
+use crate::scan::{BLOCK, Classes, Found, GROUP, LANES, Simd};
+
+/// What stands after the stream: no structural byte is so.
+const NONE: u8 = 0xff;
+
+/// Blocks of a chunk.
+const BLOCKS: usize = CHUNK / BLOCK;
+
+/// The stream: the line feed before the chunk, then the structural bytes in it.
+pub(super) struct Structural {
+    /// The masks of the blocks; then in `outside` those of what is structural where it is. One array
+    /// each, in memory, since that is how a kernel gets from masks to vectors of them.
+    always: Box<[u64; BLOCKS]>,
+    outside: Box<[u64; BLOCKS]>,
+    places: Box<Stream<u16>>,
+    bytes: Box<Stream<u8>>,
+    /// How many there are.
+    len: usize,
+}
+
+impl Structural {
+    pub(super) fn new() -> Self {
+        Self {
+            always: Box::new([0; BLOCKS]),
+            outside: Box::new([0; BLOCKS]),
+            places: stream(),
+            bytes: stream(),
+            len: 0,
+        }
+    }
+
+    /// From `at` of the stream on the places, those without the first, and their bytes.
+    #[inline(always)]
+    pub(super) fn window(&self, at: usize) -> (&[u16; LANES], &[u16; LANES], &[u8; LANES]) {
+        (
+            here(&self.places, at),
+            here(&self.places, at + 1),
+            here(&self.bytes, at + 1),
+        )
+    }
+
+    /// Where in the chunk the structural byte at `at` is.
+    #[inline(always)]
+    pub(super) fn place(&self, at: usize) -> u16 {
+        let [it] = *here(&self.places, at);
+        it
+    }
+
+    /// The next line feed after `at`.
+    pub(super) fn line_feed_after(&self, at: usize) -> Option<usize> {
+        let rest = self.bytes.get(at + 1..self.len).unwrap_or_default();
+        memchr::memchr(b'\n', rest).map(|feed| at + feed + 1)
+    }
+
+    /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`.
+    #[inline(always)]
+    pub(super) fn read<S: Simd>(
+        &mut self,
+        simd: S,
+        classes: &Classes,
+        chunk: &Chunk,
+        len: usize,
+        is_last: bool,
+    ) {
+        let blocks = len.div_ceil(BLOCK).min(BLOCKS);
+        let (always, outside) = (&mut self.always[..blocks], &mut self.outside[..blocks]);
+        let table = simd.table(classes);
+        let bases = (0..CHUNK).step_by(BLOCK);
+        for ((always, outside), at) in always.iter_mut().zip(&mut *outside).zip(bases.clone()) {
+            Found {
+                always: *always,
+                outside: *outside,
+            } = simd.classify(bytes_at(chunk, at), table);
+        }
+        if classes.quoting {
+            self.unquote(simd, blocks);
+        }
+        (self.places[0], self.bytes[0], self.len) = (u16::MAX, b'\n', 1);
+        if let Some(last) = self.outside[..blocks].last_mut() {
+            *last &= !all_from(len - (blocks - 1) * BLOCK);
+        }
+        let mut found = 1;
+        for (mask, at) in self.outside[..blocks].iter().zip(bases) {
+            let places = here_mut(&mut self.places, found);
+            let bytes = here_mut(&mut self.bytes, found);
+            found += simd.gather(*mask, bytes_at(chunk, at), at as u16, places, bytes);
+        }
+        self.len = found;
+        if is_last && len > 0 && chunk[len - 1] != b'\n' {
+            // A last line without an ending.
+            (self.places[self.len], self.bytes[self.len]) = (len as u16, b'\n');
+            self.len += 1;
+        }
+        here_mut(&mut self.bytes, self.len).fill(NONE);
+    }
+
+    /// Leaves those that are not between quotes, or are structural there, too.
+    #[inline(always)]
+    fn unquote<S: Simd>(&mut self, simd: S, blocks: usize) {
+        let mut quoted = 0;
+        let (always, _) = self.always.as_chunks::<GROUP>();
+        let (outside, _) = self.outside.as_chunks_mut::<GROUP>();
+        let groups = always.iter().zip(outside).take(blocks.div_ceil(GROUP));
+        for (always, outside) in groups {
+            if !simd.unquote(always, outside, &mut quoted) {
+                line_by_line(always, outside, &mut quoted);
+            }
+        }
+    }
+}
+
+/// The same as [`Simd::unquote`] where a line ends between quotes: it is broken, and the next one
+/// begins outside of them.
+#[cold]
+#[inline(never)]
+fn line_by_line(always: &[u64; GROUP], outside: &mut [u64; GROUP], quoted: &mut u64) {
+    for (always, outside) in always.iter().zip(outside) {
+        let (line_feeds, mut inside) = (always & *outside, always & !*outside);
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside ^= *quoted;
+        let mut open = inside & line_feeds;
+        while open != 0 {
+            inside ^= u64::MAX << open.trailing_zeros();
+            open = inside & line_feeds;
+        }
+        *quoted = (inside.cast_signed() >> 63).cast_unsigned();
+        *outside = always | *outside & !inside;
+    }
+}
+
+const _: () = assert!(BLOCKS.is_multiple_of(GROUP), "a chunk is whole groups");
