@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{
-    AHEAD, BLOCK, HALF, Simd, Work,
+    AHEAD, BLOCK, Ending, HALF, LANES, Lengths, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 #[cfg(feature = "json")]
@@ -257,6 +257,42 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn same(self, bytes: &[u8; LANES], ending: &Ending) -> bool {
+        // SAFETY: as in `equal`; both are 32 bytes long.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+            let signature = _mm256_loadu_si256(ending.bytes.as_ptr().cast());
+            let same = _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, signature));
+            !same.cast_unsigned() & ending.lanes == 0
+        }
+    }
+
+    #[inline(always)]
+    fn lengths_fit(
+        self,
+        places: &[u16; LANES],
+        next: &[u16; LANES],
+        lengths: &Lengths,
+        ending: &Ending,
+    ) -> bool {
+        let mut fit = [0; 2];
+        for (at, fit) in fit.iter_mut().enumerate() {
+            // SAFETY: as in `equal`.
+            *fit = unsafe {
+                let distance = _mm256_sub_epi16(half(next, at), half(places, at));
+                let above = _mm256_sub_epi16(distance, half(&lengths.least, at));
+                let more = half(&lengths.more, at);
+                let fit = _mm256_cmpeq_epi16(_mm256_max_epu16(above, more), more);
+                _mm256_movemask_epi8(fit).cast_unsigned()
+            };
+        }
+        // Two bits for each lane.
+        let [low, high] = fit.map(|fit| u64::from(!fit));
+        let lanes = ending.len.min(LANES);
+        (low | high << 32) << (BLOCK - 2 * lanes) == 0
+    }
+
+    #[inline(always)]
     fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
         let block = unsafe {
@@ -268,6 +304,14 @@ impl Simd for Avx2 {
         };
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
     }
+}
+
+/// The first half, or the second.
+#[inline(always)]
+fn half(words: &[u16; LANES], at: usize) -> __m256i {
+    let (halves, _) = words.as_chunks::<{ LANES / 2 }>();
+    // SAFETY: as in `load`; the half is 32 readable bytes.
+    unsafe { _mm256_loadu_si256(halves[at].as_ptr().cast()) }
 }
 
 /// All ones for the bytes that are one of three.

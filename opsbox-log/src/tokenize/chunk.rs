@@ -120,6 +120,15 @@ impl RowBuffer {
         }
     }
 
+    /// Room for the cells of rows and for the beginnings of their lines, after those that are there.
+    #[inline(always)]
+    pub(super) fn room(&mut self) -> (&mut [u32], &mut [u32]) {
+        (
+            &mut self.cells[self.rows * self.columns..],
+            &mut self.lines[self.rows..],
+        )
+    }
+
     /// Writes the next row, of a line that begins at `line` of the block; [`accept`](Self::accept)
     /// makes it count.
     #[inline(always)]
@@ -148,8 +157,8 @@ impl RowBuffer {
     }
 
     #[inline(always)]
-    pub(super) fn accept(&mut self) {
-        self.rows += 1;
+    pub(super) fn accept(&mut self, rows: usize) {
+        self.rows += rows;
     }
 
     /// Moves the rows to the block.
@@ -178,23 +187,8 @@ pub(super) fn all_from(len: usize) -> u64 {
     u64::MAX.checked_shl(len as u32).unwrap_or(0)
 }
 
-/// The block of a chunk at `at`; beyond its end are zeros.
-#[inline(always)]
-pub(super) fn block_at<'b>(
-    chunk: &'b [u8],
-    at: usize,
-    spare: &'b mut [u8; BLOCK],
-) -> &'b [u8; BLOCK] {
-    let rest = chunk.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(block) => block,
-        None => {
-            *spare = padded(rest);
-            spare
-        }
-    }
-}
-
+/// A block that begins with what is there, and zeros after it.
+#[cfg(feature = "json")]
 #[cold]
 pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];

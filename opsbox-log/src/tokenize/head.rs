@@ -13,7 +13,10 @@
 use std::ops::Range;
 
 use super::{
-    chunk::{CHUNK, CHUNK_LINES, RowBuffer, all_from, block_at, long_line_end, padded},
+    chunk::{
+        CHUNK, CHUNK_LINES, Chunk, Copied, RowBuffer, Stream, all_from, bytes_at, here_mut,
+        long_line_end, stream,
+    },
     walk::{self, Text, Walk},
 };
 use crate::{
@@ -32,7 +35,7 @@ pub(crate) struct Scratch {
     ends: Box<[u16]>,
     fits: Box<[bool]>,
     /// Line feeds.
-    feeds: Box<[u16]>,
+    feeds: Box<Stream<u16>>,
     rows: RowBuffer,
     slots: Box<[u32]>,
     /// Cells of captures inside of steps, a row for each line.
@@ -46,7 +49,7 @@ impl Scratch {
             cursors: vec![[0; LANES]; CHUNK_LINES].into(),
             ends: vec![0; CHUNK_LINES].into(),
             fits: vec![false; CHUNK_LINES].into(),
-            feeds: vec![0; CHUNK + BLOCK].into(),
+            feeds: stream(),
             rows: RowBuffer::new(CHUNK_LINES, columns),
             slots: vec![walk::NONE; 2 * columns].into(),
             patches: vec![
@@ -102,28 +105,27 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
+        let input = self.input.get(..self.range.end).unwrap_or_default();
+        let mut copied = Copied::new();
         let mut at = self.range.start;
-        while at < self.range.end {
-            let chunk_end = self.range.end.min(at + CHUNK);
-            let chunk = self.input.get(at..chunk_end).unwrap_or_default();
-            let mut lines = self.scratch.lines(simd, chunk);
-            if lines < CHUNK_LINES
-                && chunk_end == self.range.end
-                && chunk.last().is_some_and(|&last| last != b'\n')
-            {
+        while at < input.len() {
+            let chunk = copied.chunk(&input[at..]);
+            let len = CHUNK.min(input.len() - at);
+            let mut lines = self.scratch.lines(simd, chunk, len);
+            if lines < CHUNK_LINES && at + len == input.len() && chunk[len - 1] != b'\n' {
                 // A last line without an ending.
-                self.scratch.feeds[lines] = chunk.len() as u16;
+                self.scratch.feeds[lines] = len as u16;
                 lines += 1;
             }
             at = match lines.checked_sub(1) {
                 // The line is longer than the chunk.
                 None => {
-                    let end = long_line_end(self.input, chunk_end, self.range.end);
-                    (self.line)(frame::trim(self.input, at..end), self.block);
+                    let end = long_line_end(input, at + len, input.len());
+                    (self.line)(frame::trim(input, at..end), self.block);
                     end + 1
                 }
                 Some(last) => {
-                    self.chunk(simd, at, lines);
+                    self.chunk(simd, chunk, at, lines);
                     at + usize::from(self.scratch.feeds[last]) + 1
                 }
             };
@@ -136,15 +138,15 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
 impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     /// So many lines of the chunk at `base`.
     #[inline(always)]
-    fn chunk<S: Simd>(&mut self, simd: S, base: usize, lines: usize) {
-        let chunk = self.input.get(base..).unwrap_or_default();
+    fn chunk<S: Simd>(&mut self, simd: S, chunk: &Chunk, base: usize, lines: usize) {
         self.scratch.begin(chunk, lines, self.line_limit);
         for (operation, lane) in self.head.operations.iter().zip(1..) {
             match operation {
                 Operation::Window(window) => self.scratch.window(simd, window, chunk, lane, lines),
                 Operation::Rest => {
-                    for line in 0..lines {
-                        self.scratch.cursors[line][lane + 1] = self.scratch.ends[line];
+                    let cursors = &mut self.scratch.cursors[..lines];
+                    for (cursors, end) in cursors.iter_mut().zip(&self.scratch.ends) {
+                        cursors[(lane + 1) % LANES] = *end;
                     }
                 }
                 Operation::OptionalRest(byte, column) => {
@@ -176,7 +178,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
                 if self.head.patched {
                     self.scratch.patch(self.head, line);
                 }
-                self.scratch.rows.accept();
+                self.scratch.rows.accept(1);
                 continue;
             }
             let end = usize::from(self.scratch.ends[line]);
@@ -188,49 +190,36 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
 }
 
 impl Scratch {
-    /// Finds the line feeds of a chunk, and says how many there are.
+    /// Finds the line feeds of the first `len` bytes of a chunk, and says how many there are.
     #[inline(always)]
-    fn lines<S: Simd>(&mut self, simd: S, chunk: &[u8]) -> usize {
-        let (blocks, rest) = chunk.as_chunks::<BLOCK>();
-        let mut found = 0;
-        for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
-            found += self.line_feeds(simd, block, base, found);
+    fn lines<S: Simd>(&mut self, simd: S, chunk: &Chunk, len: usize) -> usize {
+        let feeds = &mut *self.feeds;
+        let (mut found, mut base) = (0, 0);
+        let (blocks, _) = chunk.as_chunks::<BLOCK>();
+        let (whole, last) = blocks.split_at(len / BLOCK);
+        for block in whole {
+            found = line_feeds(simd.equal(block, b'\n'), base, feeds, found);
+            base += BLOCK as u16;
         }
-        if !rest.is_empty() {
-            found += self.line_feeds(simd, &padded(rest), chunk.len() - rest.len(), found);
+        if let (Some(last), 1..) = (last.first(), len % BLOCK) {
+            let mask = simd.equal(last, b'\n') & !all_from(len % BLOCK);
+            found = line_feeds(mask, base, feeds, found);
         }
         found.min(CHUNK_LINES)
     }
 
-    /// Those of a block, after the `found` before it.
     #[inline(always)]
-    fn line_feeds<S: Simd>(
-        &mut self,
-        simd: S,
-        block: &[u8; BLOCK],
-        base: usize,
-        found: usize,
-    ) -> usize {
-        let room = self.feeds.get_mut(found..);
-        match room.and_then(|room| room.first_chunk_mut()) {
-            Some(room) => simd.positions(simd.equal(block, b'\n'), base as u16, room),
-            None => 0,
-        }
-    }
-
-    #[inline(always)]
-    fn begin(&mut self, chunk: &[u8], lines: usize, line_limit: usize) {
+    fn begin(&mut self, chunk: &Chunk, lines: usize, line_limit: usize) {
         let mut before = u16::MAX;
-        for line in 0..lines {
-            let feed = self.feeds[line];
+        let lines = self.feeds.iter().zip(&mut self.cursors[..lines]);
+        let lines = lines.zip(&mut self.ends).zip(&mut self.fits);
+        for (((&feed, cursors), end), fits) in lines {
             let start = before.wrapping_add(1);
             // The byte before the line is in the chunk, or the line is empty and begins it.
-            let cr = feed > start && chunk[usize::from(feed) - 1] == b'\r';
-            let end = feed - u16::from(cr);
-            self.cursors[line][0] = before;
-            self.cursors[line][1] = start;
-            self.ends[line] = end;
-            self.fits[line] = usize::from(end - start) <= line_limit;
+            let [last] = *bytes_at(chunk, usize::from(feed.wrapping_sub(1)));
+            *end = feed - u16::from(feed > start && last == b'\r');
+            (cursors[0], cursors[1]) = (before, start);
+            *fits = usize::from(*end - start) <= line_limit;
             before = feed;
         }
     }
@@ -240,7 +229,7 @@ impl Scratch {
         &mut self,
         simd: S,
         window: &Window,
-        chunk: &[u8],
+        chunk: &Chunk,
         lane: usize,
         lines: usize,
     ) {
@@ -258,7 +247,7 @@ impl Scratch {
         &mut self,
         simd: S,
         window: &Window,
-        chunk: &[u8],
+        chunk: &Chunk,
         lane: usize,
         lines: usize,
     ) {
@@ -273,15 +262,15 @@ impl Scratch {
             )
         });
         let (len, beyond) = (window.len, all_from(window.len));
-        for line in 0..lines {
-            let at = self.cursors[line][lane];
-            let mut spare = [0; BLOCK];
-            let block = block_at(chunk, usize::from(at), &mut spare);
+        let lines = self.cursors[..lines].iter_mut().zip(&self.ends);
+        for ((cursors, end), fits) in lines.zip(&mut self.fits) {
+            let at = cursors[lane % LANES];
+            let block = bytes_at(chunk, usize::from(at));
             let there = match len {
                 0 => u64::MAX,
                 _ => simd.in_lanes(block, &window.lanes),
             };
-            let mut fits = there | beyond == u64::MAX;
+            let mut fit = there | beyond == u64::MAX;
             let mut taken = len;
             if let Some((table, ascii, min, more)) = table {
                 let mut stops = simd.classify(block, table).outside;
@@ -290,16 +279,16 @@ impl Scratch {
                 }
                 stops >>= len;
                 let run = stops.trailing_zeros() as usize;
-                fits &= (stops != 0) & (run.wrapping_sub(min) <= more);
+                fit &= (stops != 0) & (run.wrapping_sub(min) <= more);
                 taken += run;
             }
             if OPTIONAL && there & 1 == 0 {
-                (fits, taken) = (true, 0);
+                (fit, taken) = (true, 0);
             }
             // Only where it does not fit can it be beyond the chunk.
             let next = at.wrapping_add(taken as u16);
-            self.fits[line] &= fits & (next <= self.ends[line]) & (next >= at);
-            self.cursors[line][lane + 1] = next;
+            *fits &= fit & (next <= *end) & (next >= at);
+            cursors[(lane + 1) % LANES] = next;
         }
     }
 
@@ -384,4 +373,21 @@ impl Scratch {
             }
         }
     }
+}
+
+/// Adds the places of the bits of a mask, each after `base`, to those `found`.
+#[inline(always)]
+fn line_feeds(mut mask: u64, base: u16, feeds: &mut Stream<u16>, mut found: usize) -> usize {
+    // Most blocks have one or none: a place is written in any case, and counts if it is one.
+    let [first, ..] = here_mut(feeds, found);
+    *first = base + mask.trailing_zeros() as u16;
+    found += usize::from(mask != 0);
+    mask &= mask.wrapping_sub(1);
+    while mask != 0 {
+        let [next, ..] = here_mut(feeds, found);
+        *next = base + mask.trailing_zeros() as u16;
+        found += 1;
+        mask &= mask - 1;
+    }
+    found
 }

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use super::{
     chunk::{CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
-    structural::Structural,
+    structural::{Line, Structural},
     walk::{self, Text, Walk},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     format::{
         head::Window,
         pack::{Pack, Usual},
-        signature::{Check, Content, Ending, PartSteps, Place, Signature},
+        signature::{Check, Content, Ending, PartSteps, Signature},
     },
     frame,
     scan::{self, BLOCK, Chosen, HALF, LANES, Simd, Work},
@@ -130,43 +130,46 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         let usual = usual.filter(|_| self.line_limit >= CHUNK);
         let first = base - self.block.base();
         let after = self.input.get(base + CHUNK..self.range.end);
-        let after = after.unwrap_or_default();
+        let work = UsualLines {
+            signature,
+            chunk,
+            after: after.unwrap_or_default(),
+            first,
+            // Steps are for the last row.
+            most: if signature.steps.is_empty() {
+                usize::MAX
+            } else {
+                1
+            },
+        };
         let mut at = 0;
         loop {
-            let (places, next, bytes) = self.scratch.stream.window(at);
-            // Of the next chunk while the work is on this one.
-            let ahead = after.get(usize::from(places[0].wrapping_add(1))..);
-            if let Some(ahead) = ahead.and_then(|it| it.first_chunk()) {
-                simd.prefetch(ahead);
+            if let Some(usual) = usual {
+                let (next, rows) = self.scratch.usual(simd, &work, usual, ending, at);
+                if rows > 0 && self.steps(simd, base, at) {
+                    self.scratch.rows.accept(rows);
+                    at = next;
+                    continue;
+                }
             }
-            if let Some(usual) = usual
-                && simd.fits(bytes, places, next, &usual.lengths, ending)
-                && self.scratch.passes(simd, usual, chunk, at)
-                && self.scratch.write(simd, signature, first, at)
-                && self.steps(simd, base, at)
-            {
-                self.scratch.rows.accept();
-                at += ending.len;
-                continue;
-            }
-            let (.., bytes) = self.scratch.stream.window(at);
-            if !simd.same(bytes, ending) && simd.same(bytes, other) {
+            let line = self.scratch.stream.line(at);
+            if !simd.same(line.bytes, ending) && simd.same(line.bytes, other) {
                 std::mem::swap(&mut ending, &mut other);
                 continue;
             }
             let Some(feed) = self.scratch.stream.line_feed_after(at) else {
                 break;
             };
-            if self.fits(simd, chunk, at, ending)
+            if self.fits(simd, line, chunk, ending)
                 && self.scratch.write(simd, signature, first, at)
                 && self.steps(simd, base, at)
             {
-                self.scratch.rows.accept();
+                self.scratch.rows.accept(1);
             } else {
                 self.scratch.rows.flush(self.block);
-                let place = |at| self.scratch.stream.place(at);
-                let start = base + usize::from(place(at).wrapping_add(1));
-                let line = start..base + usize::from(place(feed));
+                let start = self.scratch.stream.line(at).start();
+                let end = usize::from(self.scratch.stream.place(feed));
+                let line = base + start..base + end;
                 (self.line)(frame::trim(self.input, line), self.block);
             }
             at = feed;
@@ -179,27 +182,28 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
 
     /// Whether a line that is not as most are has the signature, and passes its checks.
     #[inline(always)]
-    fn fits<S: Simd>(&self, simd: S, chunk: &Chunk, at: usize, ending: &Ending) -> bool {
-        let (places, next, bytes) = self.scratch.stream.window(at);
-        let length = next[self.signature.len]
-            .wrapping_sub(places[0])
-            .wrapping_sub(1);
+    fn fits<S: Simd>(&self, simd: S, line: Line<'_>, chunk: &Chunk, ending: &Ending) -> bool {
+        let Line {
+            places,
+            next,
+            bytes,
+        } = line;
+        let end = usize::from(next[self.signature.len]);
         simd.fits(bytes, places, next, &self.signature.lengths, ending)
-            && usize::from(length) <= self.line_limit
-            && self.scratch.passes_all(simd, self.signature, chunk, at)
+            && end - line.start() <= self.line_limit
+            && passes_all(simd, self.signature, chunk, line)
     }
 
     /// Runs the steps of the parts of the line at `at` of the stream that have some.
     #[inline(always)]
     fn steps<S: Simd>(&mut self, simd: S, base: usize, at: usize) -> bool {
         for part in &self.signature.steps {
-            let start = self.scratch.place(at, Place { lane: 0, add: 1 });
-            let end = self.scratch.stream.place(at + self.signature.len + 1);
+            let line = self.scratch.stream.line(at);
+            let (start, end) = (line.start(), line.next[self.signature.len]);
             let rest = self.input.get(base + start..).unwrap_or_default();
             let text = Text::new(rest, usize::from(end) - start);
-            let from = self.scratch.place(at, part.from) - start;
-            let to = self.scratch.place(at, part.to) - start;
-            if !self.scratch.steps(simd, part, text, from..to) {
+            let range = line.place(part.from) - start..line.place(part.to) - start;
+            if !self.scratch.steps(simd, part, text, range) {
                 return false;
             }
         }
@@ -207,79 +211,123 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     }
 }
 
+/// Lines that are as most are.
+struct UsualLines<'c> {
+    signature: &'c Signature,
+    chunk: &'c Chunk,
+    /// What comes after the chunk.
+    after: &'c [u8],
+    /// Where the chunk begins in the block.
+    first: usize,
+    /// How many there are at most.
+    most: usize,
+}
+
+/// Whether all windows of a line fit, whose parts have the usual lengths.
+#[inline(always)]
+fn passes<S: Simd>(simd: S, usual: &Usual, chunk: &Chunk, line: Line<'_>) -> bool {
+    // Loops and not closures, which would not be compiled for the kernel.
+    let mut missing = 0;
+    for Pack { ranges, lanes } in &usual.packs {
+        let [(a, a_end), (b, b_end)] = *ranges;
+        let (a, a_end) = (line.place(a), line.place(a_end));
+        let (b, b_end) = (line.place(b), line.place(b_end));
+        // Windows are half of a block at most.
+        let wanted = [a_end.wrapping_sub(a), b_end.wrapping_sub(b)];
+        let [first, second] = wanted.map(|len| (1_u64 << (len % BLOCK)) - 1);
+        let halves = [bytes_at::<HALF>(chunk, a), bytes_at(chunk, b)];
+        missing |= (first | second << HALF) & !simd.halves_in_lanes(halves, lanes);
+    }
+    missing == 0
+}
+
+/// Whether the line passes each of its checks.
+#[inline(always)]
+fn passes_all<S: Simd>(simd: S, signature: &Signature, chunk: &Chunk, line: Line<'_>) -> bool {
+    for check in &signature.checks {
+        let mut passes = false;
+        match check {
+            Check::Template { at, lanes, len } => {
+                let block = bytes_at(chunk, line.place(*at));
+                passes = simd.in_lanes(block, lanes) | all_from(*len) == u64::MAX;
+            }
+            Check::Content {
+                from,
+                to,
+                alternatives,
+            } => {
+                let from = line.place(*from);
+                let len = line.place(*to).wrapping_sub(from);
+                let block = bytes_at(chunk, from);
+                for Content { lanes, min, max } in alternatives {
+                    passes |= len.wrapping_sub(*min) <= max - min
+                        && simd.in_lanes(block, lanes) | all_from(len) == u64::MAX;
+                }
+            }
+        }
+        if !passes {
+            return false;
+        }
+    }
+    true
+}
+
 impl Scratch {
-    /// Where a place of the line at `at` of the stream is in the chunk.
+    /// Writes the rows of usual lines from `at` of the stream on; returns where the first other one is,
+    /// and how many there are before it.
     #[inline(always)]
-    fn place(&self, at: usize, place: Place) -> usize {
-        let (places, ..) = self.stream.window(at);
-        usize::from(places[place.lane % LANES].wrapping_add(place.add))
-    }
-
-    /// Whether all windows of a line fit, whose parts have the usual lengths.
-    #[inline(always)]
-    fn passes<S: Simd>(&self, simd: S, usual: &Usual, chunk: &Chunk, at: usize) -> bool {
-        // Loops and not closures, which would not be compiled for the kernel.
-        let mut missing = 0;
-        for Pack { ranges, lanes } in &usual.packs {
-            let [(a, a_end), (b, b_end)] = *ranges;
-            let (a, a_end) = (self.place(at, a), self.place(at, a_end));
-            let (b, b_end) = (self.place(at, b), self.place(at, b_end));
-            // Windows are half of a block at most.
-            let wanted = [a_end.wrapping_sub(a), b_end.wrapping_sub(b)];
-            let [first, second] = wanted.map(|len| (1_u64 << (len % BLOCK)) - 1);
-            let halves = [bytes_at::<HALF>(chunk, a), bytes_at(chunk, b)];
-            missing |= (first | second << HALF) & !simd.halves_in_lanes(halves, lanes);
-        }
-        missing == 0
-    }
-
-    /// Whether the line passes each of its checks.
-    #[inline(always)]
-    fn passes_all<S: Simd>(
-        &self,
+    fn usual<S: Simd>(
+        &mut self,
         simd: S,
-        signature: &Signature,
-        chunk: &Chunk,
-        at: usize,
-    ) -> bool {
-        for check in &signature.checks {
-            let mut passes = false;
-            match check {
-                Check::Template {
-                    at: place,
-                    lanes,
-                    len,
-                } => {
-                    let block = bytes_at(chunk, self.place(at, *place));
-                    passes = simd.in_lanes(block, lanes) | all_from(*len) == u64::MAX;
-                }
-                Check::Content {
-                    from,
-                    to,
-                    alternatives,
-                } => {
-                    let from = self.place(at, *from);
-                    let len = self.place(at, *to).wrapping_sub(from);
-                    let block = bytes_at(chunk, from);
-                    for Content { lanes, min, max } in alternatives {
-                        passes |= len.wrapping_sub(*min) <= max - min
-                            && simd.in_lanes(block, lanes) | all_from(len) == u64::MAX;
-                    }
-                }
+        work: &UsualLines<'_>,
+        usual: &Usual,
+        ending: &Ending,
+        mut at: usize,
+    ) -> (usize, usize) {
+        let UsualLines {
+            signature,
+            chunk,
+            after,
+            first,
+            most,
+        } = *work;
+        let (places, bytes) = self.stream.streams();
+        let (mut cells, starts) = self.rows.room();
+        let mut rows = 0;
+        for start in starts.iter_mut().take(most) {
+            let line = Line::at(places, bytes, at);
+            // Of the next chunk while the work is on this one.
+            if let Some(ahead) = after.get(line.start()..).and_then(|it| it.first_chunk()) {
+                simd.prefetch(ahead);
             }
-            if !passes {
-                return false;
+            let Line {
+                places,
+                next,
+                bytes,
+            } = line;
+            let fits = simd.fits(bytes, places, next, &usual.lengths, ending);
+            if !(fits && passes(simd, usual, chunk, line)) {
+                break;
             }
+            let Some(row) = cells.first_chunk_mut() else {
+                break;
+            };
+            simd.cells(places, &signature.cells, row);
+            cells = &mut cells[signature.cells.columns..];
+            // Blocks are shorter than 4 GiB.
+            *start = (first + line.start()) as u32;
+            rows += 1;
+            at += ending.len;
         }
-        true
+        (at, rows)
     }
 
     /// Writes the next row.
     #[inline(always)]
     fn write<S: Simd>(&mut self, simd: S, signature: &Signature, first: usize, at: usize) -> bool {
-        let (places, ..) = self.stream.window(at);
-        let line = first + usize::from(places[0].wrapping_add(1));
-        self.rows.write(simd, places, &signature.cells, line)
+        let line = self.stream.line(at);
+        self.rows
+            .write(simd, line.places, &signature.cells, first + line.start())
     }
 
     /// Runs the steps of a part; their captures replace the row's cells.

@@ -9,8 +9,11 @@
     reason = "a chunk is shorter than 16 bits count"
 )]
 
-use super::chunk::{CHUNK, Chunk, Stream, all_from, bytes_at, here, here_mut, stream};
-use crate::scan::{BLOCK, Classes, Found, GROUP, LANES, Simd};
+use super::chunk::{CHUNK, Chunk, Stream, all_from, here, here_mut, stream};
+use crate::{
+    format::signature::Place,
+    scan::{BLOCK, Classes, GROUP, LANES, Simd},
+};
 
 /// What stands after the stream: no structural byte is so.
 const NONE: u8 = 0xff;
@@ -30,6 +33,48 @@ pub(super) struct Structural {
     len: usize,
 }
 
+/// A line in the stream.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'s> {
+    /// The places, from that of the line feed before it on.
+    pub(super) places: &'s [u16; LANES],
+    /// Those without the first.
+    pub(super) next: &'s [u16; LANES],
+    /// The bytes there.
+    pub(super) bytes: &'s [u8; LANES],
+}
+
+impl<'s> Line<'s> {
+    #[inline(always)]
+    pub(super) fn at(places: &'s Stream<u16>, bytes: &'s Stream<u8>, at: usize) -> Self {
+        let (places, bytes): (&[_; BLOCK], &[_; BLOCK]) = (here(places, at), here(bytes, at));
+        match (
+            places.first_chunk(),
+            places[1..].first_chunk(),
+            bytes[1..].first_chunk(),
+        ) {
+            (Some(places), Some(next), Some(bytes)) => Self {
+                places,
+                next,
+                bytes,
+            },
+            _ => unreachable!("a block has more lanes"),
+        }
+    }
+
+    /// Where it begins in the chunk.
+    #[inline(always)]
+    pub(super) fn start(self) -> usize {
+        usize::from(self.places[0].wrapping_add(1))
+    }
+
+    /// Where a place of it is in the chunk.
+    #[inline(always)]
+    pub(super) fn place(self, place: Place) -> usize {
+        usize::from(self.places[place.lane % LANES].wrapping_add(place.add))
+    }
+}
+
 impl Structural {
     pub(super) fn new() -> Self {
         Self {
@@ -41,14 +86,16 @@ impl Structural {
         }
     }
 
-    /// From `at` of the stream on the places, those without the first, and their bytes.
+    /// The places and their bytes.
     #[inline(always)]
-    pub(super) fn window(&self, at: usize) -> (&[u16; LANES], &[u16; LANES], &[u8; LANES]) {
-        (
-            here(&self.places, at),
-            here(&self.places, at + 1),
-            here(&self.bytes, at + 1),
-        )
+    pub(super) fn streams(&self) -> (&Stream<u16>, &Stream<u8>) {
+        (&self.places, &self.bytes)
+    }
+
+    /// From `at` of the stream on.
+    #[inline(always)]
+    pub(super) fn line(&self, at: usize) -> Line<'_> {
+        Line::at(&self.places, &self.bytes, at)
     }
 
     /// Where in the chunk the structural byte at `at` is.
@@ -75,27 +122,31 @@ impl Structural {
         is_last: bool,
     ) {
         let blocks = len.div_ceil(BLOCK).min(BLOCKS);
+        let (chunks, _) = chunk.as_chunks::<BLOCK>();
         let (always, outside) = (&mut self.always[..blocks], &mut self.outside[..blocks]);
         let table = simd.table(classes);
-        let bases = (0..CHUNK).step_by(BLOCK);
-        for ((always, outside), at) in always.iter_mut().zip(&mut *outside).zip(bases.clone()) {
-            Found {
-                always: *always,
-                outside: *outside,
-            } = simd.classify(bytes_at(chunk, at), table);
+        // Without quotes all is outside of them.
+        let everywhere = if classes.quoting { 0 } else { u64::MAX };
+        let masks = always.iter_mut().zip(&mut *outside);
+        for ((always, outside), block) in masks.zip(chunks) {
+            let found = simd.classify(block, table);
+            *always = found.always;
+            *outside = found.outside | found.always & everywhere;
         }
         if classes.quoting {
             self.unquote(simd, blocks);
         }
-        (self.places[0], self.bytes[0], self.len) = (u16::MAX, b'\n', 1);
-        if let Some(last) = self.outside[..blocks].last_mut() {
+        let masks = &mut self.outside[..blocks];
+        if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
         }
-        let mut found = 1;
-        for (mask, at) in self.outside[..blocks].iter().zip(bases) {
-            let places = here_mut(&mut self.places, found);
-            let bytes = here_mut(&mut self.bytes, found);
-            found += simd.gather(*mask, bytes_at(chunk, at), at as u16, places, bytes);
+        let (places, bytes) = (&mut *self.places, &mut *self.bytes);
+        (places[0], bytes[0]) = (u16::MAX, b'\n');
+        let (mut found, mut base) = (1, 0);
+        for (mask, block) in masks.iter().zip(chunks) {
+            let (places, bytes) = (here_mut(places, found), here_mut(bytes, found));
+            found += simd.gather(*mask, block, base, places, bytes);
+            base += BLOCK as u16;
         }
         self.len = found;
         if is_last && len > 0 && chunk[len - 1] != b'\n' {
