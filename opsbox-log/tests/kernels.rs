@@ -246,6 +246,49 @@ proptest! {
         same_on_all_kernels(&format, log.as_bytes());
     }
 
+    /// Parts in which spaces may be, though spaces delimit others: in most lines the same number.
+    #[test]
+    fn parts_with_spaces(
+        (pattern, line) in prop::sample::select(vec![
+            (r"(?P<a>\S+) \[(?P<b>[^\]]*)\] (?P<c>\S+)", "% [%] %"),
+            (r"(?P<a>\S+) \[(?P<b>[^\]]+)\] \[(?P<c>[^\]]*)\] (?P<d>\d+|-)", "% [%] [%] 12"),
+            (r#"(?P<a>\S+) \[(?P<b>[^\]]*)\] "(?P<c>[^"]*)" (?P<d>.*)"#, "% [%] \"%\" %"),
+            (r"(?P<a>[^|]*)\|(?P<b>[^|]+?)\|(?P<c>[^|]*)\|(?P<d>\S+) (?P<e>\S+)", "%|%|%|% %"),
+            (r"(?P<a>[^:]*): <(?P<b>[^>]*)> (?P<c>\S*) (?P<d>\d+)", "%: <%> % 7"),
+            (r"(?P<a>\S+) (?P<b>\w+[^;]*);(?P<c>[^;]{2,});(?P<d>[^ ]*) (?P<e>x?)", "% %;%;% x"),
+        ]),
+        usual in prop::sample::select(vec!["x y", "xy", "17/May/2026:10:05:03 +0000", " ", "x "]),
+        lines in prop::collection::vec(
+            prop::collection::vec(
+                prop_oneof![
+                    12 => Just(None),
+                    1 => prop::sample::select(vec![
+                        "", " ", "a", "a b", "a b c", "  ", "\"", "a\" b", "]", "[", "\\", "é é", "|", ";", ">",
+                        "12", "\t", "\r", "\x01 ",
+                    ]).prop_map(Some),
+                ],
+                5,
+            ),
+            1..90,
+        ),
+    ) {
+        let mut log = String::new();
+        for texts in &lines {
+            let mut texts = texts.iter();
+            for char in line.chars() {
+                match char {
+                    '%' => log += texts.next().copied().flatten().unwrap_or(match log.ends_with(['[', '|', '<']) {
+                        true => usual,
+                        false => "web-1",
+                    }),
+                    other => log.push(other),
+                }
+            }
+            log.push('\n');
+        }
+        same_on_all_kernels(&Format::pattern(pattern).unwrap(), log.as_bytes());
+    }
+
     /// Captures inside of a quoted part, of which most lines take the same way.
     #[test]
     fn parts_of_quoted_parts(

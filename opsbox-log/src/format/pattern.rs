@@ -38,7 +38,7 @@ pub(crate) struct Pattern {
     /// The column of each capture that stands in for another one. The plan has their places after
     /// those of the columns.
     stand_ins: Box<[usize]>,
-    signature: Result<Box<Signature>, NoPlan>,
+    signatures: Result<Box<[Signature]>, NoPlan>,
     head: Option<Box<Head>>,
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
@@ -152,18 +152,18 @@ impl Pattern {
             .build_from_nfa(nfa)
             .map_err(|error| build_error(source, &error))?;
         let plan = Plan::compile(&inner, &place_of, fields.len() + stand_ins.len());
-        let (head, signature) = match columns.len() == fields.len() {
+        let (head, signatures) = match columns.len() == fields.len() {
             _ if has_lf(&inner) => (None, Err(NoPlan("a line ending"))),
             true => (
                 plan.as_ref().ok().and_then(Head::compile).map(Box::new),
-                Signature::compile(&inner, &columns).map(Box::new),
+                Signature::compile(&inner, &columns),
             ),
             false => (None, Err(NoPlan("one column of several captures"))),
         };
         let pattern = Self {
             plan,
             head,
-            signature,
+            signatures,
             captures: captures.into(),
             stand_ins: stand_ins.into(),
             definition,
@@ -175,7 +175,7 @@ impl Pattern {
 
     /// The account of what finds the columns, or why there is no plan.
     pub(crate) fn explain(&self, fields: &[Field]) -> String {
-        let first = match (&self.signature, &self.head) {
+        let first = match (&self.signatures, &self.head) {
             (Ok(_), _) => Some(explain::SIGNATURE),
             (Err(_), Some(_)) => Some(explain::HEAD),
             (Err(_), None) => None,
@@ -183,8 +183,8 @@ impl Pattern {
         explain::explain(first, self.plan.as_ref(), fields)
     }
 
-    pub(crate) fn signature(&self) -> Option<&Signature> {
-        self.signature.as_deref().ok()
+    pub(crate) fn signatures(&self) -> &[Signature] {
+        self.signatures.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn head(&self) -> Option<&Head> {

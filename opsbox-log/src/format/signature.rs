@@ -7,7 +7,8 @@
 //!
 //! Why the captures are those of the regular expression: a part is followed by a structural byte that
 //! cannot be in it, so it has to end at the first one; or it is lazy and followed directly by that
-//! byte, so the first one is what it prefers. Lines that the signature has no word for (with an
+//! byte, so the first one is what it prefers. That holds as well where a part has a byte that delimits
+//! others: there are signatures for lines with a space in such a part. Lines that the signature has no word for (with an
 //! escape, say) have other structural bytes and are left to the plan.
 
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
@@ -181,10 +182,14 @@ pub(crate) struct Content {
     pub(crate) max: usize,
 }
 
+const SPACE: u8 = b' ';
+/// Parts that are tried with a space in them.
+const MAX_SPACEABLE: usize = 3;
 const QUOTE: u8 = b'"';
 const ESCAPE: u8 = b'\\';
 
 /// One after the other, what a line consists of.
+#[derive(Clone)]
 enum Item {
     One(Set),
     Open(usize),
@@ -220,8 +225,9 @@ struct Part {
 }
 
 impl Signature {
-    /// The signature of a whole-line pattern, of whose captures each is a column of its own.
-    pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Self, NoPlan> {
+    /// The signatures of a whole-line pattern, of whose captures each is a column of its own: of lines
+    /// with a space in none of the parts that may have some, and with one in one or two of them.
+    pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Box<[Self]>, NoPlan> {
         let mut always = Set::empty();
         if has_byte(pattern, ESCAPE) {
             always.insert(ESCAPE);
@@ -231,12 +237,34 @@ impl Signature {
         let mut items = Vec::new();
         flatten(pattern, &mut items)?;
         let quotes = quotes(&items)?;
-        let quoting = quotes.iter().any(|&is| is);
-        let mut delimiters = delimiters(&items, &quotes)?;
-        if quoting {
+        let delimiters = delimiters(&items, &quotes)?;
+        if quotes.iter().any(|&is| is) {
             always.insert(QUOTE);
         }
-        let parts = parts(items, &quotes, &delimiters);
+        let mut found = Vec::new();
+        let mut refused = None;
+        for spaced in subsets(&spaceable(&items, &quotes, &delimiters)) {
+            let (items, quotes) = with_spaces(&items, &quotes, &spaced);
+            match Self::of_items(items, &quotes, delimiters.clone(), &always, column_of) {
+                Ok(signature) => found.push(signature),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        match refused {
+            Some(why) if found.is_empty() => Err(why),
+            _ => Ok(found.into()),
+        }
+    }
+
+    fn of_items(
+        items: Vec<Item>,
+        quotes: &[bool],
+        mut delimiters: Set,
+        always: &Set,
+        column_of: &[usize],
+    ) -> Result<Self, NoPlan> {
+        let quoting = quotes.iter().any(|&is| is);
+        let parts = parts(items, quotes, &delimiters);
         if let Some(last) = parts.last() {
             for item in &last.items {
                 if matches!(item, Item::Many(_)) && !item.bytes()?.is_disjoint(&delimiters) {
@@ -245,7 +273,7 @@ impl Signature {
             }
         }
         delimiters.insert(b'\r');
-        let mut outside = delimiters.union(&always);
+        let mut outside = delimiters.union(always);
         for part in &parts {
             if let (false, Some(set)) = (part.quoted, many(part)?) {
                 outside = outside.union(&set.controls_outside());
@@ -263,7 +291,7 @@ impl Signature {
         let builder = Builder::new(&parts, column_of);
         let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
         for (lane, part) in parts.into_iter().enumerate() {
-            let structural = if part.quoted { &always } else { &outside };
+            let structural = if part.quoted { always } else { &outside };
             builder.part(lane, part, structural)?;
         }
         Ok(builder.finish(Classes::new(
@@ -271,6 +299,76 @@ impl Signature {
             |byte| outside.has(byte),
             quoting,
         )))
+    }
+}
+
+/// The parts of no fixed length in which there may be spaces, though spaces delimit others: text in
+/// brackets, say. What ends them is one byte that cannot be in them, so it is known how they end.
+fn spaceable(items: &[Item], quoted: &[bool], delimiters: &Set) -> Vec<usize> {
+    let is_byte = |item: &&Item| !matches!(item, Item::Open(_) | Item::Close(_));
+    let can = |at: usize| {
+        let (before, rest) = (items.get(..at)?, items.get(at + 1..)?);
+        let Some(Item::Many(hir)) = items.get(at) else {
+            return None;
+        };
+        let (set, min, None) = run_of(hir).ok()?? else {
+            return None;
+        };
+        let end = rest.iter().find(is_byte)?.byte()?;
+        let alone = !matches!(before.iter().rfind(is_byte), Some(Item::Many(_)));
+        let fits = alone && min <= 1 && set.has(SPACE) && !set.has(end) && end != QUOTE;
+        (fits && !*quoted.get(at)?).then_some(at)
+    };
+    match delimiters.has(SPACE) {
+        true => (0..items.len())
+            .filter_map(can)
+            .take(MAX_SPACEABLE)
+            .collect(),
+        false => Vec::new(),
+    }
+}
+
+/// None of them, each, and each two.
+fn subsets(of: &[usize]) -> Vec<Vec<usize>> {
+    let mut subsets = vec![Vec::new()];
+    for (at, one) in of.iter().enumerate() {
+        subsets.push(vec![*one]);
+        subsets.extend(of.iter().skip(at + 1).map(|other| vec![*one, *other]));
+    }
+    subsets
+}
+
+/// The same items for lines with one space in each of these parts.
+fn with_spaces(items: &[Item], quoted: &[bool], spaced: &[usize]) -> (Vec<Item>, Vec<bool>) {
+    let mut out = (Vec::new(), Vec::new());
+    for ((at, item), quoted) in items.iter().enumerate().zip(quoted) {
+        let mut push = |item| {
+            out.0.push(item);
+            out.1.push(*quoted);
+        };
+        match item {
+            Item::Many(hir) if spaced.contains(&at) => {
+                let without = without_space(hir);
+                push(Item::Many(without.clone()));
+                push(Item::One(Set::byte(SPACE)));
+                push(Item::Many(without));
+            }
+            _ => push(item.clone()),
+        }
+    }
+    out
+}
+
+/// Any number of the bytes of a run, spaces left out.
+fn without_space(run: &Hir) -> Hir {
+    match run_of(run) {
+        Ok(Some((set, ..))) => Hir::repetition(Repetition {
+            min: 0,
+            max: None,
+            greedy: true,
+            sub: Box::new(class_of(&set.minus(&Set::byte(SPACE)))),
+        }),
+        _ => run.clone(),
     }
 }
 
@@ -830,7 +928,7 @@ mod tests {
         let with_signature = Format::presets().iter().filter(|preset| {
             let format = preset.format().ok();
             format.is_some_and(|format| match format.engine() {
-                Engine::Pattern(pattern) => pattern.signature().is_some(),
+                Engine::Pattern(pattern) => !pattern.signatures().is_empty(),
                 _ => false,
             })
         });

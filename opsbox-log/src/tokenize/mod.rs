@@ -286,10 +286,16 @@ impl Tokenizer<'_> {
         let Some(pattern) = self.pattern().filter(|_| !self.options.regex_only) else {
             return false;
         };
+        let head = pattern.head().filter(|_| kernel.is_vector());
+        let signatures = pattern.signatures();
+        let signature = match (signatures, head) {
+            ([only], None) => Some(only),
+            _ => signature::choose(kernel, signatures, input, range.clone(), head.is_some()),
+        };
         let line = |line: Range<usize>, block: &mut Block| self.line(input, line, block);
-        if let Some(signature) = pattern.signature() {
+        if let Some(signature) = signature {
             signature::run(kernel, signature, input, range, line_limit, block, line);
-        } else if let Some(head) = pattern.head().filter(|_| kernel.is_vector()) {
+        } else if let Some(head) = head {
             head::run(kernel, head, input, range, line_limit, block, line);
         } else {
             return false;

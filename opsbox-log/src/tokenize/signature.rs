@@ -14,7 +14,7 @@
     reason = "a chunk is shorter than 16 bits count, a block than 32"
 )]
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use super::{
     chunk::{CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
@@ -75,6 +75,70 @@ pub(crate) fn run(
             line,
         },
     );
+}
+
+/// The signature that most of the first lines of a range have; none if few have any, and there `is_other`
+/// engine.
+pub(crate) fn choose<'s>(
+    kernel: Chosen,
+    signatures: &'s [Signature],
+    input: &[u8],
+    range: Range<usize>,
+    is_other: bool,
+) -> Option<&'s Signature> {
+    let sample = input.get(range).unwrap_or_default();
+    let sample = sample.get(..SAMPLE).unwrap_or(sample);
+    let mut stream = Structural::new();
+    let counted = signatures.iter().map(|signature| {
+        let stream = &mut stream;
+        scan::run(
+            kernel,
+            Count {
+                signature,
+                sample,
+                stream,
+            },
+        )
+    });
+    let (best, (fit, lines)) = counted
+        .enumerate()
+        .max_by_key(|&(at, (fit, _))| (fit, Reverse(at)))?;
+    (2 * fit >= lines || !is_other).then(|| &signatures[best])
+}
+
+/// Bytes that a signature is chosen by.
+const SAMPLE: usize = CHUNK / 4;
+
+/// Counts the lines of a sample that have a signature, and all.
+struct Count<'c> {
+    signature: &'c Signature,
+    sample: &'c [u8],
+    stream: &'c mut Structural,
+}
+
+impl Work for Count<'_> {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> (usize, usize) {
+        let Self {
+            signature,
+            sample,
+            stream,
+        } = self;
+        let mut copied = Copied::new();
+        let chunk = copied.chunk(sample);
+        stream.read(simd, &signature.classes, chunk, sample.len(), false);
+        let (mut fit, mut lines, mut at) = (0, 0, 0);
+        let [lf, crlf] = &signature.endings;
+        while let Some(feed) = stream.line_feed_after(at) {
+            let line = stream.line(at);
+            fit += usize::from(simd.same(line.bytes, lf) || simd.same(line.bytes, crlf));
+            lines += 1;
+            at = feed;
+        }
+        (fit, lines)
+    }
 }
 
 struct Lines<'r, F> {
