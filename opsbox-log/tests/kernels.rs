@@ -277,10 +277,10 @@ proptest! {
             let mut texts = texts.iter();
             for char in line.chars() {
                 match char {
-                    '%' => log += texts.next().copied().flatten().unwrap_or(match log.ends_with(['[', '|', '<']) {
-                        true => usual,
-                        false => "web-1",
-                    }),
+                    '%' => {
+                        let usual = if log.ends_with(['[', '|', '<']) { usual } else { "web-1" };
+                        log += texts.next().copied().flatten().unwrap_or(usual);
+                    }
                     other => log.push(other),
                 }
             }
