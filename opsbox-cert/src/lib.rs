@@ -108,7 +108,7 @@
 //! - One certificate is renewed after the other, and a CA's rate limits are not counted: thousands of names
 //!   want a plan that is not here yet. ARI (RFC 9773) is not asked, though a renewal names what it replaces.
 //! - Keys are ECDSA, of certificates and of accounts. RSA keys are put in service, not made.
-//! - No OCSP stapling, and no issuance at the first handshake.
+//! - No OCSP stapling.
 //! - PKCS#7, PKCS#12 and Java keystores are recognised and reported, not read.
 //! - Sizes and counts have limits, all in [`limits`].
 //!
@@ -130,7 +130,7 @@
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
-//! | `manager` | no | `manager`: certificates that renew themselves | `install` |
+//! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 

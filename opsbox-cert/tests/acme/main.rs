@@ -14,6 +14,7 @@
 mod config;
 mod dns;
 mod issue;
+mod on_demand;
 mod pebble;
 #[path = "../common/ports.rs"]
 mod ports;
@@ -64,6 +65,8 @@ fn main() -> ExitCode {
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
         dns::dns_01_issues_wildcards_and_follows_aliases,
+        on_demand::a_first_handshake_orders_once_by_each_challenge,
+        on_demand::a_first_handshake_that_the_ca_does_not_validate_is_not_repeated,
         config::a_challenge_that_is_asked_for_is_the_only_one,
         dns::what_never_propagates_is_said_and_taken_away,
     ];
