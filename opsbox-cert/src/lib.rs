@@ -6,7 +6,7 @@
 //!
 //!  config ──▶ CertSpec                                                    what there should be
 //!                │ due? (renewal)
-//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01
+//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01, dns-persist-01
 //!                │       │
 //!                ▼       ▼
 //!              store: key + chain as one unit; memory, folder, Redis, S3, Kubernetes
@@ -126,7 +126,7 @@
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
-//! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
+//! | `dns` | no | `dns`, the challenges dns-01 and dns-persist-01 | the crate `domain` |
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |

@@ -278,6 +278,10 @@ pub const DNS_QUERY_TIME_LIMIT: std::time::Duration = std::time::Duration::from_
 /// the solver.
 pub const DNS_PROPAGATION_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
+/// Most names of a CA that one challenge of dns-persist-01 has: 10 (draft-ietf-acme-dns-persist, section
+/// 3.1).
+pub const MAX_ISSUER_NAMES: usize = 10;
+
 /// How long to wait between two looks at the authoritative servers: 2 seconds.
 pub const DNS_PROPAGATION_POLL: std::time::Duration = std::time::Duration::from_secs(2);
 
