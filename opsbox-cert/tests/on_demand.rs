@@ -16,7 +16,7 @@ use std::time::Duration;
 use demand::{DAY, MINUTE, World};
 use opsbox_cert::install::Certificates;
 use opsbox_cert::manager::{Denial, Manager, OnDemandOptions};
-use opsbox_cert::store::MemoryStore;
+use opsbox_cert::store::{MemoryStore, Name, Owner, Store as _};
 use opsbox_cert::{ACME_TLS_ALPN, CertSpec, ErrorKind};
 
 const UNRECOGNIZED: &str = "UnrecognisedName";
@@ -144,6 +144,23 @@ async fn instances_at_once_make_one_order() {
     assert_eq!(first.ca.calls(), 1);
     let served = worlds.map(|world| world.in_service("tea.test").unwrap());
     assert!(served[0] == served[1] && served[0] == served[2]);
+}
+
+#[tokio::test]
+async fn a_dead_instance_holds_up_a_name_until_its_lock_ends() {
+    let world = World::new(as_it_is).await;
+    let lock = Name::certificate("tea.test").unwrap();
+    let [dead, next] = ["dead", "next"].map(|owner| Owner::new(owner).unwrap());
+    let ttl = Duration::from_secs(2);
+    let held = world.store.acquire(&lock, &dead, ttl).await.unwrap();
+    held.lease().unwrap();
+    let begun = std::time::Instant::now();
+    world.on_demand.ensure("tea.test").await.unwrap();
+    assert!(begun.elapsed() >= ttl - Duration::from_millis(100));
+    // It is released at the end of the work, for the next instance.
+    let free = world.store.acquire(&lock, &next, ttl).await.unwrap();
+    assert!(free.lease().is_some());
+    assert_eq!((world.asked(), world.ca.calls()), (1, 1));
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@
 //! # What fails
 //!
 //! A certificate in service stays in service until a better one is there. Failures of one certificate do
-//! not hold up the others; it is tried again after the times of [`renewal::retry_after`].
+//! not hold up the others; it is tried again after the times of [`renewal::retry_after`](crate::renewal::retry_after).
 
 mod on_demand;
 mod worker;
@@ -120,7 +120,7 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) if its id cannot be the name of a record, another certificate has
+    /// [`Invalid`](crate::ErrorKind::Invalid) if its id cannot be the name of a record, another certificate has
     /// it, or it names an issuer that is not there yet.
     pub fn certificate(mut self, spec: CertSpec) -> Result<Self> {
         let refuse = |why: String| {

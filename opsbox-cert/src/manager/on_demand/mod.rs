@@ -273,6 +273,7 @@ impl Inner {
         let mut state = self.state();
         // What landed since the first look has done so under this lock.
         if self.serves(&key) {
+            self.touch(&key);
             return Ok(None);
         }
         if state.refused.get(&key, now).is_some() {
