@@ -105,7 +105,7 @@ async fn what_is_no_name_for_it_is_not_asked_about() {
     assert_eq!((world.asked(), world.ca.calls()), (2, 2));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handshakes_at_once_make_one_ask_and_one_order() {
     let world = World::new(as_it_is).await;
     let server = world.serve(|acceptor| acceptor).await;
@@ -124,7 +124,7 @@ async fn handshakes_at_once_make_one_ask_and_one_order() {
     assert_eq!((world.asked(), world.ca.calls()), (1, 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_at_once_make_one_order() {
     let first = World::new(as_it_is).await;
     let (second, third) = (first.beside(as_it_is), first.beside(as_it_is));
@@ -292,6 +292,23 @@ async fn those_who_wait_hold_up_no_others() {
 }
 
 #[tokio::test]
+async fn the_wait_is_no_time_of_the_handshake() {
+    let world = World::new(as_it_is).await;
+    let limit = Duration::from_millis(500);
+    let server = world.serve(|acceptor| acceptor.time_limit(limit)).await;
+    world.ca.hold();
+    let client = tokio::spawn(server.connect("tea.test"));
+    world.ca.reached(1).await;
+    tokio::time::sleep(2 * limit).await;
+    world.ca.go_on();
+    client.await.unwrap().unwrap();
+    // Who says nothing is cut in time all the same.
+    server.silence().await;
+    let said = server.errors();
+    assert!(said[0].contains("not done within 0.5 s"), "{said:?}");
+}
+
+#[tokio::test]
 async fn they_are_renewed_while_they_are_asked_for() {
     let mut world = World::new(as_it_is).await;
     for name in ["asked.test", "idle.test"] {
@@ -419,7 +436,7 @@ async fn an_ask_function_that_cannot_say_or_panics_refuses_nothing_for_long() {
     assert_eq!((calls.load(Ordering::SeqCst), world.ca.calls()), (4, 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_names_is_asked_about_a_few_at_a_time() {
     const NAMES: usize = 2_000;
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -428,7 +445,7 @@ async fn a_flood_of_names_is_asked_about_a_few_at_a_time() {
         let (asking, highest) = (asking.clone(), highest.clone());
         async move {
             highest.fetch_max(asking.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             asking.fetch_sub(1, Ordering::SeqCst);
             Ok::<_, std::convert::Infallible>(false)
         }

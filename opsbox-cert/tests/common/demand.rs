@@ -309,6 +309,14 @@ impl Server {
         }
     }
 
+    /// A client that says nothing, until it is cut.
+    pub(crate) async fn silence(&self) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut rest = Vec::new();
+        let cut = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
+        cut.await.unwrap().ok();
+    }
+
     /// What the server said of failed handshakes since the last call.
     pub(crate) fn errors(&self) -> Vec<String> {
         std::mem::take(&mut *self.errors.lock().unwrap())
