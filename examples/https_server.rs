@@ -5,6 +5,9 @@
 //! cargo run --release --example https_server
 //! curl --cacert target/https_server/root.pem https://localhost:8443/
 //!
+//! cargo run --release --example https_server -- --on-demand shop.test
+//! curl --cacert target/https_server/root.pem --connect-to ::localhost: https://tea.shop.test:8443/
+//!
 //! cargo run --release --example https_server -- --name shop.example.com \
 //!   --directory https://acme-v02.api.letsencrypt.org/directory --agree-to-terms \
 //!   --contact mailto:ops@example.com --https 0.0.0.0:443 --http 0.0.0.0:80
@@ -31,7 +34,7 @@ use opsbox_cert::{
     config::Config,
     install::Certificates,
     issuer::{AcmeIssuer, LocalCa},
-    manager::Manager,
+    manager::{Manager, OnDemandOptions},
     serve::{Acceptor, Server},
     store::{FsStore, Store},
 };
@@ -48,13 +51,15 @@ Usage: https_server [--local-ca | --directory URL --agree-to-terms | --config FI
   --directory URL    from a CA that speaks ACME
   --config FILE      as a file in TOML, YAML or JSON says (see the module opsbox_cert::config),
                      and variables that begin with OPSBOX_CERT__; of the options below only
-                     --https and --http count, where it does not say
+                     --on-demand counts, and --https and --http where it does not say
   --agree-to-terms   to the terms of service of that CA
   --contact URL      how that CA can reach you: mailto:ops@example.com
   --root FILE        the root of that CA's own server, if it is not a public one
   --challenge TYPE   http-01 (default) or tls-alpn-01
   --name NAME        a DNS name or IP address; may be given again
                      (default: localhost and 127.0.0.1)
+  --on-demand SUFFIX names that end in .SUFFIX get a certificate when a client first asks for
+                     them; a program asks its database in place of comparing the end
   --store FOLDER     where keys and certificates are kept (default: target/https_server)
   --https ADDRESS    where to listen for TLS (default: 127.0.0.1:8443)
   --http ADDRESS     where to redirect and answer challenges (default: 127.0.0.1:8080)
@@ -68,6 +73,7 @@ struct Args {
     root: Option<PathBuf>,
     tls_alpn: bool,
     names: Vec<String>,
+    on_demand: Option<String>,
     store: PathBuf,
     https: SocketAddr,
     http: SocketAddr,
@@ -104,7 +110,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let Parts {
         certificates,
-        manager,
+        mut manager,
         http01,
         tls_alpn01,
         https,
@@ -124,11 +130,21 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let http = TcpListener::bind(http).await?;
     say(&format!("https://{}/", https.local_addr()?));
     say(&format!("http://{}/", http.local_addr()?));
-    let renewing = tokio::spawn(manager.run(until(stopped.clone())));
-    let acceptor = Acceptor::new(certificates, provider)?.challenges(move |name| {
+    let mut acceptor = Acceptor::new(certificates, provider)?.challenges(move |name| {
         let tls_alpn01 = tls_alpn01.clone();
         async move { told(tls_alpn01.server_config(&name).await) }
     });
+    if let Some(suffix) = &args.on_demand {
+        let end = format!(".{}", suffix.to_ascii_lowercase());
+        let options = OnDemandOptions::new(move |name| {
+            let allowed = name.to_string().ends_with(&end);
+            async move { Ok::<_, Infallible>(allowed) }
+        });
+        let on_demand;
+        (manager, on_demand) = manager.on_demand(options)?;
+        acceptor = acceptor.on_demand(on_demand);
+    }
+    let renewing = tokio::spawn(manager.run(until(stopped.clone())));
     let serving = Server::new(acceptor)
         .redirect(http)
         .answers(move |host, path| {
@@ -276,6 +292,7 @@ impl Args {
             root: None,
             tls_alpn: false,
             names: Vec::new(),
+            on_demand: None,
             store: "target/https_server".into(),
             https: ([127, 0, 0, 1], 8443).into(),
             http: ([127, 0, 0, 1], 8080).into(),
@@ -302,6 +319,7 @@ impl Args {
                     };
                 }
                 Long("name") => parsed.names.push(parser.value()?.string()?),
+                Long("on-demand") => parsed.on_demand = Some(parser.value()?.string()?),
                 Long("store") => parsed.store = parser.value()?.into(),
                 Long("https") => parsed.https = parser.value()?.parse()?,
                 Long("http") => parsed.http = parser.value()?.parse()?,

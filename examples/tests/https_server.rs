@@ -107,8 +107,8 @@ fn exchange(mut stream: impl std::io::Read + std::io::Write, path: &str) -> Stri
     answer
 }
 
-/// A request over TLS by a client that trusts this root; with the chain that was served.
-fn get(address: &str, root: &Path, name: &str) -> (String, Vec<u8>) {
+/// A client that trusts this root.
+fn client(root: &Path, name: &str) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(root).unwrap())
@@ -120,7 +120,18 @@ fn get(address: &str, root: &Path, name: &str) -> (String, Vec<u8>) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = name.to_owned().try_into().unwrap();
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    ClientConnection::new(Arc::new(config), name).unwrap()
+}
+
+/// What a client says of a handshake that fails.
+fn handshake(stream: &mut TcpStream, root: &Path, name: &str) -> Result<(), String> {
+    let done = client(root, name).complete_io(stream);
+    done.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// A request over TLS; with the certificate that was served.
+fn get(address: &str, root: &Path, name: &str) -> (String, Vec<u8>) {
+    let client = client(root, name);
     let mut tls = StreamOwned::new(client, TcpStream::connect(address).unwrap());
     let answer = exchange(&mut tls, "/some/where");
     let leaf = tls.conn.peer_certificates().unwrap()[0].to_vec();
@@ -157,6 +168,36 @@ fn clients_that_trust_its_root_are_served_also_after_a_restart() {
         served.len(),
         1,
         "one certificate for both names and both starts"
+    );
+}
+
+#[test]
+fn names_below_a_suffix_get_theirs_when_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let root = store.join("root.pem");
+    let args = [
+        "--store",
+        store.to_str().unwrap(),
+        "--on-demand",
+        "shop.test",
+    ];
+    let mut served = Vec::new();
+    for says in ["was issued by local-ca:https_server", "is in service (new)"] {
+        let mut server = Server::start(&args);
+        let (answer, leaf) = get(&server.https, &root, "tea.shop.test");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert_eq!(server.line("certificate tea.shop.test "), says);
+        served.push(leaf);
+        let mut stream = TcpStream::connect(&server.https).unwrap();
+        let refused = handshake(&mut stream, &root, "tea.other.test").unwrap_err();
+        assert!(refused.contains("UnrecognisedName"), "{refused}");
+        server.line("no certificate is issued on demand for tea.other.test");
+        assert_eq!(server.interrupt(), "1 connections");
+    }
+    assert_eq!(
+        served[0], served[1],
+        "the second start found it in the store"
     );
 }
 

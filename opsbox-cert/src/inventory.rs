@@ -21,14 +21,19 @@ pub enum ChallengeType {
     /// A certificate in a handshake on port 443 (RFC 8737). Not for wildcards.
     #[cfg_attr(feature = "store", serde(rename = "tls-alpn-01"))]
     TlsAlpn01,
+    /// A TXT record at `_validation-persist` that names the CA and the account, and stays
+    /// (draft-ietf-acme-dns-persist). Not for addresses.
+    #[cfg_attr(feature = "store", serde(rename = "dns-persist-01"))]
+    DnsPersist01,
 }
 
 impl ChallengeType {
     #[cfg(feature = "config")]
-    pub(crate) const ALL: [(&'static str, Self); 3] = [
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
         ("http-01", Self::Http01),
         ("dns-01", Self::Dns01),
         ("tls-alpn-01", Self::TlsAlpn01),
+        ("dns-persist-01", Self::DnsPersist01),
     ];
 
     /// As ACME calls it: `http-01`.
@@ -37,6 +42,7 @@ impl ChallengeType {
             Self::Http01 => "http-01",
             Self::Dns01 => "dns-01",
             Self::TlsAlpn01 => "tls-alpn-01",
+            Self::DnsPersist01 => "dns-persist-01",
         }
     }
 
@@ -44,7 +50,7 @@ impl ChallengeType {
     pub fn fits(self, identifier: &Identifier) -> bool {
         match self {
             Self::Http01 | Self::TlsAlpn01 => !identifier.is_wildcard(),
-            Self::Dns01 => matches!(identifier, Identifier::Dns(_)),
+            Self::Dns01 | Self::DnsPersist01 => matches!(identifier, Identifier::Dns(_)),
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //!  config ──▶ CertSpec                                                    what there should be
 //!                │ due? (renewal)
-//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01
+//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01, dns-persist-01
 //!                │       │
 //!                ▼       ▼
 //!              store: key + chain as one unit; memory, folder, Redis, S3, Kubernetes
@@ -108,7 +108,7 @@
 //! - One certificate is renewed after the other, and a CA's rate limits are not counted: thousands of names
 //!   want a plan that is not here yet. ARI (RFC 9773) is not asked, though a renewal names what it replaces.
 //! - Keys are ECDSA, of certificates and of accounts. RSA keys are put in service, not made.
-//! - No OCSP stapling, and no issuance at the first handshake.
+//! - No OCSP stapling.
 //! - PKCS#7, PKCS#12 and Java keystores are recognised and reported, not read.
 //! - Sizes and counts have limits, all in [`limits`].
 //!
@@ -121,16 +121,16 @@
 //! | `config` | no | `config`: TOML, YAML or JSON with variables over it; with `manager`, `Config::assemble` puts together what it says | the crates `toml`, `serde-saphyr`, `serde_json` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
-//! | `store-kube` | no | `store::KubeStore`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |
+//! | `store-kube` | no | `store::KubeStore` and `store::KubeSecrets`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |
 //! | `store-object` | no | `store::ObjectRecords`: S3 and others | the crate `object_store`, without a cloud: name yours in your manifest |
 //! | `store-redis` | no | `store::RedisStore` | the crate `redis`, without TLS |
 //! | `local-ca` | no | `issuer::LocalCa`: a CA of your own | the crate `rcgen` with `ring` |
 //! | `acme` | no | `issuer::AcmeIssuer`, `challenge` | `instant-acme`, `rcgen`, `ring`, `hyper-util` |
-//! | `dns` | no | `dns`, the challenge dns-01 | the crate `domain` |
+//! | `dns` | no | `dns`, the challenges dns-01 and dns-persist-01 | the crate `domain` |
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
-//! | `watch` | no | `watch`: files, folders and stores followed for new certificates | `install`, and the crate `notify` |
+//! | `watch` | no | `watch`: files, folders and stores followed for new certificates; with `store-kube`, Secrets that others write | `install`, and the crate `notify` |
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
-//! | `manager` | no | `manager`: certificates that renew themselves | `install` |
+//! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
 

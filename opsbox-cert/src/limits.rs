@@ -61,6 +61,50 @@ pub const ISSUE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs
 /// another instance has stored a certificate.
 pub const MAX_MANAGER_SLEEP: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 
+/// Most issuances on demand at once: 4. It can be changed on the options, as all that follow about
+/// on-demand issuance.
+pub const ON_DEMAND_AT_ONCE: usize = 4;
+
+/// Most issuances on demand within a time: 50 within an hour. Let's Encrypt takes 300 orders of an account in
+/// 3 hours, so that half of them are left for renewals and others.
+pub const ON_DEMAND_WINDOW: (usize, std::time::Duration) =
+    (50, std::time::Duration::from_secs(60 * 60));
+
+/// How long a handshake waits for a certificate on demand: 30 seconds, longer than CAs take and about as long
+/// as clients have patience.
+pub const ON_DEMAND_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Most handshakes that wait for certificates on demand, and most names that are worked at: 1,024.
+pub const MAX_ON_DEMAND_WAITING: usize = 1_024;
+
+/// Most calls of the ask function at once: 16, which a database bears.
+pub const ON_DEMAND_ASKS_AT_ONCE: usize = 16;
+
+/// How long the ask function may take: 10 seconds.
+pub const ON_DEMAND_ASK_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long a refusal of the ask function counts: 5 minutes, which a new customer waits at most.
+pub const ON_DEMAND_REFUSED_FOR: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// Longest time until a name that failed is tried again on demand: 1 hour, if the CA does not ask for more.
+/// With what [`renewal::retry_after`](crate::renewal::retry_after) says of the first failures it keeps to the
+/// five failed validations of a name and hour that Let's Encrypt takes.
+pub const ON_DEMAND_MAX_RETRY: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+/// Most names that are remembered as refused, and as many that failed: 10,000.
+pub const MAX_ON_DEMAND_REMEMBERED: usize = 10_000;
+
+/// Most certificates in service that were issued on demand: 10,000. Of more, the one that was not asked for
+/// the longest is taken out of service, and found in the store when it is asked for again.
+pub const MAX_ON_DEMAND_KEPT: usize = 10_000;
+
+/// A certificate on demand that was not asked for in so long a time is not renewed: 7 days.
+pub const ON_DEMAND_IDLE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long the lock of an issuance on demand is held without renewal: 15 seconds, after which another
+/// instance takes over from a dead one. It cannot be changed.
+pub const ON_DEMAND_LEASE: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Largest configuration file: 4 MiB, some 40,000 certificates.
 pub const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -233,6 +277,10 @@ pub const DNS_QUERY_TIME_LIMIT: std::time::Duration = std::time::Duration::from_
 /// How long all authoritative servers may take to show a new record: 5 minutes. It can be changed on
 /// the solver.
 pub const DNS_PROPAGATION_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// Most names of a CA that one challenge of dns-persist-01 has: 10 (draft-ietf-acme-dns-persist, section
+/// 3.1).
+pub const MAX_ISSUER_NAMES: usize = 10;
 
 /// How long to wait between two looks at the authoritative servers: 2 seconds.
 pub const DNS_PROPAGATION_POLL: std::time::Duration = std::time::Duration::from_secs(2);

@@ -14,8 +14,12 @@
     reason = "files of a test may be half written"
 )]
 
+#[path = "common/issue.rs"]
+mod issue;
 #[path = "common/ports.rs"]
 mod ports;
+#[path = "kube/secrets.rs"]
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -53,7 +57,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let assets = assets();
     let none = Ok(PathBuf::new());
-    let trials: [(&str, Check); 9] = [
+    let trials: [(&str, Check); 13] = [
         ("kube_conforms", conforms),
         ("kube_faults_are_named", faults),
         ("the_documented_role_is_enough", role),
@@ -62,6 +66,10 @@ fn main() -> ExitCode {
         ("a_late_write_is_never_over_a_newer_one", late_write),
         ("a_write_that_is_overtaken_is_fenced", overtaken),
         ("changes_are_told_even_over_a_restart", changes),
+        ("a_secret_of_others_is_followed", secrets::followed),
+        ("a_quiet_secret_costs_no_request", secrets::quiet),
+        ("a_role_for_one_secret_is_enough", secrets::role),
+        ("encrypted_records_are_followed", secrets::encrypted),
         ("no_answer_reaches_a_log", unlogged),
     ];
     let has = |name| {

@@ -95,10 +95,8 @@ impl<P: DnsProvider> Solver for Dns01<P> {
         let zone = record.zone().unwrap_or_default();
         let deadline = Instant::now() + self.time_limit;
         loop {
-            let missing = self
-                .lookup
-                .missing(record.name(), zone, record.value())
-                .await?;
+            let shown = self.lookup.shown(record.name(), zone).await?;
+            let missing = shown.missing(|text| text == record.value());
             if missing.is_empty() {
                 return Ok(());
             }

@@ -30,7 +30,11 @@
 mod answers;
 #[cfg(feature = "dns")]
 mod dns01;
+#[cfg(feature = "dns")]
+mod dns_persist01;
 mod http01;
+#[cfg(feature = "dns")]
+mod persist;
 mod tls_alpn01;
 
 use std::fmt;
@@ -41,6 +45,8 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 
 pub use self::answers::sweep;
+#[cfg(feature = "dns")]
+pub use self::dns_persist01::DnsPersist01;
 #[cfg(feature = "dns")]
 pub use self::dns01::Dns01;
 pub use self::http01::Http01;
@@ -56,6 +62,15 @@ pub struct Answer {
     identifier: Identifier,
     token: String,
     key_authorization: String,
+    persistent: Option<Persistent>,
+}
+
+/// By which records of dns-persist-01 a CA may issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Persistent {
+    /// The CA goes by each of these names; any one will do.
+    issuers: Vec<String>,
+    account: String,
 }
 
 impl Answer {
@@ -71,6 +86,26 @@ impl Answer {
             identifier,
             token: token.into(),
             key_authorization: key_authorization.into(),
+            persistent: None,
+        }
+    }
+
+    /// What answers dns-persist-01: that the CA, which goes by any of these names, may issue for an account.
+    /// It has no token.
+    pub fn for_account<S: Into<String>>(
+        identifier: Identifier,
+        issuer_names: impl IntoIterator<Item = S>,
+        account_uri: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: ChallengeType::DnsPersist01,
+            identifier,
+            token: String::new(),
+            key_authorization: String::new(),
+            persistent: Some(Persistent {
+                issuers: issuer_names.into_iter().map(Into::into).collect(),
+                account: account_uri.into(),
+            }),
         }
     }
 
@@ -94,6 +129,22 @@ impl Answer {
         &self.key_authorization
     }
 
+    /// The names of the CA, of dns-persist-01.
+    pub fn issuer_names(&self) -> &[String] {
+        let persistent = self.persistent.as_ref();
+        persistent.map_or(&[], |it| it.issuers.as_slice())
+    }
+
+    /// How the CA calls the account, of dns-persist-01.
+    pub fn account_uri(&self) -> Option<&str> {
+        self.persistent.as_ref().map(|it| it.account.as_str())
+    }
+
+    #[cfg(feature = "dns")]
+    fn persistent(&self) -> Option<&Persistent> {
+        self.persistent.as_ref()
+    }
+
     /// The SHA-256 of the key authorization: what the certificate of tls-alpn-01 holds.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(&self.key_authorization).into()
@@ -103,6 +154,24 @@ impl Answer {
     pub fn dns_value(&self) -> String {
         BASE64URL_NOPAD.encode(&self.digest())
     }
+}
+
+/// The `accounturi` since draft-ietf-acme-dns-persist-02, section 4.1: it tells neither the account nor
+/// that two names have the same one. `None` if the name is longer than a DNS name is.
+pub(crate) fn hashed_account(
+    prefix: &str,
+    domain: &str,
+    thumbprint: &str,
+    account: &str,
+) -> Option<String> {
+    let length = u8::try_from(domain.len()).ok()?;
+    let hash = Sha256::new()
+        .chain_update([length])
+        .chain_update(domain)
+        .chain_update(thumbprint)
+        .chain_update(account)
+        .finalize();
+    Some(format!("{prefix}sha-256/{}", BASE64URL_NOPAD.encode(&hash)))
 }
 
 /// Publishes answers to challenges.
@@ -165,5 +234,26 @@ impl<S: Solver + ?Sized> Solver for Arc<S> {
 
     async fn cleanup(&self, answer: &Answer) -> Result<()> {
         (**self).cleanup(answer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hashed_account;
+
+    /// The example of draft-ietf-acme-dns-persist-02, section 10.2.
+    #[test]
+    fn accounts_are_hashed_as_the_draft_does() {
+        let prefix = "https://ca.example/account-hash/";
+        let account = "https://ca.example/acct/123";
+        let thumbprint = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        assert_eq!(
+            hashed_account(prefix, "example.com", thumbprint, account).unwrap(),
+            "https://ca.example/account-hash/sha-256/5SQm7n6tPh2-PlLbCKGnViTXX5z19SCN4cPGQHSk-kw"
+        );
+        assert_eq!(
+            hashed_account(prefix, &"a".repeat(256), thumbprint, account),
+            None
+        );
     }
 }

@@ -125,6 +125,8 @@ impl Config {
         let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
         #[cfg(feature = "dns")]
         let dns = super::dns::ByName::new(self)?;
+        #[cfg(feature = "dns")]
+        let persistent = super::dns::Persistent::new(self)?;
 
         let mut manager = Manager::new(store.clone(), certificates.clone(), provider.clone());
         for (name, issuer) in &self.issuers {
@@ -136,6 +138,11 @@ impl Config {
                     #[cfg(feature = "dns")]
                     let builder = match &dns {
                         Some(dns) => builder.solver(dns.clone()),
+                        None => builder,
+                    };
+                    #[cfg(feature = "dns")]
+                    let builder = match &persistent {
+                        Some(persistent) => builder.solver(persistent.clone()),
                         None => builder,
                     };
                     manager = manager.issuer(name, builder.build()?);

@@ -1,4 +1,5 @@
-//! One solver of dns-01 over all DNS providers of a configuration: each certificate names its own.
+//! One solver of dns-01, and one of dns-persist-01, over all DNS providers of a configuration: each
+//! certificate names its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 
 use super::assemble::{invalid, secret};
 use super::{Config, DnsConfig, DnsProviderConfig};
-use crate::challenge::{Answer, Dns01, Solver};
+use crate::challenge::{Answer, Dns01, DnsPersist01, Solver};
 use crate::dns::{DnsProvider, Hook, Rfc2136, TsigAlgorithm};
 use crate::error::Result;
 use crate::identifier::Identifier;
@@ -92,7 +93,86 @@ impl Solver for ByName {
     }
 }
 
+/// Solvers of dns-persist-01 by the name that a certificate is for, without `*.`.
+#[derive(Debug, Clone)]
+pub(super) struct Persistent(Arc<HashMap<String, DnsPersist01>>);
+
+impl Persistent {
+    /// None if no certificate is proved so. Without a provider the records are looked for alone.
+    pub(super) fn new(config: &Config) -> Result<Option<Self>> {
+        let mut by_name = HashMap::new();
+        for spec in &config.certificates {
+            if spec.challenge_type() != ChallengeType::DnsPersist01 {
+                continue;
+            }
+            let dns = spec.dns_provider().and_then(|provider| {
+                let mut all = config.dns.iter();
+                all.find(|(name, _)| name == provider)
+            });
+            for identifier in spec.identifiers() {
+                let base = identifier.base();
+                if dns.is_none() && by_name.contains_key(&base) {
+                    continue;
+                }
+                let solver = match dns {
+                    Some((name, dns)) => dns.persistent_solver(name)?,
+                    None => DnsPersist01::new(),
+                };
+                by_name.insert(base, solver);
+            }
+        }
+        Ok((!by_name.is_empty()).then(|| Self(Arc::new(by_name))))
+    }
+
+    fn of(&self, answer: &Answer) -> Result<&DnsPersist01> {
+        let base = answer.identifier().base();
+        self.0.get(&base).ok_or_else(|| {
+            let reason = format!(
+                "no certificate for {base} is proved by it; add `challenge` to its certificate"
+            );
+            invalid("dns-persist-01", reason)
+        })
+    }
+}
+
+#[async_trait]
+impl Solver for Persistent {
+    fn kind(&self) -> ChallengeType {
+        ChallengeType::DnsPersist01
+    }
+
+    fn can_solve(&self, identifier: &Identifier) -> bool {
+        self.kind().fits(identifier) && self.0.contains_key(&identifier.base())
+    }
+
+    async fn present(&self, answer: &Answer) -> Result<()> {
+        self.of(answer)?.present(answer).await
+    }
+
+    async fn wait(&self, answer: &Answer) -> Result<()> {
+        self.of(answer)?.wait(answer).await
+    }
+
+    async fn cleanup(&self, answer: &Answer) -> Result<()> {
+        self.of(answer)?.cleanup(answer).await
+    }
+}
+
 impl DnsConfig {
+    fn persistent_solver(&self, name: &str) -> Result<DnsPersist01> {
+        let mut solver = DnsPersist01::new().provider(self.provider.open(name)?);
+        if !self.resolvers.is_empty() {
+            solver = solver.resolvers(self.resolvers.iter().copied());
+        }
+        if !self.authorities.is_empty() {
+            solver = solver.authorities(self.authorities.iter().copied());
+        }
+        Ok(match self.propagation_limit {
+            Some(limit) => solver.propagation_limit(limit),
+            None => solver,
+        })
+    }
+
     fn solver(&self, name: &str) -> Result<Dns01<Arc<dyn DnsProvider>>> {
         let mut solver = Dns01::new(self.provider.open(name)?);
         if !self.resolvers.is_empty() {

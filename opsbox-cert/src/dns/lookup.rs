@@ -20,6 +20,40 @@ pub(crate) struct Lookup {
     pub(crate) authorities: Vec<SocketAddr>,
 }
 
+/// What the authoritative servers show at a name.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    by: Vec<(SocketAddr, Vec<String>)>,
+    /// Why others say nothing.
+    silent: Vec<String>,
+}
+
+impl Shown {
+    /// All texts, of one server after the other.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let all = self.by.iter().flat_map(|(_, texts)| texts);
+        all.map(String::as_str)
+    }
+
+    /// Which servers do not show what is looked for, or cannot be asked; empty if every one that answers
+    /// shows it.
+    pub(crate) fn missing(&self, is_it: impl Fn(&str) -> bool) -> Vec<String> {
+        let shows = |texts: &[String]| texts.iter().any(|text| is_it(text));
+        let without = self.by.iter().filter(|(_, texts)| !shows(texts));
+        let mut missing: Vec<String> = without
+            .map(|(server, _)| format!("{server}: not there"))
+            .collect();
+        // A server that is down keeps no one from the record, if another shows it.
+        if missing.len() == self.by.len() {
+            missing.extend(self.silent.iter().cloned());
+            if missing.is_empty() {
+                missing.push("the zone names no server".into());
+            }
+        }
+        missing
+    }
+}
+
 impl Lookup {
     /// Where the CNAME records of a name lead, and the zone that this is in.
     pub(crate) async fn target(&self, name: &str) -> Result<(String, String)> {
@@ -65,9 +99,8 @@ impl Lookup {
         Err(fault(ErrorKind::Invalid, "resolve", name, reason))
     }
 
-    /// Which of the authoritative servers do not show the value yet, or cannot be asked; empty if
-    /// every one that answers shows it.
-    pub(crate) async fn missing(&self, name: &str, zone: &str, value: &str) -> Result<Vec<String>> {
+    /// The texts of a name at each authoritative server of its zone.
+    pub(crate) async fn shown(&self, name: &str, zone: &str) -> Result<Shown> {
         let name = parse(name)?;
         let groups = if self.authorities.is_empty() {
             self.servers(&parse(zone)?).await?
@@ -77,33 +110,26 @@ impl Lookup {
                 .map(|&server| vec![server])
                 .collect()
         };
-        let mut missing = Vec::new();
-        let mut silent = Vec::new();
-        let mut shown = 0_usize;
+        let mut shown = Shown::default();
         for group in groups {
             match first(&group, &name).await {
                 Ok((server, reply)) => {
-                    let has = |(owner, found): &(DnsName, Found)| {
-                        *owner == name
-                            && matches!(found, Found::Text(text) if text == value.as_bytes())
-                    };
-                    if reply.records.iter().any(has) {
-                        shown += 1;
-                    } else {
-                        missing.push(format!("{server}: not there"));
-                    }
+                    let texts =
+                        reply
+                            .records
+                            .into_iter()
+                            .filter_map(|(owner, found)| match found {
+                                Found::Text(text) if owner == name => {
+                                    Some(String::from_utf8_lossy(&text).into_owned())
+                                }
+                                _ => None,
+                            });
+                    shown.by.push((server, texts.collect()));
                 }
-                Err(problem) => silent.push(problem.to_string()),
+                Err(problem) => shown.silent.push(problem.to_string()),
             }
         }
-        // A server that is down keeps no one from the record, if another shows it.
-        if shown == 0 {
-            missing.append(&mut silent);
-            if missing.is_empty() {
-                missing.push("the zone names no server".into());
-            }
-        }
-        Ok(missing)
+        Ok(shown)
     }
 
     /// The addresses of each authoritative server of a zone.

@@ -1,4 +1,4 @@
-//! TXT records for the challenge dns-01, and how to see that they are there.
+//! TXT records for the challenges dns-01 and dns-persist-01, and how to see that they are there.
 //!
 //! | Provider | Writes to |
 //! |---|---|
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::hook::{Hook, HookStyle};
-pub(crate) use self::lookup::{Lookup, system_resolvers};
+pub(crate) use self::lookup::{Lookup, Shown, system_resolvers};
 pub use self::memory::{MemoryZone, ZoneServer};
 pub use self::rfc2136::{Rfc2136, TsigAlgorithm};
 use crate::error::{Error, ErrorKind, Result};

@@ -52,6 +52,23 @@ impl Certificates {
         }
     }
 
+    /// Whether one that has not ended is in service for this host name or IP address.
+    #[cfg(feature = "manager")]
+    pub(crate) fn covers_at(&self, name: &str, now: SystemTime) -> bool {
+        if name.starts_with('.') {
+            return false;
+        }
+        let mut covers = false;
+        let mut each = |slot: &Arc<super::index::Slot>| {
+            covers |= slot.current().not_after() >= now;
+        };
+        self.shared.index.each(name, &mut each);
+        if let Some(wildcard) = names::wildcard_of(name) {
+            self.shared.index.each(wildcard, &mut each);
+        }
+        covers
+    }
+
     /// A resolver for connections to this address of the machine: a client that connects to an IP
     /// address sends no name (RFC 6066, section 3), so the certificate is that of the address.
     pub fn for_address(&self, address: IpAddr) -> Arc<dyn ResolvesServerCert> {

@@ -43,75 +43,46 @@
 //! Instances that share a store share certificates: each looks into the store before it orders, and takes
 //! what another has put there. What keeps two of them from ordering at once is the issuer's lock.
 //!
+//! # On demand
+//!
+//! With [`Manager::on_demand`] a name that nobody configured gets its certificate at its first handshake, if
+//! an ask function allows it: see [`OnDemand`].
+//!
 //! # What fails
 //!
 //! A certificate in service stays in service until a better one is there. Failures of one certificate do
-//! not hold up the others; it is tried again after the times of [`renewal::retry_after`].
+//! not hold up the others; it is tried again after the times of [`renewal::retry_after`](crate::renewal::retry_after).
 
+mod on_demand;
+mod worker;
+
+use std::collections::HashSet;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 
+pub use self::on_demand::{Denial, OnDemand, OnDemandOptions};
+use self::on_demand::{Inner, Reserved};
+use self::worker::{Held, Managed, Worker};
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, ErrorKind, Reason, Result};
-use crate::install::{Candidate, Certificates, Policy};
+use crate::error::{Error, Reason, Result};
+use crate::install::Certificates;
 use crate::inventory::CertSpec;
-use crate::issuer::{Issuer, IssuerChain};
+use crate::issuer::Issuer;
 use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP};
-use crate::observe::Event;
-use crate::renewal;
-use crate::store::{Name, Store, Triple, Version};
-
-/// How long to leave a certificate to another instance, if it does not say so.
-const BUSY_WAIT: Duration = Duration::from_secs(30);
-
-/// How long to wait for a store that cannot be read.
-const STORE_WAIT: Duration = Duration::from_secs(60);
+use crate::store::Store;
 
 /// Keeps certificates renewed; see the [module](self).
 pub struct Manager {
     worker: Worker,
     managed: Vec<Managed>,
-}
-
-/// What all certificates share.
-struct Worker {
-    store: Arc<dyn Store>,
-    certificates: Certificates,
-    provider: Arc<CryptoProvider>,
-    clock: Arc<dyn Clock>,
-    issuers: Vec<(String, Arc<dyn Issuer>)>,
-    time_limit: Duration,
-    #[cfg(feature = "metrics")]
-    metrics: Option<crate::observe::Metrics>,
-}
-
-/// A certificate and where it stands.
-struct Managed {
-    spec: CertSpec,
-    name: Name,
-    policy: Policy,
-    /// What of the store was looked at last.
-    seen: Option<Version>,
-    held: Option<Held>,
-    failures: u32,
-    /// When it may be tried again after failures.
-    wait_until: Option<SystemTime>,
-}
-
-/// What is known of the certificate in the store.
-#[derive(Clone)]
-struct Held {
-    from: SystemTime,
-    until: SystemTime,
-    issuer: String,
-    ari_id: Option<String>,
-    covers_all: bool,
+    reserved: Reserved,
+    on_demand: Option<Arc<Inner>>,
 }
 
 impl Manager {
@@ -133,6 +104,8 @@ impl Manager {
                 metrics: None,
             },
             managed: Vec::new(),
+            reserved: Arc::new(RwLock::new(HashSet::new())),
+            on_demand: None,
         }
     }
 
@@ -147,7 +120,7 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) if its id cannot be the name of a record, another certificate has
+    /// [`Invalid`](crate::ErrorKind::Invalid) if its id cannot be the name of a record, another certificate has
     /// it, or it names an issuer that is not there yet.
     pub fn certificate(mut self, spec: CertSpec) -> Result<Self> {
         let refuse = |why: String| {
@@ -168,23 +141,13 @@ impl Manager {
         if self.managed.iter().any(|it| it.spec.id() == spec.id()) {
             return refuse("another certificate has this id; give one of them another".into());
         }
-        let name = Name::certificate(spec.id())?;
-        let required = spec.identifiers().iter().map(ToString::to_string);
-        // The spec says what there should be: a CA with shorter lifetimes and names that were given up
-        // are its decisions.
-        let policy = Policy::new()
-            .require(required)
-            .allow_earlier_end(true)
-            .allow_lost_names(true);
-        self.managed.push(Managed {
-            spec,
-            name,
-            policy,
-            seen: None,
-            held: None,
-            failures: 0,
-            wait_until: None,
-        });
+        let managed = Managed::new(spec)?;
+        let names = managed.spec.identifiers().iter().map(ToString::to_string);
+        self.reserved
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(names.chain([managed.spec.id().to_owned()]));
+        self.managed.push(managed);
         Ok(self)
     }
 
@@ -211,6 +174,32 @@ impl Manager {
         self
     }
 
+    /// Gets certificates on demand too, with what was set so far: call it last. What the options say of
+    /// limits is for the [`OnDemand`] that is given back, and the manager renews what it got.
+    ///
+    /// The names of the certificates of this manager are not asked about.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) if there is no issuer, or it is called twice.
+    pub fn on_demand(mut self, options: OnDemandOptions) -> Result<(Self, OnDemand)> {
+        let refuse = |why: &str| {
+            Err(Error::from(Reason::Spec {
+                id: "on demand".into(),
+                why: why.into(),
+            }))
+        };
+        if self.worker.issuers.is_empty() {
+            return refuse("there is no issuer; add one before");
+        }
+        if self.on_demand.is_some() {
+            return refuse("it is done already; let one ask function decide");
+        }
+        let on_demand = OnDemand::new(self.worker.clone(), options, self.reserved.clone())?;
+        self.on_demand = Some(on_demand.inner());
+        Ok((self, on_demand))
+    }
+
     /// Looks at each certificate and renews those that are due, until `shutdown` is ready.
     ///
     /// An issuance that is under way then is left, to be gone on with at the next start.
@@ -223,7 +212,10 @@ impl Manager {
                     .unwrap_or_default();
                 // Clocks are set and machines sleep: what is far away is looked at again in between.
                 let wait = wait.clamp(Duration::from_secs(1), MAX_MANAGER_SLEEP);
-                tokio::time::sleep(wait).await;
+                match &self.on_demand {
+                    Some(on_demand) => on_demand.sleep(wait).await,
+                    None => tokio::time::sleep(wait).await,
+                }
             }
         };
         let (mut work, mut shutdown) = (pin!(work), pin!(shutdown));
@@ -239,19 +231,24 @@ impl Manager {
 
     /// Looks at each certificate once; says when the next one is due or tried again.
     pub async fn pass(&mut self) -> SystemTime {
-        let mut next = self.worker.clock.now() + MAX_MANAGER_SLEEP;
-        for (at, managed) in self.managed.iter_mut().enumerate() {
-            let due = self.worker.look(managed).await;
-            next = if at == 0 { due } else { next.min(due) };
+        let mut looks = Vec::with_capacity(self.managed.len());
+        for managed in &mut self.managed {
+            looks.push(self.worker.look(managed).await);
         }
-        #[cfg(feature = "metrics")]
-        if let Some(metrics) = &self.worker.metrics {
-            // What is tried again is overdue still.
-            let held = self.managed.iter().filter_map(|it| it.held.as_ref());
-            let due = held.map(|held| renewal::due_at(held.from, held.until));
-            metrics.set_next_renewal(due.min());
+        // What is tried again is overdue still.
+        let held = self.managed.iter().filter_map(|it| it.held.as_ref());
+        let mut due = held.map(Held::due_at).min();
+        if let Some(on_demand) = &self.on_demand {
+            for entry in on_demand.all() {
+                if let Some(next) = on_demand.look(&entry).await {
+                    looks.push(next.look_at);
+                    due = due.into_iter().chain(next.due_at).min();
+                }
+            }
         }
-        next
+        self.worker.tell_next(due);
+        let next = looks.into_iter().min();
+        next.unwrap_or_else(|| self.worker.clock.now() + MAX_MANAGER_SLEEP)
     }
 }
 
@@ -262,195 +259,5 @@ impl fmt::Debug for Manager {
             .field("store", &self.worker.store)
             .field("certificates", &ids.collect::<Vec<_>>())
             .finish_non_exhaustive()
-    }
-}
-
-impl Worker {
-    /// Loads a certificate, renews it if it is due, and says when to look again.
-    async fn look(&self, managed: &mut Managed) -> SystemTime {
-        let began = self.clock.monotonic();
-        if let Err(error) = self.load(managed).await {
-            // What cannot be stored is not ordered: it would be lost. No CA was asked, so this is no
-            // failure to wait longer and longer after.
-            self.tell(Event::SourceFailed { error });
-            return self.clock.now() + STORE_WAIT;
-        }
-        let due = match &managed.held {
-            Some(held) if held.covers_all => renewal::due_at(held.from, held.until),
-            _ => self.clock.now(),
-        };
-        let due = managed.wait_until.map_or(due, |wait| wait.max(due));
-        if due > self.clock.now() {
-            return due;
-        }
-        match self.issue(managed).await {
-            Ok(triple) => self.issued(managed, &triple, began),
-            Err(error) => self.failed(managed, error, began),
-        }
-    }
-
-    /// Takes what is in the store, if it is new.
-    async fn load(&self, managed: &mut Managed) -> Result<()> {
-        let stored = match self.store.load(&managed.name).await {
-            Ok(stored) => stored,
-            // Saving over it is what repairs it.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                managed.held = None;
-                self.tell(Event::SourceFailed { error });
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let Some(stored) = stored else {
-            (managed.seen, managed.held) = (None, None);
-            return Ok(());
-        };
-        if managed.seen.as_ref() == Some(&stored.version) {
-            return Ok(());
-        }
-        managed.seen = Some(stored.version.clone());
-        match Triple::from_record(&managed.name, &stored.record, &self.provider) {
-            Ok(triple) => {
-                if self.install(managed, &triple) {
-                    (managed.failures, managed.wait_until) = (0, None);
-                }
-            }
-            Err(error) => {
-                managed.held = None;
-                self.tell(Event::SourceFailed { error });
-            }
-        }
-        Ok(())
-    }
-
-    async fn issue(&self, managed: &Managed) -> Result<Triple> {
-        let names = managed.spec.issuer_names();
-        let chosen = self
-            .issuers
-            .iter()
-            .filter(|(name, _)| names.is_empty() || names.contains(name));
-        // In the order of the spec, if it has one.
-        let mut chosen: Vec<_> = chosen.collect();
-        chosen.sort_by_key(|(name, _)| names.iter().position(|it| it == name));
-        let mut chosen = chosen.into_iter().map(|(_, issuer)| issuer.clone());
-        let Some(first) = chosen.next() else {
-            return Err(Error::from(Reason::Spec {
-                id: managed.id(),
-                why: "there is no issuer for it; add one".into(),
-            }));
-        };
-        let mut request = managed.spec.request()?;
-        // A CA knows its own certificates only.
-        let own = managed
-            .held
-            .as_ref()
-            .filter(|held| held.issuer == first.name());
-        if let Some(ari_id) = own.and_then(|held| held.ari_id.clone()) {
-            request = request.replaces(ari_id);
-        }
-        let issuer = chosen.fold(IssuerChain::new(first), IssuerChain::then);
-        let issue = issuer.issue_into(&request, &self.store, &managed.name);
-        match tokio::time::timeout(self.time_limit, issue).await {
-            Ok(issued) => issued,
-            Err(_) => Err(Error::from(Reason::TooSlow {
-                id: managed.id(),
-                limit: self.time_limit,
-            })),
-        }
-    }
-
-    fn issued(&self, managed: &mut Managed, triple: &Triple, began: Duration) -> SystemTime {
-        if let Ok(facts) = triple.facts() {
-            self.tell(Event::Issued {
-                id: managed.spec.id().into(),
-                issuer: triple.metadata().issuer().to_owned(),
-                not_after: facts.not_after(),
-                took: self.since(began),
-            });
-        }
-        if !self.install(managed, triple) {
-            return self.try_later(managed, None);
-        }
-        (managed.failures, managed.wait_until) = (0, None);
-        match &managed.held {
-            // Where clocks differ by more than the lifetime, waiting keeps the CA's limits.
-            Some(held) => {
-                let due = renewal::due_at(held.from, held.until);
-                match due > self.clock.now() {
-                    true => due,
-                    false => self.try_later(managed, None),
-                }
-            }
-            None => self.try_later(managed, None),
-        }
-    }
-
-    /// Puts a certificate in service; `false` if it is refused.
-    fn install(&self, managed: &mut Managed, triple: &Triple) -> bool {
-        let candidate = match Candidate::from_triple(triple) {
-            Ok(candidate) => candidate,
-            Err(error) => {
-                managed.held = None;
-                self.tell(Event::SourceFailed { error });
-                return false;
-            }
-        };
-        let (from, until) = (candidate.not_before(), candidate.not_after());
-        let identifiers = managed.spec.identifiers().iter();
-        managed.held = Some(Held {
-            from,
-            until,
-            issuer: triple.metadata().issuer().to_owned(),
-            ari_id: triple.metadata().ari_id().map(Into::into),
-            covers_all: identifiers.fold(true, |all, it| all & candidate.covers(&it.to_string())),
-        });
-        // What is refused is told by the certificates.
-        let installed = self
-            .certificates
-            .install(managed.spec.id(), candidate, &managed.policy);
-        installed.is_ok()
-    }
-
-    fn failed(&self, managed: &mut Managed, error: Error, began: Duration) -> SystemTime {
-        if error.kind() == ErrorKind::Busy {
-            // Another instance is at it: its certificate will be in the store.
-            let wait = error
-                .retry_after()
-                .unwrap_or(BUSY_WAIT)
-                .min(MAX_MANAGER_SLEEP);
-            let at = self.clock.now() + wait;
-            managed.wait_until = Some(at);
-            return at;
-        }
-        let at = self.try_later(managed, error.retry_after());
-        self.tell(Event::IssuanceFailed {
-            id: managed.spec.id().into(),
-            error,
-            failures: managed.failures,
-            retry_at: at,
-            took: self.since(began),
-        });
-        at
-    }
-
-    fn try_later(&self, managed: &mut Managed, asked: Option<Duration>) -> SystemTime {
-        managed.failures = managed.failures.saturating_add(1);
-        let at = self.clock.now() + renewal::retry_after(managed.failures, asked);
-        managed.wait_until = Some(at);
-        at
-    }
-
-    fn since(&self, began: Duration) -> Duration {
-        self.clock.monotonic().saturating_sub(began)
-    }
-
-    fn tell(&self, event: Event) {
-        self.certificates.events().tell(event);
-    }
-}
-
-impl Managed {
-    fn id(&self) -> String {
-        self.spec.id().to_owned()
     }
 }

@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::install::{Installed, Refusal};
 use crate::limits::MAX_EVENTS;
 #[cfg(feature = "manager")]
+use crate::manager::Denial;
+#[cfg(feature = "manager")]
 use crate::text::Escaped;
 
 /// Something that happened.
@@ -43,6 +45,15 @@ pub enum Event {
         retry_at: SystemTime,
         /// How long it took.
         took: Duration,
+    },
+    /// A name was asked for in a handshake and gets no certificate, for the time being. It is told once for
+    /// each time that the name was worked at, and of failures as [`IssuanceFailed`](Self::IssuanceFailed).
+    #[cfg(feature = "manager")]
+    Denied {
+        /// The name, which is of the client's choice.
+        id: Arc<str>,
+        /// Why.
+        denial: Denial,
     },
     /// A certificate was put in service.
     Installed {
@@ -85,6 +96,8 @@ impl Event {
             Self::Issued { .. } => "issued",
             #[cfg(feature = "manager")]
             Self::IssuanceFailed { .. } => "issuance_failed",
+            #[cfg(feature = "manager")]
+            Self::Denied { .. } => "denied",
             Self::Installed { .. } => "installed",
             Self::Refused { .. } => "refused",
             Self::Removed { .. } => "removed",
@@ -111,6 +124,10 @@ impl fmt::Display for Event {
                 f,
                 "certificate {id} could not be had, {failures} times in a row: {error}"
             ),
+            #[cfg(feature = "manager")]
+            Self::Denied { id, denial } => {
+                write!(f, "no certificate is issued on demand for {id}: {denial}")
+            }
             Self::Installed { id, outcome, .. } => {
                 write!(f, "certificate {id} is in service ({})", outcome.label())
             }
@@ -207,8 +224,10 @@ fn trace(event: &Event) {
         Event::SourceFailed { .. } => (None, None),
         #[cfg(feature = "manager")]
         Event::Issued { id, .. } | Event::IssuanceFailed { id, .. } => (Some(&**id), None),
+        #[cfg(feature = "manager")]
+        Event::Denied { id, denial } => (Some(&**id), Some(denial.label())),
     };
-    let usual = ["installed", "issued", "removed"];
+    let usual = ["denied", "installed", "issued", "removed"];
     if usual.contains(&label) {
         tracing::info!(target: TARGET, event = label, id, reason, "{event}");
     } else {

@@ -35,6 +35,7 @@ use crate::install::{Certificates, Refusal};
 /// | `tls_certificate_swaps_total` | `outcome`: new, replaced, refused; `reason` | installations, by [`Installed::label`](crate::install::Installed::label) and [`Refusal::label`](crate::install::Refusal::label) |
 /// | `tls_certificate_issuances_total` | `outcome`: issued, failed; `kind` | what a manager was given by issuers, by the [`ErrorKind`] of failures |
 /// | `tls_certificate_issuance_duration_seconds` | `outcome` | how long that took |
+/// | `tls_certificate_on_demand_denials_total` | `reason` | names that got no certificate on demand, by [`Denial::label`](crate::manager::Denial::label) |
 /// | `tls_certificate_sources_gone_total` | | files and records that went missing |
 /// | `tls_certificate_source_failures_total` | | folders and stores that could not be followed |
 /// | `tls_certificate_store_errors_total` | `operation`, `kind` | failed operations of a [store](super::ObservedStore) |
@@ -62,6 +63,8 @@ struct Counts {
     issuances: Family<Issuance, Counter>,
     #[cfg(feature = "manager")]
     durations: Durations,
+    #[cfg(feature = "manager")]
+    denials: Family<DenialReason, Counter>,
     gone: Counter,
     failures: Counter,
     store_errors: Family<StoreError, Counter>,
@@ -78,6 +81,12 @@ struct Swap {
 struct Issuance {
     outcome: &'static str,
     kind: String,
+}
+
+#[cfg(feature = "manager")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DenialReason {
+    reason: &'static str,
 }
 
 #[cfg(feature = "manager")]
@@ -146,6 +155,12 @@ impl Metrics {
             Unit::Seconds,
             counts.durations.0.clone(),
         );
+        #[cfg(feature = "manager")]
+        registry.register(
+            "tls_certificate_on_demand_denials",
+            "Names that got no certificate on demand",
+            counts.denials.clone(),
+        );
         registry.register(
             "tls_certificate_sources_gone",
             "Files and records of certificates that went missing",
@@ -202,6 +217,13 @@ impl Counts {
 
     fn count(&self, event: &Event) -> u64 {
         match event {
+            #[cfg(feature = "manager")]
+            Event::Denied { denial, .. } => self
+                .denials
+                .get_or_create(&DenialReason {
+                    reason: denial.label(),
+                })
+                .inc(),
             Event::Installed { outcome, .. } => self.swap(outcome.label(), "").inc(),
             Event::Refused { refusal, .. } => self.swap("refused", refusal.label()).inc(),
             Event::Gone { .. } => self.gone.inc(),

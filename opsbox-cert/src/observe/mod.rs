@@ -18,8 +18,9 @@
 //! | Span or event | Level | Fields |
 //! |---|---|---|
 //! | event, one for each `Event` | info if `installed`, `issued` or `removed`, else warn | `event`: its label; `id` of the certificate; `reason`: label of the refusal; the message is the event as text |
-//! | span `tls_handshake` | debug | `address`: the one of this machine; at its end `server_name`, `protocol` (ALPN), `outcome`: `done`, `failed` or `timed_out` |
+//! | span `tls_handshake` | debug | `address`: the one of this machine; at its end `server_name`, `protocol` (ALPN), `outcome`: `done`, `failed`, `timed_out` or `not_issued` |
 //! | span `watch_files`, `watch_store` | debug | `certificates`: how many are followed |
+//! | span `watch_secrets` | debug | `certificates`: how many are read |
 //!
 //! No field has a key in it.
 

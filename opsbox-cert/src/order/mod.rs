@@ -12,6 +12,7 @@
 
 mod chains;
 mod find;
+mod persist;
 mod prove;
 mod record;
 
@@ -175,7 +176,7 @@ impl Work<'_> {
         };
         tracing::info!(names = %self.request, order = order.url(), "order under way");
         let proved = match order.state().status {
-            OrderStatus::Pending => self.prove(&mut kept, &mut order).await,
+            OrderStatus::Pending => self.prove(&mut kept, &mut order, &opened).await,
             _ => Ok(()),
         };
         if !kept.state.answers.is_empty() {

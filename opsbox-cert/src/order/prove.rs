@@ -11,20 +11,26 @@ use crate::challenge::Answer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::inventory::ChallengeType;
-use crate::issuer::{Failure, Step, own};
+use crate::issuer::{Failure, Opened, Step, own};
 use crate::limits::{ORDER_POLL, PRESENT_TIME_LIMIT};
 
 impl Work<'_> {
     /// Until every authorization of the order is valid. What is published is in the record before.
-    pub(super) async fn prove(&mut self, kept: &mut Kept, order: &mut Order) -> Result<()> {
-        let answers = self.answers(order).await?;
-        for answer in &answers {
+    pub(super) async fn prove(
+        &mut self,
+        kept: &mut Kept,
+        order: &mut Order,
+        opened: &Opened,
+    ) -> Result<()> {
+        let answers = self.answers(order, opened).await?;
+        let transient = |answer: &&Answer| answer.kind() != ChallengeType::DnsPersist01;
+        for answer in answers.iter().filter(transient) {
             let answer = KeptAnswer::of(answer);
             if !kept.state.answers.contains(&answer) {
                 kept.state.answers.push(answer);
             }
         }
-        if !answers.is_empty() {
+        if !kept.state.answers.is_empty() {
             self.save(kept).await?;
         }
         for answer in &answers {
@@ -43,7 +49,7 @@ impl Work<'_> {
     }
 
     /// What is to be published for the authorizations that are pending.
-    async fn answers(&self, order: &mut Order) -> Result<Vec<Answer>> {
+    async fn answers(&self, order: &mut Order, opened: &Opened) -> Result<Vec<Answer>> {
         let mut answers = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(next) = authorizations.next().await {
@@ -69,7 +75,7 @@ impl Work<'_> {
             let Some(solver) = solver else {
                 let wanted = wanted.map(|kind| format!(", it is to be proved by {kind} alone"));
                 let reason = format!(
-                    "the CA offers {} for it{}, and no solver of that kind is there or can do it; add one (a wildcard needs dns-01)",
+                    "the CA offers {} for it{}, and no solver of that kind is there or can do it; add one (a wildcard needs dns-01 or dns-persist-01)",
                     offered.join(", "),
                     wanted.unwrap_or_default(),
                 );
@@ -77,15 +83,20 @@ impl Work<'_> {
                 return Err(self.error(failure.identifier(&identifier)));
             };
             let kind = solver.kind();
-            if let Some(challenge) = authorization.challenge(acme_type(kind)) {
-                let proof = challenge.key_authorization();
-                answers.push(Answer::new(
-                    kind,
-                    identifier,
-                    challenge.token.as_str(),
-                    proof.as_str(),
-                ));
-            }
+            let url = authorization.url().to_owned();
+            let Some(challenge) = authorization.challenge(acme_type(kind)) else {
+                continue;
+            };
+            let proof = challenge.key_authorization();
+            answers.push(match kind {
+                ChallengeType::DnsPersist01 => {
+                    // After the token, which there is none of here.
+                    let thumbprint = proof.as_str().rsplit('.').next().unwrap_or_default();
+                    self.persistent(opened, &url, identifier, thumbprint)
+                        .await?
+                }
+                _ => Answer::new(kind, identifier, challenge.token.as_str(), proof.as_str()),
+            });
         }
         Ok(answers)
     }
@@ -221,6 +232,7 @@ fn acme_type(kind: ChallengeType) -> AcmeChallengeType {
         ChallengeType::Http01 => AcmeChallengeType::Http01,
         ChallengeType::Dns01 => AcmeChallengeType::Dns01,
         ChallengeType::TlsAlpn01 => AcmeChallengeType::TlsAlpn01,
+        ChallengeType::DnsPersist01 => AcmeChallengeType::Unknown(kind.as_str().into()),
     }
 }
 

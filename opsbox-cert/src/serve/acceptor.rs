@@ -18,11 +18,15 @@ use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+#[cfg(feature = "manager")]
+use {tokio::io::AsyncWriteExt as _, tokio::time::Instant, tokio_rustls::StartHandshake};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::install::Certificates;
 use crate::inventory::ACME_TLS_ALPN;
 use crate::limits::{HANDSHAKE_TIME_LIMIT, MAX_ADDRESSES, MAX_HANDSHAKES};
+#[cfg(feature = "manager")]
+use crate::manager::{Denial, OnDemand};
 
 /// Does TLS handshakes with the certificates in service: for hyper, axum and raw streams. Clones share the
 /// limit.
@@ -55,6 +59,8 @@ pub struct Acceptor {
     turns: Arc<Semaphore>,
     time_limit: Duration,
     challenges: Option<Arc<Find>>,
+    #[cfg(feature = "manager")]
+    on_demand: Option<OnDemand>,
 }
 
 /// Finds the configuration that answers a challenge for a server name.
@@ -101,6 +107,8 @@ impl Acceptor {
             turns: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
             time_limit: HANDSHAKE_TIME_LIMIT,
             challenges: None,
+            #[cfg(feature = "manager")]
+            on_demand: None,
         }
     }
 
@@ -114,6 +122,18 @@ impl Acceptor {
         A: Future<Output = Option<Arc<ServerConfig>>> + Send + 'static,
     {
         self.challenges = Some(Arc::new(move |name| Box::pin(find(name))));
+        self
+    }
+
+    /// Gets certificates for names that have none when they are asked for. The wait for one counts neither
+    /// in the time of the handshake nor in the number of handshakes at once, so that a slow CA holds up no
+    /// others; the limits of [`OnDemandOptions`](crate::manager::OnDemandOptions) hold for it. Clients
+    /// whose name gets none are told by an alert, and not given the default certificate. Validations by
+    /// TLS-ALPN-01 go on as they do without.
+    #[cfg(feature = "manager")]
+    #[must_use]
+    pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
+        self.on_demand = Some(on_demand);
         self
     }
 
@@ -153,7 +173,34 @@ impl Acceptor {
         stream: IO,
         address: Option<IpAddr>,
     ) -> Result<TlsStream<IO>, HandshakeError> {
-        let handshake = async {
+        let handshake = self.handshake(stream, address);
+        #[cfg(feature = "tracing")]
+        let span = tracing::debug_span!(
+            target: "opsbox_cert",
+            "tls_handshake",
+            address = address.map(tracing::field::display),
+            server_name = tracing::field::Empty,
+            protocol = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        #[cfg(feature = "tracing")]
+        let handshake = tracing::Instrument::instrument(handshake, span.clone());
+        let done = handshake.await;
+        #[cfg(feature = "tracing")]
+        trace(&span, &done);
+        done
+    }
+
+    async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: IO,
+        address: Option<IpAddr>,
+    ) -> Result<TlsStream<IO>, HandshakeError> {
+        #[cfg(feature = "manager")]
+        if let Some(on_demand) = &self.on_demand {
+            return self.on_demand_handshake(on_demand, stream, address).await;
+        }
+        let whole = async {
             // Never closed.
             let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
             let Some(find) = &self.challenges else {
@@ -168,26 +215,60 @@ impl Acceptor {
             let config = found.unwrap_or_else(|| self.config(address));
             started.into_stream(config).await
         };
-        #[cfg(feature = "tracing")]
-        let span = tracing::debug_span!(
-            target: "opsbox_cert",
-            "tls_handshake",
-            address = address.map(tracing::field::display),
-            server_name = tracing::field::Empty,
-            protocol = tracing::field::Empty,
-            outcome = tracing::field::Empty,
-        );
-        #[cfg(feature = "tracing")]
-        let handshake = tracing::Instrument::instrument(handshake, span.clone());
-        let done = match tokio::time::timeout(self.time_limit, handshake).await {
+        match tokio::time::timeout(self.time_limit, whole).await {
             Ok(done) => done.map_err(HandshakeError::Failed),
-            Err(_) => Err(HandshakeError::TimedOut {
-                limit: self.time_limit,
-            }),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    /// In three parts, of which the second may take as long as a CA does, and holds no turn: it may be the
+    /// CA that has to come through meanwhile.
+    #[cfg(feature = "manager")]
+    async fn on_demand_handshake<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        on_demand: &OnDemand,
+        stream: IO,
+        address: Option<IpAddr>,
+    ) -> Result<TlsStream<IO>, HandshakeError> {
+        let begun = Instant::now();
+        let first = async {
+            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
+            let hello = rustls::server::Acceptor::default();
+            let started = LazyConfigAcceptor::new(hello, stream).await?;
+            let found = match (&self.challenges, challenged(&started.client_hello())) {
+                (Some(find), Some(name)) => find(name).await,
+                _ => None,
+            };
+            Ok((started, found))
         };
-        #[cfg(feature = "tracing")]
-        trace(&span, &done);
-        done
+        let (started, found) = match tokio::time::timeout(self.time_limit, first).await {
+            Ok(done) => done.map_err(HandshakeError::Failed)?,
+            Err(_) => return Err(self.timed_out()),
+        };
+        let left = self.time_limit.saturating_sub(begun.elapsed());
+        let name = wanted(on_demand, &started.client_hello(), address);
+        if let Some(name) = name
+            && let Err(denial) = on_demand.ensure(&name).await
+        {
+            // Who does not take the alert is gone.
+            drop(tokio::time::timeout(left, alert(started, &denial)).await);
+            return Err(HandshakeError::NotIssued { name, denial });
+        }
+        let rest = async {
+            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
+            let config = found.unwrap_or_else(|| self.config(address));
+            started.into_stream(config).await
+        };
+        match tokio::time::timeout(left, rest).await {
+            Ok(done) => done.map_err(HandshakeError::Failed),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    fn timed_out(&self) -> HandshakeError {
+        HandshakeError::TimedOut {
+            limit: self.time_limit,
+        }
     }
 
     fn config(&self, address: Option<IpAddr>) -> Arc<ServerConfig> {
@@ -229,6 +310,48 @@ fn challenged(hello: &ClientHello<'_>) -> Option<String> {
     hello.server_name().filter(|_| only).map(str::to_owned)
 }
 
+/// What a certificate has to be there for, unless the handshake is a validation, which is answered without
+/// one even where its answer is not found: its own issuance may be what waits for it.
+#[cfg(feature = "manager")]
+fn wanted(
+    on_demand: &OnDemand,
+    hello: &ClientHello<'_>,
+    address: Option<IpAddr>,
+) -> Option<String> {
+    if hello
+        .alpn()
+        .is_some_and(|mut all| all.any(|it| it == ACME_TLS_ALPN))
+    {
+        return None;
+    }
+    match hello.server_name() {
+        Some(name) => Some(name.to_owned()),
+        None => {
+            let address = address.filter(|_| on_demand.has_addresses())?;
+            Some(address.to_canonical().to_string())
+        }
+    }
+}
+
+/// Ends a handshake of which only the client hello was read. rustls would say `access_denied`.
+#[cfg(feature = "manager")]
+async fn alert<IO: AsyncRead + AsyncWrite + Unpin>(
+    started: StartHandshake<IO>,
+    denial: &Denial,
+) -> io::Result<()> {
+    const INTERNAL_ERROR: u8 = 80;
+    const UNRECOGNIZED_NAME: u8 = 112;
+    let description = match denial.is_about_name() {
+        true => UNRECOGNIZED_NAME,
+        false => INTERNAL_ERROR,
+    };
+    // A record of an alert in the version of TLS 1.2, two bytes long, fatal (RFC 8446, sections 5.1 and 6).
+    let record = [21, 3, 3, 0, 2, 2, description];
+    let mut stream = started.io;
+    stream.write_all(&record).await?;
+    stream.shutdown().await
+}
+
 /// Why there is no TLS on a connection.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -237,6 +360,14 @@ pub enum HandshakeError {
     TimedOut {
         /// The limit.
         limit: Duration,
+    },
+    /// The client asked for a name that has no certificate, and gets none on demand.
+    #[cfg(feature = "manager")]
+    NotIssued {
+        /// The name, or the address that the client connected to.
+        name: String,
+        /// Why not.
+        denial: Denial,
     },
     /// The connection broke, or the two sides did not agree. The cause is in it.
     Failed(io::Error),
@@ -250,6 +381,12 @@ impl fmt::Display for HandshakeError {
                 "the tls handshake was not done within {} s; if many are not, allow more handshakes at once or more time",
                 limit.as_secs_f32()
             ),
+            #[cfg(feature = "manager")]
+            Self::NotIssued { name, denial } => write!(
+                f,
+                "no certificate is issued on demand for {}: {denial}",
+                crate::text::Escaped(name)
+            ),
             Self::Failed(error) => write!(f, "the tls handshake failed: {error}"),
         }
     }
@@ -259,6 +396,8 @@ impl std::error::Error for HandshakeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::TimedOut { .. } => None,
+            #[cfg(feature = "manager")]
+            Self::NotIssued { denial, .. } => std::error::Error::source(denial),
             Self::Failed(error) => Some(error),
         }
     }
@@ -275,6 +414,8 @@ fn trace<IO>(span: &tracing::Span, done: &Result<TlsStream<IO>, HandshakeError>)
             "done"
         }
         Err(HandshakeError::TimedOut { .. }) => "timed_out",
+        #[cfg(feature = "manager")]
+        Err(HandshakeError::NotIssued { .. }) => "not_issued",
         Err(HandshakeError::Failed(_)) => "failed",
     };
     span.record("outcome", outcome);

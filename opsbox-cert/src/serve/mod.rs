@@ -38,6 +38,8 @@
 //! A tower service, such as a `Router` of axum, is given as
 //! `hyper_util::service::TowerToHyperService::new(router)`.
 //!
+//! With the feature `manager`, [`Acceptor::on_demand`] gets certificates for names at their first handshake.
+//!
 //! # Limits
 //!
 //! Of handshakes, connections, time for the head of a request and for the end, all in

@@ -102,7 +102,7 @@ pub use self::encrypted::{Encrypted, SealingKey};
 pub(crate) use self::fault::Fault;
 pub use self::fs::{FsOptions, FsStore};
 #[cfg(feature = "store-kube")]
-pub use self::kube::{KubeChange, KubeStore, KubeWatch};
+pub use self::kube::{KubeChange, KubeSecrets, KubeStore, KubeWatch};
 pub use self::lease::{Acquired, Holder, Lease, Owner};
 pub use self::memory::MemoryStore;
 pub use self::name::{Folder, Name};

@@ -1,4 +1,4 @@
-//! Follows files, folders and stores, and puts what is new there in service.
+//! Follows files, folders, stores and Secrets of Kubernetes, and puts what is new there in service.
 //!
 //! ```text
 //!   notice of the system ─┐
@@ -31,11 +31,18 @@
 //!   [settle time](crate::limits::SETTLE_TIME). A writer that pauses for longer between two certificates of
 //!   a chain is taken for done; write beside the file and rename, as all do who can.
 //! - What is refused, or gone, leaves what is in service, and is an [event](crate::observe::Event) once.
+//! - Secrets of Kubernetes (`SecretWatcher`, with the feature `store-kube`) are told by the API server, without
+//!   polling; what changed while it was away is told when it is back.
 //! - Where notices do not come, as with network file systems, polling finds the change.
 
 mod files;
 mod folder;
+mod records;
+#[cfg(feature = "store-kube")]
+mod secrets;
 mod store;
 
 pub use self::files::FileWatcher;
+#[cfg(feature = "store-kube")]
+pub use self::secrets::SecretWatcher;
 pub use self::store::StoreWatcher;

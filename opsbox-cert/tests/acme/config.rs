@@ -49,6 +49,7 @@ pub(crate) async fn a_configuration_is_all_it_takes() {
             {"names": ["a.example"], "issuers": ["web"]},
             {"names": ["b.example"], "issuers": ["web"], "challenge": "tls-alpn-01"},
             {"names": ["*.c.example"], "issuers": ["zone"], "dns": "knot"},
+            {"names": ["*.e.example"], "issuers": ["zone"], "dns": "knot", "challenge": "dns-persist-01"},
             {"names": ["db.internal"], "issuers": ["internal"]},
         ],
     });
@@ -61,11 +62,17 @@ pub(crate) async fn a_configuration_is_all_it_takes() {
     by_web.serve_tls(all.tls_alpn01.clone()).await;
 
     all.manager.pass().await;
-    for name in ["a.example", "b.example", "*.c.example", "db.internal"] {
+    for name in [
+        "a.example",
+        "b.example",
+        "*.c.example",
+        "*.e.example",
+        "db.internal",
+    ] {
         assert!(all.certificates.in_service(name).is_some(), "{name}");
     }
     let orders = (by_web.orders(), by_dns.orders());
-    assert_eq!(orders, (2, 1), "{}", by_dns.log());
+    assert_eq!(orders, (2, 2), "{}", by_dns.log());
     let [(name, root)] = &all.roots[..] else {
         panic!("one CA of our own: {:?}", all.roots)
     };

@@ -14,7 +14,9 @@
 mod config;
 mod dns;
 mod issue;
+mod on_demand;
 mod pebble;
+mod persist;
 #[path = "../common/ports.rs"]
 mod ports;
 mod refuse;
@@ -64,11 +66,17 @@ fn main() -> ExitCode {
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
         dns::dns_01_issues_wildcards_and_follows_aliases,
+        on_demand::a_first_handshake_orders_once_by_each_challenge,
+        on_demand::a_first_handshake_that_the_ca_does_not_validate_is_not_repeated,
+        persist::dns_persist_01_writes_a_record_that_stays,
+        persist::dns_persist_01_says_which_record_is_missing,
+        persist::dns_persist_01_replaces_a_record_that_has_ended,
         config::a_challenge_that_is_asked_for_is_the_only_one,
         dns::what_never_propagates_is_said_and_taken_away,
     ];
     let without = trials![
         refuse::a_wrong_server_is_explained,
+        persist::dns_persist_01_takes_its_own_answers_alone,
         refuse::settings_are_checked,
         dns::hooks_are_called_as_lego_and_certbot_call_theirs,
         dns::failing_hooks_are_explained,
@@ -77,6 +85,7 @@ fn main() -> ExitCode {
     let with_knot = trials![
         config::a_configuration_is_all_it_takes,
         dns::dynamic_updates_are_taken_by_knot,
+        persist::dns_persist_01_is_written_to_knot,
     ];
     let pebble = programs.map(|_| ());
     let needs_knot = pebble.clone().and(knot);

@@ -15,6 +15,8 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use crate::ports::free_port;
 
+/// The name by which the CA goes in the DNS.
+pub(crate) const CAA_IDENTITY: &str = "pebble.example";
 pub(crate) const EAB_ID: &str = "kid-1";
 /// From Pebble's own example.
 pub(crate) const EAB_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
@@ -94,6 +96,7 @@ impl Pebble {
             "httpPort": http_port, "tlsPort": tls_port,
             "externalAccountBindingRequired": options.external,
             "externalAccountMACKeys": {EAB_ID: EAB_KEY},
+            "caaIdentities": [CAA_IDENTITY],
             "domainBlocklist": ["blocked.example"],
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",

@@ -29,6 +29,9 @@ pub(crate) struct Meta {
     pub(crate) external_account_required: bool,
     #[serde(default)]
     pub(crate) terms_of_service: Option<String>,
+    /// draft-ietf-acme-dns-persist-02, section 3.2.
+    #[serde(default)]
+    pub(crate) account_hash_prefix: Option<String>,
     #[serde(default)]
     pub(crate) profiles: BTreeMap<String, String>,
 }

@@ -31,6 +31,7 @@
 mod lock;
 mod object;
 mod requests;
+mod source;
 mod watch;
 
 use std::fmt;
@@ -40,10 +41,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use tokio::task::JoinSet;
 
 use self::requests::{Requests, Show};
+pub use self::source::KubeSecrets;
+use self::source::Source;
 pub use self::watch::{KubeChange, KubeWatch};
 use super::fault::{self, conflict, fenced, invalid, timed_out};
 use super::lease::{Acquired, Lease, LockState, Owner, Watch, check_ttl, next_token};
@@ -135,7 +138,7 @@ impl KubeStore {
 
     /// Tells what is saved and deleted in a folder from now on, after all that is there already.
     pub fn watch(&self, folder: &Folder) -> KubeWatch {
-        KubeWatch::new(self.clone(), folder.clone())
+        KubeWatch::of(Source::Folder(self.clone(), folder.clone()))
     }
 
     fn secrets(&self) -> Requests<'_, Secret> {
@@ -202,43 +205,6 @@ impl KubeStore {
             // Another was faster: look again, at the lock too. The time limit ends it.
             if *condition != Condition::Any {
                 return Err(conflict(attempt, name));
-            }
-        }
-    }
-
-    /// The names and versions of a folder, and the version of the whole.
-    async fn names(
-        &self,
-        attempt: &'static str,
-        folder: &Folder,
-    ) -> Result<(Vec<(Name, Version)>, String)> {
-        let api = self.metadata();
-        let mut names = Vec::new();
-        let mut page = ListParams::default()
-            .labels(&self.selector(folder))
-            .limit(PAGE);
-        loop {
-            let list = match api.list_metadata(&page).await {
-                Ok(list) => list,
-                // It took so long that the rest of it is forgotten.
-                Err(kube::Error::Api(status))
-                    if status.code == 410 && page.continue_token.is_some() =>
-                {
-                    names.clear();
-                    page.continue_token = None;
-                    continue;
-                }
-                Err(error) => return Err(requests::fault(attempt, folder, error)),
-            };
-            names.extend(
-                list.items
-                    .iter()
-                    .filter_map(|item| object::listed(&self.prefix, folder, &item.metadata)),
-            );
-            page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
-            if page.continue_token.is_none() {
-                names.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-                return Ok((names, list.metadata.resource_version.unwrap_or_default()));
             }
         }
     }
@@ -339,7 +305,8 @@ impl Store for KubeStore {
     }
 
     async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
-        let names = self.limited("list", folder, self.names("list", folder));
+        let source = Source::Folder(self.clone(), folder.clone());
+        let names = self.limited("list", folder, source.list("list"));
         let (names, _) = names.await?;
         Ok(names.into_iter().map(|(name, _)| name).collect())
     }

@@ -24,7 +24,7 @@ const STORE: &str = "opsbox-cert/store";
 const FOLDER: &str = "opsbox-cert/folder";
 
 /// What the type `kubernetes.io/tls` asks for.
-const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+pub(super) const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
 /// `{prefix}-{readable}-{hash}`: the hash makes it the name's own, the rest is for people.
 pub(super) fn name(prefix: &str, name: &Name) -> String {
@@ -78,7 +78,7 @@ pub(super) fn version(secret: &Secret) -> Version {
     version_of(&secret.metadata)
 }
 
-fn version_of(metadata: &ObjectMeta) -> Version {
+pub(super) fn version_of(metadata: &ObjectMeta) -> Version {
     Version::new(metadata.resource_version.clone().unwrap_or_default())
 }
 

@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{PartialObjectMeta, WatchEvent, WatchParams};
+use kube::api::{PartialObjectMeta, WatchEvent};
 use tokio::time::Instant;
 
-use super::{KubeStore, object, requests};
-use crate::error::Result;
+use super::requests;
+use super::source::Source;
+use crate::error::{Error, Result};
 use crate::limits::{KUBE_WATCH_TIME, MAX_KUBE_WATCH_DELAY};
+#[cfg(feature = "watch")]
+use crate::store::Stored;
 use crate::store::fault::timed_out;
-use crate::store::{Folder, Name, Version};
+use crate::store::{Name, Version};
 
-/// A change in a folder.
+/// A change of what is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KubeChange {
@@ -41,7 +44,8 @@ const GONE: u16 = 410;
 type Events =
     Pin<Box<dyn Stream<Item = Result<WatchEvent<PartialObjectMeta<Secret>>, kube::Error>> + Send>>;
 
-/// Tells the changes of a folder, made by [`KubeStore::watch`].
+/// Tells the changes of a folder, made by [`KubeStore::watch`](super::KubeStore::watch), or of Secrets that others
+/// write, made by [`KubeSecrets::watch`](super::KubeSecrets::watch).
 ///
 /// Only metadata is sent, so no key is in a message that nobody asked for: load the record of a change.
 /// Several writes of one record can be told as one, but the last one always is told. What happens
@@ -63,11 +67,10 @@ type Events =
 /// # }
 /// ```
 pub struct KubeWatch {
-    store: KubeStore,
-    folder: Folder,
+    source: Source,
     known: BTreeMap<Name, Version>,
     told: VecDeque<KubeChange>,
-    /// Where the folder was followed to; `None` to list it anew.
+    /// Where it was followed to; `None` to list it anew.
     at: Option<String>,
     events: Option<Events>,
     /// Failures in a row.
@@ -76,10 +79,9 @@ pub struct KubeWatch {
 }
 
 impl KubeWatch {
-    pub(super) fn new(store: KubeStore, folder: Folder) -> Self {
+    pub(super) fn of(source: Source) -> Self {
         Self {
-            store,
-            folder,
+            source,
             known: BTreeMap::new(),
             told: VecDeque::new(),
             at: None,
@@ -105,32 +107,50 @@ impl KubeWatch {
                 self.not_before = None;
             }
             if let Err(error) = self.advance().await {
-                self.events = None;
-                self.failures = self.failures.saturating_add(1);
-                let delay = Duration::from_secs(1 << self.failures.min(16).saturating_sub(1));
-                self.not_before = Some(Instant::now() + delay.min(MAX_KUBE_WATCH_DELAY));
-                return Err(error);
+                return Err(self.failed(error));
             }
         }
+    }
+
+    /// All changes up to now, without a wait for more.
+    #[cfg(feature = "watch")]
+    pub(crate) async fn now(&mut self) -> Result<Vec<KubeChange>> {
+        if self.at.is_none()
+            && let Err(error) = self.advance().await
+        {
+            return Err(self.failed(error));
+        }
+        Ok(self.told.drain(..).collect())
+    }
+
+    /// Reads what was told of.
+    #[cfg(feature = "watch")]
+    pub(crate) async fn load_many(&mut self, names: &[Name]) -> Vec<Result<Option<Stored>>> {
+        self.source.load_many(names).await
+    }
+
+    fn failed(&mut self, error: Error) -> Error {
+        self.events = None;
+        self.failures = self.failures.saturating_add(1);
+        let delay = Duration::from_secs(1 << self.failures.min(16).saturating_sub(1));
+        self.not_before = Some(Instant::now() + delay.min(MAX_KUBE_WATCH_DELAY));
+        error
     }
 
     /// One step: a list, the begin of a watch, or an event.
     async fn advance(&mut self) -> Result<()> {
         let Some(at) = self.at.clone() else {
-            let names = self.store.names("watch", &self.folder);
-            let (names, at) = self.store.limited("watch", &self.folder, names).await?;
+            let (names, at) = limited(&self.source, self.source.list("watch")).await?;
             self.compare(names);
             self.at = Some(at);
             return Ok(());
         };
         let Some(events) = &mut self.events else {
             let seconds = u32::try_from(KUBE_WATCH_TIME.as_secs()).unwrap_or(u32::MAX);
-            let parameters = WatchParams::default()
-                .labels(&self.store.selector(&self.folder))
-                .timeout(seconds);
-            let api = self.store.metadata();
+            let parameters = self.source.watched().timeout(seconds);
+            let api = self.source.api();
             let begin = async { Ok(api.watch_metadata(&parameters, &at).await) };
-            let begun = self.store.limited("watch", &self.folder, begin).await;
+            let begun = limited(&self.source, begin).await;
             // If it fails, a list tells whether the server is there, and where to start.
             self.at = None;
             match begun? {
@@ -140,23 +160,23 @@ impl KubeWatch {
                     self.failures = 0;
                 }
                 Err(kube::Error::Api(status)) if status.code == GONE => self.rest(),
-                Err(error) => return Err(requests::fault("watch", &self.folder, error)),
+                Err(error) => return Err(requests::fault("watch", &self.source, error)),
             }
             return Ok(());
         };
         // The server ends a watch after its time: one that does not is dead.
-        let silence = KUBE_WATCH_TIME + self.store.time_limit;
+        let silence = KUBE_WATCH_TIME + self.source.time_limit();
         let next = poll_fn(|context| events.as_mut().poll_next(context));
         let event = tokio::time::timeout(silence, next)
             .await
-            .map_err(|_| timed_out("watch", &self.folder, silence))?;
+            .map_err(|_| timed_out("watch", &self.source, silence))?;
         match event {
             None => {
                 self.events = None;
                 self.rest();
             }
             Some(Ok(event)) => self.take(event)?,
-            Some(Err(error)) => return Err(requests::fault("watch", &self.folder, error)),
+            Some(Err(error)) => return Err(requests::fault("watch", &self.source, error)),
         }
         Ok(())
     }
@@ -204,14 +224,13 @@ impl KubeWatch {
                 }
                 return Err(requests::fault(
                     "watch",
-                    &self.folder,
+                    &self.source,
                     kube::Error::Api(status),
                 ));
             }
         };
         self.at.clone_from(&metadata.resource_version);
-        let Some((name, version)) = object::listed(&self.store.prefix, &self.folder, &metadata)
-        else {
+        let Some((name, version)) = self.source.read(&metadata) else {
             return Ok(());
         };
         if gone {
@@ -226,11 +245,18 @@ impl KubeWatch {
     }
 }
 
+async fn limited<T>(source: &Source, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let limit = source.time_limit();
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(timed_out("watch", source, limit)),
+    }
+}
+
 impl fmt::Debug for KubeWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KubeWatch")
-            .field("store", &self.store)
-            .field("folder", &self.folder)
+            .field("follows", &format_args!("{}", self.source))
             .finish_non_exhaustive()
     }
 }
