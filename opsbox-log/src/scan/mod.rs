@@ -36,7 +36,7 @@ mod portable;
 mod views;
 
 #[cfg(feature = "json")]
-pub(crate) use json::{JsonMasks, KEY_ENDS, KeyEnds};
+pub(crate) use json::{BEFORE, JsonMasks, KeyEnds, Window};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
@@ -122,26 +122,26 @@ pub(crate) trait Simd: Copy {
         self.in_lanes(&block, lanes)
     }
 
+    /// Which words of eight bytes are not zero, a bit each.
+    #[cfg(feature = "json")]
+    fn words(self, words: &[u8; BLOCK]) -> u32;
+
+    /// Asks for bytes that will soon be read to be near then.
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn prefetch(self, _: &[u8]) {}
+
     /// What [`json`](Self::json) compares with, kept in registers through a loop.
     #[cfg(feature = "json")]
     type JsonBytes: Copy;
 
-    /// Makes ready for [`json`](Self::json).
+    /// Makes ready for [`json`](Self::json) with keys that end like these.
     #[cfg(feature = "json")]
-    fn json_bytes(self) -> Self::JsonBytes;
+    fn json_bytes(self, keys: &KeyEnds) -> Self::JsonBytes;
 
-    /// The bytes that mean something in JSON.
+    /// The bytes of the window's block that mean something in JSON.
     #[cfg(feature = "json")]
-    fn json(self, bytes: Self::JsonBytes, block: &[u8; BLOCK]) -> JsonMasks;
-
-    /// The ends that `word` fits, a bit each.
-    #[cfg(feature = "json")]
-    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64;
-
-    /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
-    /// space.
-    #[cfg(feature = "json")]
-    fn literal_ends(self, bytes: &[u8; 16]) -> u32;
+    fn json(self, bytes: &Self::JsonBytes, window: &Window) -> JsonMasks;
 
     /// Whether the first `lanes` bytes are those of the signature.
     #[inline(always)]
