@@ -51,8 +51,8 @@ impl Format {
     /// longer than 63 KiB or with brackets more than 64 deep, where the saving would be small.
     /// [`Parser::strict`](crate::Parser::strict) parses all lines in full.
     ///
-    /// About forty paths can be looked for at once, fewer if they have dots; with more, each line is
-    /// parsed in full.
+    /// Some thousand paths can be looked for at once, fewer if they have dots; with more, each line is
+    /// parsed in full. Those that end alike, or many, cost somewhat more.
     ///
     /// # Errors
     ///

@@ -13,20 +13,15 @@ pub(super) struct Index<'w> {
     /// commas, colons, brackets and all up to space. Bits that are set follow the last one.
     pub(super) ends: &'w mut Ends,
     /// What makes the line it is in odd.
-    pub(super) odd: &'w mut [u16],
-}
-
-/// How many positions there are.
-pub(super) struct Counts {
-    pub(super) hits: usize,
-    pub(super) odd: usize,
+    pub(super) odd: &'w mut Vec<u16>,
 }
 
 impl Work for Index<'_> {
-    type Output = Counts;
+    /// How many hits there are.
+    type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Counts {
+    fn run<S: Simd>(self, simd: S) -> usize {
         let Self { chunk, .. } = self;
         let bytes = chunk.bytes.get(LEAD - BEFORE..).unwrap_or_default();
         let (ends, _) = self.ends.as_chunks_mut();
@@ -39,7 +34,7 @@ impl Work for Index<'_> {
             escapes: Escapes::default(),
             hits: self.hits,
             odd: self.odd,
-            counts: Counts { hits: 0, odd: 0 },
+            count: 0,
         };
         let mut at = 0;
         for ends in before {
@@ -53,7 +48,7 @@ impl Work for Index<'_> {
             pass.block(&padded(rest), ends);
             *end = [0xff; 8];
         }
-        pass.counts
+        pass.count
     }
 }
 
@@ -75,8 +70,8 @@ struct Pass<'w, S: Simd> {
     inside: u64,
     escapes: Escapes,
     hits: &'w mut [u16],
-    odd: &'w mut [u16],
-    counts: Counts,
+    odd: &'w mut Vec<u16>,
+    count: usize,
 }
 
 impl<S: Simd> Pass<'_, S> {
@@ -109,20 +104,26 @@ impl<S: Simd> Pass<'_, S> {
         self.inside = (inside.cast_signed() >> 63).cast_unsigned();
         *ends = (masks.stop | masks.end & !inside).to_le_bytes();
         let hits = masks.hit & !inside | masks.newline;
-        let out = self.hits.get_mut(self.counts.hits..);
+        let out = self.hits.get_mut(self.count..);
         if let Some(out) = out.and_then(<[u16]>::first_chunk_mut) {
-            self.counts.hits += self.simd.positions(hits, self.base, out);
+            self.count += self.simd.positions(hits, self.base, out);
         }
-        while odd != 0 {
-            if let Some(out) = self.odd.get_mut(self.counts.odd) {
-                // Below 64.
-                *out = self.base + odd.trailing_zeros() as u16;
-                self.counts.odd += 1;
-            }
-            odd &= odd - 1;
+        if odd != 0 {
+            note(self.odd, odd, self.base);
         }
         // Chunks are shorter than 64 KiB.
         self.base = self.base.wrapping_add(BLOCK as u16);
+    }
+}
+
+/// Adds the positions of some bits.
+#[cold]
+#[inline(never)]
+fn note(positions: &mut Vec<u16>, mut bits: u64, base: u16) {
+    while bits != 0 {
+        // Below 64.
+        positions.push(base + bits.trailing_zeros() as u16);
+        bits &= bits - 1;
     }
 }
 

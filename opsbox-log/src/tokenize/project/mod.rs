@@ -97,6 +97,7 @@ pub(super) fn run(
         };
         scratch.fit(chunk.len.max(CHUNK.min(range.len())));
         let Scratch { hits, ends, odd } = &mut scratch;
+        odd.clear();
         let index = Index {
             chunk,
             keys: dictionary.keys(),
@@ -104,12 +105,12 @@ pub(super) fn run(
             ends,
             odd,
         };
-        let counts = scan::run(kernel, index);
+        let count = scan::run(kernel, index);
         let rows = Rows {
             chunk,
-            hits: hits.get(..counts.hits).unwrap_or_default(),
+            hits: hits.get(..count).unwrap_or_default(),
             ends,
-            odd: odd.get(..counts.odd).unwrap_or_default(),
+            odd,
             dictionary,
             line_limit,
             ahead: input.get(start + end..).unwrap_or_default(),
@@ -148,7 +149,6 @@ impl Scratch {
         let room = len + BLOCK;
         if self.hits.len() < room {
             self.hits.resize(room, 0);
-            self.odd.resize(room, 0);
         }
     }
 }

@@ -135,34 +135,26 @@ const TEXT: u8 = 1;
 const LITERAL: u8 = 2;
 
 /// By the byte that a value begins with: its kind, if there is no more to it.
-const BEGINS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    kinds[b'"' as usize] = TEXT;
-    kinds[b'-' as usize] = LITERAL;
-    kinds[b't' as usize] = LITERAL;
-    kinds[b'f' as usize] = LITERAL;
-    let mut digit = b'0';
-    while digit <= b'9' {
-        kinds[digit as usize] = LITERAL;
-        digit += 1;
-    }
-    kinds
-};
+const BEGINS: [u8; 256] = kinds(false);
 
 /// By the byte after a value: which kind it may be.
-const ENDS: [u8; 256] = {
+const ENDS: [u8; 256] = kinds(true);
+
+#[allow(clippy::indexing_slicing, reason = "by a byte, when it is compiled")]
+const fn kinds(after: bool) -> [u8; 256] {
     let mut kinds = [0; 256];
-    kinds[b'"' as usize] = TEXT;
-    kinds[b',' as usize] = LITERAL;
-    kinds[b'}' as usize] = LITERAL;
-    kinds[b']' as usize] = LITERAL;
-    let mut space = 0;
-    while space <= b' ' {
-        kinds[space as usize] = LITERAL;
-        space += 1;
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte as usize] = match (after, byte) {
+            (_, b'"') => TEXT,
+            (false, b'-' | b'0'..=b'9' | b't' | b'f') => LITERAL,
+            (true, ..=b' ' | b',' | b'}' | b']') => LITERAL,
+            _ => 0,
+        };
+        byte += 1;
     }
     kinds
-};
+}
 
 impl Line {
     #[inline(always)]
