@@ -15,7 +15,8 @@
 //! - it does not begin with `{` and end with `}`, or its brackets do not pair up, or they nest deeper
 //!   than [`MAX_DEPTH`], or it ends inside a string,
 //! - a colon does not follow a quote, or a key has an escape, or a backslash is outside strings,
-//! - a wanted value is empty or has an escape that JSON does not have,
+//! - a wanted value is empty, has an escape that JSON does not have, or is a literal that a quote, a
+//!   colon or an opening bracket ends,
 //! - it is longer than [`MAX_CHUNK`].
 //!
 //! That depends on the line alone, never on its neighbours or the kernel.
