@@ -473,12 +473,15 @@ fn long_lines_and_many_of_them() {
 
 #[test]
 fn more_paths_than_can_be_looked_for() {
-    let paths: Vec<_> = (0..200).map(|path| format!("key{path}.in{path}")).collect();
-    let pairs: Vec<_> = (0..200)
+    let paths: Vec<_> = (0..1500)
+        .map(|path| format!("key{path}.in{path}"))
+        .collect();
+    let pairs: Vec<_> = (0..1500)
         .map(|path| format!("\"key{path}\":{{\"in{path}\":{path}}}"))
         .collect();
     let line = format!("{{{}}}", pairs.join(","));
-    for count in [1, 5, 20, 45, 46, 200] {
+    // With as many as end alike, more than there are slots, and more than are looked for.
+    for count in [1, 5, 20, 85, 86, 200, 1365, 1366, 1500] {
         let paths: Vec<_> = paths.iter().take(count).map(String::as_str).collect();
         let batch = parser(&paths).parse(&line);
         let record = batch.record(0).unwrap();

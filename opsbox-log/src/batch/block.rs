@@ -303,17 +303,6 @@ impl Block {
         }
     }
 
-    /// Takes back the values of the row that was [begun](Self::open), which stays begun.
-    #[cold]
-    #[cfg(feature = "json")]
-    pub(crate) fn clear(&mut self) {
-        let end = self.mark.cells + self.field_count();
-        let row = self.cells.get_mut(self.mark.cells..end);
-        row.unwrap_or_default().fill(Cell::NULL);
-        self.wide.truncate(self.mark.wide);
-        self.arena.truncate(self.mark.arena);
-    }
-
     #[cfg(feature = "json")]
     fn field_count(&self) -> usize {
         match &self.columns {
@@ -322,13 +311,13 @@ impl Block {
         }
     }
 
-    /// Sets the cell of a field of the row that was [begun](Self::open), in place of what was there.
+    /// The cells of the row that was [begun](Self::open).
     #[inline(always)]
     #[cfg(feature = "json")]
-    pub(crate) fn put(&mut self, field: usize, cell: Cell) {
-        if let Some(slot) = self.cells.get_mut(self.mark.cells + field) {
-            *slot = cell;
-        }
+    pub(crate) fn row(&mut self) -> &mut [Cell] {
+        let end = self.mark.cells + self.field_count();
+        let row = self.cells.get_mut(self.mark.cells..end);
+        row.unwrap_or_default()
     }
 
     /// Ends a row that was [begun](Self::open), of the line that begins at `start`.

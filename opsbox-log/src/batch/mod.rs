@@ -113,18 +113,13 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// The record of a row, counted from 0.
     pub fn record(&self, row: usize) -> Option<Record<'_>> {
-        let start = self.rows.line_start(row)?;
-        Some(Record::new(self.view(), row, start))
+        (row < self.len()).then(|| Record::new(self.view(), row))
     }
 
     /// All records, in the order of their lines.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> + DoubleEndedIterator {
         let view = self.view();
-        (0..self.len()).map(move |row| {
-            // Each row has a line.
-            let start = view.rows.line_start(row).unwrap_or_default();
-            Record::new(view, row, start)
-        })
+        (0..self.len()).map(move |row| Record::new(view, row))
     }
 
     /// The lines that do not fit the format, in their order.

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
-use super::{Span, View};
+use super::{Cell, Span, View};
 use crate::{format::Field, frame::Lines};
 
 /// One field of all rows of a [`Batch`](crate::Batch).
@@ -80,11 +80,21 @@ pub struct Record<'b> {
     row: usize,
     /// Where the line begins in the input.
     start: usize,
+    /// Those of the row, if there is one for each field.
+    cells: &'b [Cell],
 }
 
 impl<'b> Record<'b> {
-    pub(super) fn new(view: View<'b>, row: usize, start: usize) -> Self {
-        Self { view, row, start }
+    #[inline]
+    pub(super) fn new(view: View<'b>, row: usize) -> Self {
+        // Each row has a line.
+        let (start, cells) = view.rows.line(row).unwrap_or_default();
+        Self {
+            view,
+            row,
+            start,
+            cells,
+        }
     }
 
     /// The bytes of a field; `None` if it is absent, or no column has this name.
@@ -95,7 +105,17 @@ impl<'b> Record<'b> {
     /// The bytes of the field at an index of [`Batch::fields`](crate::Batch::fields).
     #[inline]
     pub fn get_at(&self, index: usize) -> Option<&'b [u8]> {
-        self.view.value(self.row, index)
+        match self.near(index) {
+            Some(range) => self.view.input.get(range),
+            None => self.view.value(self.row, index),
+        }
+    }
+
+    /// Where the field at an index is, if its cell says so.
+    #[inline]
+    fn near(&self, index: usize) -> Option<Range<usize>> {
+        let range = self.cells.get(index)?.range().ok()?;
+        Some(self.start + range.start..self.start + range.end)
     }
 
     /// A field as text. Bytes that are not UTF-8 come out as U+FFFD.
@@ -106,7 +126,10 @@ impl<'b> Record<'b> {
     /// Where the field at an index is.
     #[inline]
     pub fn span_at(&self, index: usize) -> Option<Span> {
-        self.view.rows.span(self.row, index)
+        match self.near(index) {
+            Some(range) => Some(Span::Input(range)),
+            None => self.view.rows.span(self.row, index),
+        }
     }
 
     /// All fields with their values.

@@ -235,10 +235,15 @@ impl Rows {
         (row + low) as u64
     }
 
-    /// Where a row's line begins in the input.
-    pub(crate) fn line_start(&self, row: usize) -> Option<usize> {
+    /// Where a row's line begins in the input, and its cells if there is one for each field.
+    #[inline]
+    pub(crate) fn line(&self, row: usize) -> Option<(usize, &[Cell])> {
         let (part, row) = self.part(row)?;
-        part.line_start(row)
+        let cells = match part.keyed {
+            None => part.row_cells(row, self.fields.len())?,
+            Some(_) => 0..0,
+        };
+        Some((part.line_start(row)?, part.cells.get(cells)?))
     }
 
     /// Where a value is; `None` if it is absent.

@@ -41,18 +41,19 @@ impl Format {
     /// has its value. Objects inside arrays are not looked into. Of equal paths the last one counts.
     /// Keys may come in any order, and be written with escapes.
     ///
-    /// Lines that are JSON have exactly the values of a full parse. Lines that are not may pass: what
-    /// is selected is looked at, and that brackets and quotes pair up, no more. Such a line is a row if
-    /// it begins with `{` and ends with the `}` that closes it, if each colon outside of strings
-    /// follows a quote and no backslash is outside of them, and if the selected values are not empty
-    /// and have no escape that JSON lacks; numbers and literals are taken up to the next comma, closing
-    /// bracket or space. A value need not be UTF-8 then. All other lines are parsed in full, and refused
-    /// with that parse's reason if they are not JSON; so are those with an escape in any key, and those
-    /// longer than 63 KiB or with brackets more than 64 deep, where the saving would be small.
+    /// Lines that are JSON have exactly the values of a full parse. Lines that are not may pass:
+    /// what is selected is looked at, and that brackets and quotes pair up, no more. Such a line is
+    /// a row if it begins with `{` and ends with the `}` that closes it, if each colon outside of
+    /// strings follows a quote and no backslash is outside of them, and if the selected values are
+    /// not empty and have no escape that JSON lacks; numbers and literals are taken up to a comma,
+    /// closing bracket or space, which has to come before a quote. A value need not be UTF-8 then.
+    /// All other lines are parsed in full, and refused with that parse's reason if they are not
+    /// JSON; so are those with an escape in any key, and those longer than 63 KiB or with brackets
+    /// more than 64 deep, where the saving would be small.
     /// [`Parser::strict`](crate::Parser::strict) parses all lines in full.
     ///
-    /// About forty paths can be looked for at once, fewer if they have dots; with more, each line is
-    /// parsed in full.
+    /// Some thousand paths can be looked for at once, fewer if they have dots; with more, each line is
+    /// parsed in full. Those that end alike, or many, cost somewhat more.
     ///
     /// # Errors
     ///

@@ -5,11 +5,14 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{
-    AHEAD, BLOCK, Ending, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, Ending, HALF, LANES, Lengths, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 #[cfg(feature = "json")]
-use super::{JsonMasks, KEY_ENDS, KeyEnds, json::STRUCTURAL};
+use super::{
+    JsonMasks, KeyEnds, Window,
+    json::{STOPS, STRUCTURAL, back},
+};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +57,14 @@ fn bits(halves: [__m256i; 2]) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JsonBytes {
     quote: __m256i,
-    backslash: __m256i,
     newline: __m256i,
+    comma: __m256i,
+    space: __m256i,
+    low_half: __m256i,
+    stops: __m256i,
     structural: __m256i,
-    /// The bit that tells `[` from `{` and `]` from `}`.
-    case: __m256i,
+    /// See [`KeyEnds::four`].
+    keys: [__m256i; 2],
 }
 
 impl Simd for Avx2 {
@@ -68,14 +74,6 @@ impl Simd for Avx2 {
     fn enter<W: Work>(self, work: W) -> W::Output {
         // SAFETY: the token says that the instructions are there.
         unsafe { run(work) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, bytes: &[u8; AHEAD]) {
-        for block in bytes.as_chunks::<BLOCK>().0 {
-            // SAFETY: a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) };
-        }
     }
 
     #[inline(always)]
@@ -103,6 +101,7 @@ impl Simd for Avx2 {
         }
     }
 
+    #[cfg(feature = "json")]
     #[inline(always)]
     fn positions(self, mut mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         let count = mask.count_ones() as usize;
@@ -175,78 +174,66 @@ impl Simd for Avx2 {
     }
 
     #[cfg(feature = "json")]
+    #[inline(always)]
+    fn words(self, words: &[u8; BLOCK]) -> u32 {
+        let [low, high] = load(words);
+        // SAFETY: as in `equal`.
+        unsafe {
+            let zero = |half| _mm256_cmpeq_epi64(half, _mm256_setzero_si256());
+            let low = _mm256_movemask_pd(_mm256_castsi256_pd(zero(low)));
+            let high = _mm256_movemask_pd(_mm256_castsi256_pd(zero(high)));
+            !(low | high << 4).cast_unsigned() & 0xff
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, bytes: &[u8]) {
+        for line in bytes.chunks(BLOCK) {
+            // SAFETY: as in `equal`; it is a hint, and changes nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[cfg(feature = "json")]
     type JsonBytes = JsonBytes;
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json_bytes(self) -> JsonBytes {
+    fn json_bytes(self, keys: &KeyEnds) -> JsonBytes {
         // What the compiler knows it would load again for each block.
         // SAFETY: as in `equal`.
         let all = |byte: u8| unsafe { _mm256_set1_epi8(black_box(byte).cast_signed()) };
+        // SAFETY: as in `equal`; tables are 16 readable bytes.
+        let table = |table: &[u8; 16]| unsafe {
+            _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()))
+        };
         JsonBytes {
             quote: all(b'"'),
-            backslash: all(b'\\'),
             newline: all(b'\n'),
-            // SAFETY: as in `equal`; the table is 16 readable bytes.
-            structural: unsafe {
-                let table = black_box(&STRUCTURAL).as_ptr();
-                _mm256_broadcastsi128_si256(_mm_loadu_si128(table.cast()))
-            },
-            case: all(0x20),
+            comma: all(b','),
+            space: all(b' '),
+            low_half: all(0x0f),
+            stops: table(black_box(&STOPS)),
+            structural: table(black_box(&STRUCTURAL)),
+            keys: [table(&keys.four[0]), table(&keys.four[1])],
         }
     }
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json(self, with: JsonBytes, block: &[u8; BLOCK]) -> JsonMasks {
-        let bytes = load(block);
-        let equal = |halves: [__m256i; 2], to| {
-            // SAFETY: as in `equal`.
-            bits(halves.map(|half| unsafe { _mm256_cmpeq_epi8(half, to) }))
-        };
-        // Each structural byte has its own low half.
-        // SAFETY: as in `equal`.
-        let structural = bytes.map(|half| unsafe {
-            let expected = _mm256_shuffle_epi8(with.structural, half);
-            _mm256_cmpeq_epi8(_mm256_or_si256(half, with.case), expected)
-        });
+    fn json(self, with: &JsonBytes, window: &Window) -> JsonMasks {
+        let [first, second] = load(back(window, 0));
+        let behind = load(back(window, 1));
+        let last = load(back(window, 2));
+        let before = load(back(window, 3));
+        let first = json_half(with, first, behind[0], last[0], before[0]);
+        let second = json_half(with, second, behind[1], last[1], before[1]);
         JsonMasks {
-            quote: equal(bytes, with.quote),
-            backslash: equal(bytes, with.backslash),
-            newline: equal(bytes, with.newline),
-            structural: bits(structural),
-        }
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
-        // SAFETY: as in `equal`; each half of an array is 32 readable bytes.
-        unsafe {
-            let word = _mm256_set1_epi32(word.cast_signed());
-            let half = |at| {
-                let value = _mm256_loadu_si256(ends.values.as_ptr().add(at).cast());
-                let mask = _mm256_loadu_si256(ends.masks.as_ptr().add(at).cast());
-                let equal = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), value);
-                u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(equal)).cast_unsigned())
-            };
-            half(0) | half(KEY_ENDS / 2) << (KEY_ENDS / 2)
-        }
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
-        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
-        unsafe {
-            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
-            let space = _mm_set1_epi8(b' '.cast_signed());
-            let low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes);
-            let comma = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b','.cast_signed()));
-            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-            let close = _mm_cmpeq_epi8(braces, _mm_set1_epi8(b'}'.cast_signed()));
-            let ends = _mm_or_si128(_mm_or_si128(low, comma), close);
-            _mm_movemask_epi8(ends).cast_unsigned()
+            quote: bits([first.quote, second.quote]),
+            stop: bits([first.stop, second.stop]),
+            newline: bits([first.newline, second.newline]),
+            end: bits([first.end, second.end]),
+            hit: bits([first.hit, second.hit]),
         }
     }
 
@@ -303,6 +290,51 @@ impl Simd for Avx2 {
             ]
         };
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+}
+
+/// [`JsonMasks`] of half a block, a byte each, of which the highest bit counts.
+#[cfg(feature = "json")]
+struct JsonHalf {
+    quote: __m256i,
+    stop: __m256i,
+    newline: __m256i,
+    end: __m256i,
+    hit: __m256i,
+}
+
+#[cfg(feature = "json")]
+#[inline(always)]
+fn json_half(
+    with: &JsonBytes,
+    bytes: __m256i,
+    behind: __m256i,
+    last: __m256i,
+    before: __m256i,
+) -> JsonHalf {
+    // SAFETY: as in `load`.
+    unsafe {
+        // Brackets and colons: each has its own low half, and the bit of a space tells `[` from `{`.
+        let expected = _mm256_shuffle_epi8(with.structural, bytes);
+        let structural = _mm256_cmpeq_epi8(_mm256_or_si256(bytes, with.space), expected);
+        let low = _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, with.space), bytes);
+        let comma = _mm256_cmpeq_epi8(bytes, with.comma);
+        // A row for each low half: those of bytes above 127, too.
+        let last = _mm256_shuffle_epi8(with.keys[0], _mm256_and_si256(last, with.low_half));
+        let before = _mm256_shuffle_epi8(with.keys[1], _mm256_and_si256(before, with.low_half));
+        let key = _mm256_and_si256(last, before);
+        let no_key = _mm256_cmpeq_epi8(key, _mm256_setzero_si256());
+        let quoted = _mm256_cmpeq_epi8(behind, with.quote);
+        // The bit of brackets, moved to the highest one, is not set in a colon.
+        let bracket = _mm256_add_epi8(bytes, bytes);
+        let no_hit = _mm256_andnot_si256(bracket, _mm256_and_si256(no_key, quoted));
+        JsonHalf {
+            quote: _mm256_cmpeq_epi8(bytes, with.quote),
+            stop: _mm256_cmpeq_epi8(bytes, _mm256_shuffle_epi8(with.stops, bytes)),
+            newline: _mm256_cmpeq_epi8(bytes, with.newline),
+            end: _mm256_or_si256(structural, _mm256_or_si256(low, comma)),
+            hit: _mm256_andnot_si256(no_hit, structural),
+        }
     }
 }
 

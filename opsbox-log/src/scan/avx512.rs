@@ -7,11 +7,14 @@ use std::hint::black_box;
 #[cfg(feature = "arrow")]
 use super::{ACROSS, Cell, Near, TOGETHER, views};
 use super::{
-    AHEAD, BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
-use super::{JsonMasks, KeyEnds, json::STRUCTURAL};
+use super::{
+    JsonMasks, KeyEnds, Window,
+    json::{BRACKET, STOPS, STRUCTURAL, back},
+};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +47,14 @@ fn load(block: &[u8; BLOCK]) -> __m512i {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JsonBytes {
     quote: __m512i,
-    backslash: __m512i,
     newline: __m512i,
+    comma: __m512i,
+    space: __m512i,
+    bracket: __m512i,
+    stops: __m512i,
     structural: __m512i,
-    /// The bit that tells `[` from `{` and `]` from `}`.
-    case: __m512i,
+    /// See [`KeyEnds::six`].
+    keys: [__m512i; 2],
 }
 
 impl Simd for Avx512 {
@@ -58,14 +64,6 @@ impl Simd for Avx512 {
     fn enter<W: Work>(self, work: W) -> W::Output {
         // SAFETY: the token says that the instructions are there.
         unsafe { run(work) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, bytes: &[u8; AHEAD]) {
-        for block in bytes.as_chunks::<BLOCK>().0 {
-            // SAFETY: a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) };
-        }
     }
 
     #[inline(always)]
@@ -90,6 +88,7 @@ impl Simd for Avx512 {
         }
     }
 
+    #[cfg(feature = "json")]
     #[inline(always)]
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         // SAFETY: as in `equal`.
@@ -183,68 +182,82 @@ impl Simd for Avx512 {
     }
 
     #[cfg(feature = "json")]
+    #[inline(always)]
+    fn words(self, words: &[u8; BLOCK]) -> u32 {
+        let words = load(words);
+        // SAFETY: as in `equal`.
+        unsafe { u32::from(_mm512_test_epi64_mask(words, words)) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, bytes: &[u8]) {
+        for line in bytes.chunks(BLOCK) {
+            // SAFETY: as in `equal`; it is a hint, and changes nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[cfg(feature = "json")]
     type JsonBytes = JsonBytes;
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json_bytes(self) -> JsonBytes {
+    fn json_bytes(self, keys: &KeyEnds) -> JsonBytes {
         // What the compiler knows it would load again for each block.
         // SAFETY: as in `equal`.
         let all = |byte: u8| unsafe { _mm512_set1_epi8(black_box(byte).cast_signed()) };
+        // SAFETY: as in `equal`; tables are 16 readable bytes.
+        let table = |table: &[u8; 16]| unsafe {
+            _mm512_broadcast_i32x4(_mm_loadu_si128(black_box(table).as_ptr().cast()))
+        };
         JsonBytes {
             quote: all(b'"'),
-            backslash: all(b'\\'),
             newline: all(b'\n'),
-            // SAFETY: as in `equal`; the table is 16 readable bytes.
-            structural: unsafe {
-                let table = black_box(&STRUCTURAL).as_ptr();
-                _mm512_broadcast_i32x4(_mm_loadu_si128(table.cast()))
-            },
-            case: all(0x20),
+            comma: all(b','),
+            space: all(b' '),
+            bracket: all(BRACKET),
+            stops: table(&STOPS),
+            structural: table(&STRUCTURAL),
+            keys: keys.six.each_ref().map(load),
         }
     }
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json(self, with: JsonBytes, block: &[u8; BLOCK]) -> JsonMasks {
+    fn json(self, with: &JsonBytes, window: &Window) -> JsonMasks {
+        // What gives a mask, and what moves one, is dear on Zen 4: bytes are put together first.
         // SAFETY: as in `equal`.
         unsafe {
-            let bytes = load(block);
-            // Each structural byte has its own low half.
+            const OR_WITH_XOR: i32 = 0b1111_0110;
+            const OR_THEN_XOR: i32 = 0b0101_0110;
+            const OR_WITH_AND: i32 = 0b1111_1000;
+            let bytes = load(back(window, 0));
+            let stops = _mm512_shuffle_epi8(with.stops, bytes);
+            // Zero for brackets and colons: each has its own low half, and the bit of a space tells
+            // `[` from `{`.
             let expected = _mm512_shuffle_epi8(with.structural, bytes);
-            let braces = _mm512_or_si512(bytes, with.case);
+            let other = _mm512_ternarylogic_epi32::<OR_THEN_XOR>(bytes, with.space, expected);
+            let structural = _mm512_testn_epi8_mask(other, other);
+            // And for all up to space, and commas.
+            let above = _mm512_subs_epu8(bytes, with.space);
+            let no_comma = _mm512_xor_si512(bytes, with.comma);
+            let no_end = _mm512_min_epu8(_mm512_min_epu8(other, above), no_comma);
+            // Not zero for what comes behind the end of a key, or not behind a quote, or is a bracket.
+            // The look-up sees 6 bits.
+            let [last, before] = with.keys;
+            let last = _mm512_permutexvar_epi8(load(back(window, 2)), last);
+            let before = _mm512_permutexvar_epi8(load(back(window, 3)), before);
+            let key = _mm512_and_si512(last, before);
+            let behind = load(back(window, 1));
+            let key = _mm512_ternarylogic_epi32::<OR_WITH_XOR>(key, behind, with.quote);
+            let hit = _mm512_ternarylogic_epi32::<OR_WITH_AND>(key, bytes, with.bracket);
             JsonMasks {
                 quote: _mm512_cmpeq_epi8_mask(bytes, with.quote),
-                backslash: _mm512_cmpeq_epi8_mask(bytes, with.backslash),
+                stop: _mm512_cmpeq_epi8_mask(bytes, stops),
                 newline: _mm512_cmpeq_epi8_mask(bytes, with.newline),
-                structural: _mm512_cmpeq_epi8_mask(braces, expected),
+                end: _mm512_testn_epi8_mask(no_end, no_end),
+                hit: _mm512_mask_test_epi8_mask(structural, hit, hit),
             }
-        }
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
-        // SAFETY: as in `equal`; both arrays are 64 readable bytes.
-        unsafe {
-            let values = _mm512_loadu_si512(ends.values.as_ptr().cast());
-            let masks = _mm512_loadu_si512(ends.masks.as_ptr().cast());
-            let word = _mm512_and_si512(_mm512_set1_epi32(word.cast_signed()), masks);
-            u64::from(_mm512_cmpeq_epi32_mask(word, values))
-        }
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
-        // SAFETY: as in `equal`; the reference is to 16 readable bytes.
-        unsafe {
-            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
-            let low = _mm_cmple_epu8_mask(bytes, _mm_set1_epi8(b' '.cast_signed()));
-            let comma = _mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8(b','.cast_signed()));
-            let braces = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-            let close = _mm_cmpeq_epi8_mask(braces, _mm_set1_epi8(b'}'.cast_signed()));
-            u32::from(low | comma | close)
         }
     }
 

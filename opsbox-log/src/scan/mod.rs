@@ -36,7 +36,7 @@ mod portable;
 mod views;
 
 #[cfg(feature = "json")]
-pub(crate) use json::{JsonMasks, KEY_ENDS, KeyEnds};
+pub(crate) use json::{BEFORE, JsonMasks, KeyEnds, Window};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
@@ -55,9 +55,6 @@ pub(crate) const BLOCK: usize = 64;
 /// Bytes of one of the two halves that can make a block.
 pub(crate) const HALF: usize = BLOCK / 2;
 
-/// Bytes that are asked for together: most lines are no longer.
-pub(crate) const AHEAD: usize = 4 * BLOCK;
-
 /// Blocks whose masks a kernel looks at together.
 pub(crate) const GROUP: usize = 8;
 
@@ -72,10 +69,6 @@ pub(crate) trait Simd: Copy {
     /// inlined.
     fn enter<W: Work>(self, work: W) -> W::Output;
 
-    /// Asks for bytes that will be looked at soon, so that they are in a near cache by then.
-    #[inline(always)]
-    fn prefetch(self, _bytes: &[u8; AHEAD]) {}
-
     /// The bytes that are equal to `byte`.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
@@ -87,6 +80,7 @@ pub(crate) trait Simd: Copy {
 
     /// Writes the positions of the bits of `mask`, each added to `base`, and returns how many there
     /// are. What comes after them in `out` is undefined.
+    #[cfg(feature = "json")]
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize;
 
     /// Classes as they are in registers.
@@ -160,26 +154,25 @@ pub(crate) trait Simd: Copy {
         self.in_lanes(&block, lanes)
     }
 
+    /// Which words of eight bytes are not zero, a bit each.
+    #[cfg(feature = "json")]
+    fn words(self, words: &[u8; BLOCK]) -> u32;
+
+    /// Asks for bytes that will soon be read to be near then.
+    #[inline(always)]
+    fn prefetch(self, _: &[u8]) {}
+
     /// What [`json`](Self::json) compares with, kept in registers through a loop.
     #[cfg(feature = "json")]
     type JsonBytes: Copy;
 
-    /// Makes ready for [`json`](Self::json).
+    /// Makes ready for [`json`](Self::json) with keys that end like these.
     #[cfg(feature = "json")]
-    fn json_bytes(self) -> Self::JsonBytes;
+    fn json_bytes(self, keys: &KeyEnds) -> Self::JsonBytes;
 
-    /// The bytes that mean something in JSON.
+    /// The bytes of the window's block that mean something in JSON.
     #[cfg(feature = "json")]
-    fn json(self, bytes: Self::JsonBytes, block: &[u8; BLOCK]) -> JsonMasks;
-
-    /// The ends that `word` fits, a bit each.
-    #[cfg(feature = "json")]
-    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64;
-
-    /// The bytes that end a number or a literal in JSON: comma, a closing bracket, and all up to
-    /// space.
-    #[cfg(feature = "json")]
-    fn literal_ends(self, bytes: &[u8; 16]) -> u32;
+    fn json(self, bytes: &Self::JsonBytes, window: &Window) -> JsonMasks;
 
     /// Whether the bytes of a line are those of the signature with this ending.
     #[inline(always)]

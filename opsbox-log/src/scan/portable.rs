@@ -5,7 +5,7 @@ use super::{
     lanes::{Classes, Found, Lanes, OUTSIDE},
 };
 #[cfg(feature = "json")]
-use super::{JsonMasks, KeyEnds};
+use super::{JsonMasks, KeyEnds, Window, json::back};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
@@ -62,6 +62,7 @@ impl Simd for Portable {
         mask
     }
 
+    #[cfg(feature = "json")]
     #[inline(always)]
     fn positions(self, mut mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         let count = mask.count_ones() as usize;
@@ -118,42 +119,41 @@ impl Simd for Portable {
     }
 
     #[cfg(feature = "json")]
+    #[inline(always)]
+    fn words(self, words: &[u8; BLOCK]) -> u32 {
+        let (words, _) = words.as_chunks::<8>();
+        let each = words.iter().zip(0..);
+        each.fold(0, |all, (word, bit)| {
+            all | u32::from(*word != [0; 8]) << bit
+        })
+    }
+
+    #[cfg(feature = "json")]
     type JsonBytes = ();
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json_bytes(self) {}
+    fn json_bytes(self, _: &KeyEnds) {}
 
     #[cfg(feature = "json")]
     #[inline(always)]
-    fn json(self, (): (), block: &[u8; BLOCK]) -> JsonMasks {
-        JsonMasks {
-            quote: self.equal(block, b'"'),
-            backslash: self.equal(block, b'\\'),
-            newline: self.equal(block, b'\n'),
-            structural: [b':', b'{', b'}']
-                .into_iter()
-                .fold(0, |mask, byte| mask | equal(block, 0x20, byte)),
+    fn json(self, (): &(), window: &Window) -> JsonMasks {
+        let block = back(window, 0);
+        let quote = self.equal(block, b'"');
+        let colon = equal(block, 0x20, b':');
+        let bracket = equal(block, 0x20, b'{') | equal(block, 0x20, b'}');
+        let mut low = [0; BLOCK];
+        for (flag, &byte) in low.iter_mut().zip(block) {
+            *flag = u8::from(byte <= b' ' || byte == b',');
         }
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn key_ends(self, word: u32, ends: &KeyEnds) -> u64 {
-        let each = ends.values.iter().zip(&ends.masks).zip(0..);
-        each.fold(0, |found, ((&value, &mask), lane)| {
-            found | u64::from(word & mask == value) << lane
-        })
-    }
-
-    #[cfg(feature = "json")]
-    #[inline(always)]
-    fn literal_ends(self, bytes: &[u8; 16]) -> u32 {
-        let each = bytes.iter().zip(0..);
-        each.fold(0, |ends, (&byte, bit)| {
-            let end = matches!(byte, b',' | b'}' | b']' | ..=b' ');
-            ends | u32::from(end) << bit
-        })
+        JsonMasks {
+            quote,
+            stop: quote | self.equal(block, b'\\'),
+            newline: self.equal(block, b'\n'),
+            end: colon | bracket | bits(&low),
+            // To sieve the keys costs as much as to look at them.
+            hit: colon | bracket,
+        }
     }
 
     #[inline(always)]

@@ -186,12 +186,3 @@ pub(super) fn long_line_end(input: &[u8], chunk_end: usize, end: usize) -> usize
 pub(super) fn all_from(len: usize) -> u64 {
     u64::MAX.checked_shl(len as u32).unwrap_or(0)
 }
-
-/// A block that begins with what is there, and zeros after it.
-#[cfg(feature = "json")]
-#[cold]
-pub(super) fn padded(rest: &[u8]) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    block
-}

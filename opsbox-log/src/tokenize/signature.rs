@@ -106,6 +106,9 @@ pub(crate) fn choose<'s>(
     (2 * fit >= lines || !is_other).then(|| &signatures[best])
 }
 
+/// Bytes that are asked for together: most lines are no longer.
+const AHEAD: usize = 4 * BLOCK;
+
 /// Bytes that a signature is chosen by.
 const SAMPLE: usize = CHUNK / 4;
 
@@ -361,7 +364,7 @@ impl Scratch {
         for start in starts.iter_mut().take(most) {
             let line = Line::at(places, bytes, at);
             // Of the next chunk while the work is on this one.
-            if let Some(ahead) = after.get(line.start()..).and_then(|it| it.first_chunk()) {
+            if let Some(ahead) = after.get(line.start()..line.start() + AHEAD) {
                 simd.prefetch(ahead);
             }
             let Line {

@@ -2,7 +2,7 @@
 
 use super::{
     Invalid,
-    integer::{digit, sign},
+    integer::{digit, eight_bytes, eight_digits, sign},
 };
 
 /// Powers of ten that a 64-bit float holds exactly.
@@ -25,13 +25,19 @@ const POWERS: [f64; 16] = [
 ///
 /// `Empty`; `Malformed` for what is no decimal number, `inf` and `nan` included; `OutOfRange` for one
 /// that no float is near to.
+#[inline]
 pub fn parse_float(value: &[u8]) -> Result<f64, Invalid> {
     if value.is_empty() {
         return Err(Invalid::Empty);
     }
-    if let Some(value) = short(value) {
+    if let Some(value) = shortest(value).or_else(|| short(value)) {
         return Ok(value);
     }
+    long(value)
+}
+
+/// Any number.
+fn long(value: &[u8]) -> Result<f64, Invalid> {
     // The letters of `inf` and `nan` are what the standard library takes besides.
     let decimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     let text = match value.iter().all(decimal) {
@@ -43,6 +49,32 @@ pub fn parse_float(value: &[u8]) -> Result<f64, Invalid> {
         true => Ok(number),
         false => Err(Invalid::OutOfRange),
     }
+}
+
+/// The same as [`short`] for eight bytes at most, point included: the point is taken out of the word.
+#[inline]
+fn shortest(value: &[u8]) -> Option<f64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (negative, digits) = sign(value);
+    let word = u64::from_le_bytes(eight_bytes(digits)?);
+    let others = word ^ (ONES * u64::from(b'.'));
+    // The lowest bit is that of the first point; there may be false ones after it.
+    let point = others.wrapping_sub(ONES) & !others & ONES << 7;
+    let (word, decimals) = match point {
+        0 => (word, 0),
+        _ => {
+            let at = point.trailing_zeros() & !7;
+            let (before, after) = (word & !(u64::MAX << at), word & (u64::MAX << at) << 8);
+            (before << 8 | after | u64::from(b'0'), 7 - at as usize / 8)
+        }
+    };
+    // A point alone is no number.
+    if digits == b"." {
+        return None;
+    }
+    // Seven decimals and eight digits are exact, as in `short`.
+    let magnitude = eight_digits(word.to_le_bytes())? as f64 / POWERS.get(decimals)?;
+    Some(if negative { -magnitude } else { magnitude })
 }
 
 /// Up to 15 digits without exponent: both the digits and the power of ten are exact floats, so that

@@ -50,6 +50,9 @@ pub(super) fn parse_digits(digits: &[u8]) -> Result<u64, Invalid> {
     if digits.len() > SAFE_DIGITS {
         return many_digits(digits);
     }
+    if let Some(eight) = eight_bytes(digits) {
+        return eight_digits(eight).ok_or(Invalid::Malformed);
+    }
     let (eights, rest) = digits.as_chunks::<8>();
     let mut value = 0;
     for eight in eights {
@@ -81,6 +84,29 @@ fn many_digits(digits: &[u8]) -> Result<u64, Invalid> {
 pub(super) fn digit(byte: u8) -> Option<u8> {
     let digit = byte.wrapping_sub(b'0');
     (digit < 10).then_some(digit)
+}
+
+/// One to eight bytes with zeros (as digits) in front of them. The loads overlap, so that they do not
+/// differ from length to length.
+#[inline]
+pub(super) fn eight_bytes(bytes: &[u8]) -> Option<[u8; 8]> {
+    let len = bytes.len();
+    let word = match (bytes, bytes.first_chunk(), bytes.last_chunk()) {
+        (_, Some(first), Some(last)) if len <= 8 => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) << (64 - len * 8) | u64::from(last) << 32
+        }
+        (&[first, ..], ..) if len < 4 => {
+            let last = bytes.last().copied().unwrap_or(first);
+            let middle = bytes.get(len / 2).copied().unwrap_or(last);
+            let front = u64::from(first) << (64 - len * 8);
+            front | u64::from(middle) << (64 - (len - len / 2) * 8) | u64::from(last) << 56
+        }
+        _ => return None,
+    };
+    // None in front of eight.
+    let zeros = (0x3030_3030_3030_3030_u64 >> 8) >> ((len - 1) * 8);
+    Some((word | zeros).to_le_bytes())
 }
 
 /// The value of eight digits, all at once: each step joins neighbours, ones to pairs to fours.

@@ -4,85 +4,83 @@
 //! `{"a.b":1}`. All are found, as a walk through the whole document would join them: a [`Place`] is
 //! what the path says so far, and from each place the keys that lead further are [`Edge`]s.
 
-use std::cmp::Reverse;
-
-use super::{Chunk, LEAD};
-use crate::{
-    format::Field,
-    limits::MAX_FLATTEN_DEPTH,
-    scan::{KEY_ENDS, KeyEnds},
-};
+use crate::{format::Field, limits::MAX_FLATTEN_DEPTH, scan::KeyEnds};
 
 /// A path so far, as a number: [`ROOT`] or the part of a wanted path before one of its dots.
-pub(super) type Place = u16;
+/// Of 16 bits, in more: a half of a word that is written alone is slow to read with the other.
+pub(super) type Place = u32;
 
 /// Where a document begins.
 pub(super) const ROOT: Place = 0;
 
 /// An object that no wanted path leads to.
-pub(super) const OTHER_OBJECT: Place = Place::MAX - 1;
+pub(super) const OTHER_OBJECT: Place = 0xfffe;
 
 /// No column: the value is wanted for what is inside it.
 pub(super) const NO_FIELD: u16 = u16::MAX;
 
 /// No edge.
-pub(super) const NO_EDGE: u16 = u16::MAX;
+const NO_EDGE: u16 = u16::MAX;
 
-/// Most groups of lanes: a hit has 48 bits for them.
-const MAX_GROUPS: usize = 3;
-
-/// KeyEnds of the first group that are not for keys.
-pub(super) const NEWLINE: u64 = 1;
-pub(super) const BRACKET: u64 = 2;
-/// A colon behind a quote: of a key, wanted or not.
-pub(super) const COLON: u64 = 4;
-const FIRST_KEY_LANE: usize = 3;
+/// Most edges that are looked for.
+const MAX_EDGES: usize = 4096;
 
 /// A key that leads from a place to a column, to a further place, or to both.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Edge {
     /// The last sixteen bytes of `"key":`, the first half of them first, and which of them there are.
     tail: [u64; 2],
     masks: [u64; 2],
     /// The whole of `"key":` if it is longer.
     long: Option<Box<[u8]>>,
-    pub(super) from: Place,
+    from: Place,
     /// The place in the object that is the value.
     pub(super) to: Place,
     pub(super) field: u16,
+    /// Where the next one of its slot is, among those that share one.
+    next: u16,
+    /// There is no such one, and the key is not long.
+    is_alone: bool,
 }
 
 impl Edge {
-    /// Whether the key and a colon end with the byte at `at`; `tail` are the last bytes up to it.
-    #[inline(always)]
-    pub(super) fn fits(&self, tail: [u64; 2], bytes: &[u8], at: usize) -> bool {
-        let ([first, last], [under_first, under_last]) = (tail, self.masks);
-        [first & under_first, last & under_last] == self.tail
-            && match &self.long {
-                None => true,
-                Some(key) => bytes.get(..=at).is_some_and(|bytes| bytes.ends_with(key)),
-            }
-    }
+    /// That of empty slots, which fits no key.
+    const NONE: Self = Self {
+        tail: [1; 2],
+        masks: [0; 2],
+        long: None,
+        from: OTHER_OBJECT,
+        to: OTHER_OBJECT,
+        field: NO_FIELD,
+        next: NO_EDGE,
+        is_alone: true,
+    };
 
-    /// The value and mask of the lane: the last four bytes of `"key":`.
-    fn lane(&self) -> (u32, u32) {
-        let ([_, last], [_, mask]) = (self.tail, self.masks);
-        ((last >> 32) as u32, (mask >> 32) as u32)
+    /// Whether the key, from a place, and a colon end with these bytes.
+    #[inline(always)]
+    fn ends(&self, from: Place, tail: [u64; 2]) -> bool {
+        let ([first, last], [under_first, under_last]) = (tail, self.masks);
+        let [wanted_first, wanted_last] = self.tail;
+        let differs = first & under_first ^ wanted_first | last & under_last ^ wanted_last;
+        differs | u64::from(from ^ self.from) == 0
     }
 }
 
-/// The edges of all wanted paths, and the lanes that find them.
+/// The edges of all wanted paths, and how they are found.
 #[derive(Clone, Debug)]
 pub(crate) struct Dictionary {
-    groups: Vec<KeyEnds>,
-    /// Each lane's part of `edges`.
-    lanes: Vec<(u16, u16)>,
-    edges: Vec<Edge>,
+    keys: KeyEnds,
+    slots: Slots,
+    /// For each slot its first edge, or [`Edge::NONE`].
+    table: Box<[Edge; SLOTS]>,
+    /// Those that share their slot with another.
+    more: Vec<Edge>,
 }
 
 impl Dictionary {
-    /// The dictionary of these paths; none if there are none, if they need more lanes than there are,
-    /// or if they are deeper than documents are looked through.
+    /// The dictionary of these paths; none if there are none, if they need more than [`MAX_EDGES`], or
+    /// if they are deeper than documents are looked through.
     pub(crate) fn new(fields: &[Field]) -> Option<Self> {
         fields.first()?;
         let mut places = vec![None];
@@ -120,6 +118,7 @@ impl Dictionary {
                         .position(|(it, edge)| it == key && edge.from == from);
                     let at = match at {
                         Some(at) => at,
+                        None if found.len() == MAX_EDGES => return None,
                         None => {
                             found.push((key.to_owned(), Edge::new(key, from)));
                             found.len() - 1
@@ -138,82 +137,140 @@ impl Dictionary {
         Self::with_edges(found)
     }
 
-    fn with_edges(mut found: Vec<(String, Edge)>) -> Option<Self> {
-        // In a JSON string these bytes are always escaped, and escaped keys are left to the full
-        // parse.
-        found.retain(|(key, _)| {
-            !key.bytes()
-                .any(|byte| matches!(byte, b'"' | b'\\' | ..b' '))
-        });
-        // Keys inside objects first: those with the same end that stand outside have a dot in them,
-        // which is rare.
-        found.sort_by_key(|(_, edge)| (edge.lane(), Reverse(edge.from)));
-        u16::try_from(found.len())
-            .ok()
-            .filter(|&len| len < NO_EDGE)?;
-        let mut groups = vec![KeyEnds::NONE];
-        let mut lanes = vec![(0, 0); FIRST_KEY_LANE];
-        let top = |byte: u8| u32::from(byte) << 24;
-        let first = groups.first_mut()?;
-        first.set(0, top(b'\n'), top(0xff));
-        // What brackets have and colon and newline do not.
-        first.set(1, top(0x59), top(0xd9));
-        first.set(2, u32::from_be_bytes(*b":\"\0\0"), 0xffff_0000);
-        for ((_, edge), at) in found.iter().zip(0_u16..) {
-            let known = at
-                .checked_sub(1)
-                .and_then(|before| found.get(usize::from(before)));
-            if known.is_some_and(|(_, before)| before.lane() == edge.lane()) {
-                lanes.last_mut()?.1 = at + 1;
+    fn with_edges(found: Vec<(String, Edge)>) -> Option<Self> {
+        let mut keys = KeyEnds::NONE;
+        let mut ends: Vec<(u8, Option<u8>)> = Vec::new();
+        let mut edges: Vec<(u32, Edge)> = Vec::new();
+        for (key, edge) in found {
+            // In a JSON string these bytes are always escaped, and escaped keys are left to the full
+            // parse.
+            let escaped = |byte| matches!(byte, b'"' | b'\\' | ..b' ');
+            if key.bytes().any(escaped) {
                 continue;
             }
-            let lane = lanes.len();
-            lanes.push((at, at + 1));
-            if lane / KEY_ENDS == groups.len() {
-                groups.push(KeyEnds::NONE);
+            let (last, before): (u8, &[u8]) = match *key.as_bytes() {
+                [.., before, last] => (last, &[before]),
+                [last] => (last, b"\""),
+                // What stands before a key.
+                [] => (b'"', b"{, \t\r"),
+            };
+            for &before in before {
+                edges.push((id(before, last, edge.from), edge.clone()));
             }
-            let (value, mask) = edge.lane();
-            groups
-                .get_mut(lane / KEY_ENDS)?
-                .set(lane % KEY_ENDS, value, mask);
+            let end = (last, before.first().copied().filter(|_| !key.is_empty()));
+            if !ends.contains(&end) {
+                keys.add(ends.len(), end.0, end.1);
+                ends.push(end);
+            }
         }
-        (groups.len() <= MAX_GROUPS).then_some(Self {
-            groups,
-            lanes,
-            edges: found.into_iter().map(|(_, edge)| edge).collect(),
+        if edges.len() > MAX_EDGES {
+            return None;
+        }
+        let slots = Slots::best(edges.iter().map(|(id, _)| *id));
+        let mut table = vec![Edge::NONE; SLOTS];
+        let mut more = Vec::new();
+        for (id, mut edge) in edges {
+            let slot = table.get_mut(slots.of(id))?;
+            if slot.from == OTHER_OBJECT {
+                *slot = edge;
+                continue;
+            }
+            // Behind the first, in front of the others.
+            edge.next = slot.next;
+            slot.is_alone = false;
+            slot.next = u16::try_from(more.len()).ok()?;
+            more.push(edge);
+        }
+        Some(Self {
+            keys,
+            slots,
+            table: table.try_into().ok()?,
+            more,
         })
     }
 
-    pub(super) fn groups(&self) -> &[KeyEnds] {
-        &self.groups
+    pub(super) fn keys(&self) -> &KeyEnds {
+        &self.keys
     }
 
+    /// The edge, from a place, of the key whose colon is the last of the bytes in `tail`, and of those
+    /// that `bytes` gives, if these are not enough.
     #[inline(always)]
-    pub(super) fn edge(&self, edge: u16) -> Option<&Edge> {
-        self.edges.get(usize::from(edge))
-    }
-
-    /// The edge of the key whose colon is a hit, from a place.
-    #[inline(always)]
-    pub(super) fn find(
+    pub(super) fn find<'b>(
         &self,
         from: Place,
-        (chunk, at): (Chunk<'_>, usize),
-        lanes: u64,
-    ) -> Option<u16> {
-        let mut lanes = lanes & !COLON;
-        while lanes != 0 {
-            let lane = lanes.trailing_zeros() as usize;
-            let &(first, end) = self.lanes.get(lane)?;
-            for at_edge in first..end {
-                let edge = self.edge(at_edge)?;
-                if edge.from == from && edge.fits(chunk.tail(at), chunk.bytes, LEAD + at) {
-                    return Some(at_edge);
+        tail: [u64; 2],
+        bytes: impl FnOnce() -> &'b [u8],
+    ) -> Option<&Edge> {
+        let [_, last] = tail;
+        let id = (last >> 32) as u32 & 0xffff | from << 16;
+        let edge = self.table.get(self.slots.of(id))?;
+        if edge.is_alone {
+            return edge.ends(from, tail).then_some(edge);
+        }
+        self.find_among(edge, from, tail, bytes())
+    }
+
+    /// The same for a long key, or among those that share a slot.
+    #[cold]
+    fn find_among<'d>(
+        &'d self,
+        mut edge: &'d Edge,
+        from: Place,
+        tail: [u64; 2],
+        bytes: &[u8],
+    ) -> Option<&'d Edge> {
+        loop {
+            let is_whole = edge.long.as_ref().is_none_or(|key| bytes.ends_with(key));
+            if is_whole && edge.ends(from, tail) {
+                return Some(edge);
+            }
+            // There is none at the number that stands for none.
+            edge = self.more.get(usize::from(edge.next))?;
+        }
+    }
+}
+
+/// What an edge is looked up by: the last two bytes of its key, and where it begins.
+fn id(before: u8, last: u8, from: Place) -> u32 {
+    from << 16 | u32::from(last) << 8 | u32::from(before)
+}
+
+/// How ids are spread over the slots: by the highest byte of a product.
+#[derive(Clone, Copy, Debug)]
+struct Slots {
+    factor: u32,
+}
+
+const SLOTS: usize = 256;
+
+impl Slots {
+    /// Of some factors the one that lets the fewest share a slot.
+    fn best(ids: impl Iterator<Item = u32> + Clone) -> Self {
+        let mut best = (usize::MAX, Self { factor: 1 });
+        // Numbers without a pattern.
+        let mut factor = 0x9e37_79b1_u32;
+        for _ in 0..64 {
+            let slots = Self { factor };
+            let mut taken = [0; SLOTS];
+            for id in ids.clone() {
+                if let Some(taken) = taken.get_mut(slots.of(id)) {
+                    *taken += 1_usize;
                 }
             }
-            lanes &= lanes - 1;
+            let shared = taken.iter().map(|taken| taken.saturating_sub(1)).sum();
+            if shared < best.0 {
+                best = (shared, slots);
+            }
+            factor = factor.wrapping_mul(0x9e37_79b1) ^ factor >> 15 | 1;
         }
-        None
+        best.1
+    }
+
+    #[inline(always)]
+    fn of(self, id: u32) -> usize {
+        let [.., highest] = id.wrapping_mul(self.factor).to_le_bytes();
+        usize::from(highest)
     }
 }
 
@@ -230,10 +287,10 @@ impl Edge {
         Self {
             tail: [first, last],
             masks: [under_first, under_last],
+            is_alone: whole.len() <= 16,
             long: (whole.len() > 16).then(|| whole.into()),
             from,
-            to: OTHER_OBJECT,
-            field: NO_FIELD,
+            ..Self::NONE
         }
     }
 }

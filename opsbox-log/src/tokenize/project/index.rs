@@ -1,58 +1,64 @@
-//! The first two passes: what stands where, and what of it is looked for.
+//! The first pass: what stands where, and what of it is looked for.
 
-use super::{Chunk, dictionary::COLON};
-use crate::{
-    scan::{BLOCK, KEY_ENDS, KeyEnds, Simd, Work},
-    tokenize::chunk::padded,
-};
+use super::{Chunk, Ends, LEAD};
+use crate::scan::{BEFORE, BLOCK, KeyEnds, Simd, Window, Work};
 
-/// The first pass: fills `positions`, `stops` and `odd`.
-pub(super) struct Positions<'w> {
-    pub(super) text: &'w [u8],
-    pub(super) positions: &'w mut [u16],
-    /// A bit for each byte that may end a string: quotes and backslashes. Bits that are set follow
-    /// the last one.
-    pub(super) stops: &'w mut [u8],
+/// The first pass: fills `hits`, `ends` and `odd`.
+pub(super) struct Index<'w> {
+    pub(super) chunk: Chunk<'w>,
+    pub(super) keys: &'w KeyEnds,
+    /// Where brackets and newlines are, the colons of keys that may be wanted, and those of no key.
+    pub(super) hits: &'w mut [u16],
+    /// A bit for each byte that may end a value: quotes and backslashes, and outside of strings
+    /// commas, colons, brackets and all up to space. Bits that are set follow the last one.
+    pub(super) ends: &'w mut Ends,
     /// What makes the line it is in odd.
-    pub(super) odd: &'w mut [u16],
+    pub(super) odd: &'w mut Vec<u16>,
 }
 
-/// How many positions there are.
-pub(super) struct Counts {
-    pub(super) positions: usize,
-    pub(super) odd: usize,
-}
-
-impl Work for Positions<'_> {
-    type Output = Counts;
+impl Work for Index<'_> {
+    /// How many hits there are.
+    type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Counts {
-        let (blocks, rest) = self.text.as_chunks();
-        let (stops, _) = self.stops.as_chunks_mut();
-        let (before, after) = stops.split_at_mut(blocks.len().min(stops.len()));
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let Self { chunk, .. } = self;
+        let bytes = chunk.bytes.get(LEAD - BEFORE..).unwrap_or_default();
+        let (ends, _) = self.ends.as_chunks_mut();
+        let (before, after) = ends.split_at_mut((chunk.len / BLOCK).min(ends.len()));
         let mut pass = Pass {
-            bytes: simd.json_bytes(),
+            bytes: simd.json_bytes(self.keys),
             simd,
             base: 0,
             inside: 0,
             escapes: Escapes::default(),
-            positions: self.positions,
+            hits: self.hits,
             odd: self.odd,
-            counts: Counts {
-                positions: 0,
-                odd: 0,
-            },
+            count: 0,
         };
-        for (block, stops) in blocks.iter().zip(before) {
-            pass.block(block, stops);
+        let mut at = 0;
+        for ends in before {
+            let window = bytes.get(at..).and_then(<[u8]>::first_chunk);
+            let Some(window) = window else { break };
+            pass.block(window, ends);
+            at += BLOCK;
         }
-        if let [stops, end, ..] = after {
-            pass.block(&padded(rest), stops);
+        if let [ends, end, ..] = after {
+            let rest = bytes.get(at..BEFORE + chunk.len).unwrap_or_default();
+            pass.block(&padded(rest), ends);
             *end = [0xff; 8];
         }
-        pass.counts
+        pass.count
     }
+}
+
+#[cold]
+fn padded(rest: &[u8]) -> Window {
+    let mut window = [0; BEFORE + BLOCK];
+    for (slot, byte) in window.iter_mut().zip(rest) {
+        *slot = *byte;
+    }
+    window
 }
 
 /// The first pass between two blocks.
@@ -63,20 +69,20 @@ struct Pass<'w, S: Simd> {
     /// All ones inside a string.
     inside: u64,
     escapes: Escapes,
-    positions: &'w mut [u16],
-    odd: &'w mut [u16],
-    counts: Counts,
+    hits: &'w mut [u16],
+    odd: &'w mut Vec<u16>,
+    count: usize,
 }
 
 impl<S: Simd> Pass<'_, S> {
     #[inline(always)]
-    fn block(&mut self, block: &[u8; BLOCK], stops: &mut [u8; 8]) {
-        let masks = self.simd.json(self.bytes, block);
-        *stops = (masks.quote | masks.backslash).to_le_bytes();
+    fn block(&mut self, window: &Window, ends: &mut [u8; 8]) {
+        let masks = self.simd.json(&self.bytes, window);
         let mut quotes = masks.quote;
-        let escaping = masks.backslash != 0 || self.escapes.active;
+        let escaping = masks.stop != quotes || self.escapes.active;
+        let backslash = masks.stop & !quotes;
         if escaping {
-            quotes &= !self.escapes.escaped(masks.backslash);
+            quotes &= !self.escapes.escaped(backslash);
         }
         let mut inside = self.simd.prefix_xor(quotes) ^ self.inside;
         let mut odd = 0;
@@ -89,27 +95,35 @@ impl<S: Simd> Pass<'_, S> {
             broken = masks.newline & inside;
         }
         if escaping {
+            let block = window.last_chunk().unwrap_or(&[0; BLOCK]);
             let colon = self.simd.equal(block, b':');
             let escapes = &mut self.escapes;
-            odd |= masks.backslash & !inside;
-            odd |= escapes.closers(masks.backslash & inside, inside, quotes) & colon;
+            odd |= backslash & !inside;
+            odd |= escapes.closers(backslash & inside, inside, quotes) & colon;
         }
         self.inside = (inside.cast_signed() >> 63).cast_unsigned();
-        let structural = masks.structural & !inside | masks.newline;
-        let out = self.positions.get_mut(self.counts.positions..);
+        *ends = (masks.stop | masks.end & !inside).to_le_bytes();
+        let hits = masks.hit & !inside | masks.newline;
+        let out = self.hits.get_mut(self.count..);
         if let Some(out) = out.and_then(<[u16]>::first_chunk_mut) {
-            self.counts.positions += self.simd.positions(structural, self.base, out);
+            self.count += self.simd.positions(hits, self.base, out);
         }
-        while odd != 0 {
-            if let Some(out) = self.odd.get_mut(self.counts.odd) {
-                // Below 64.
-                *out = self.base + odd.trailing_zeros() as u16;
-                self.counts.odd += 1;
-            }
-            odd &= odd - 1;
+        if odd != 0 {
+            note(self.odd, odd, self.base);
         }
         // Chunks are shorter than 64 KiB.
         self.base = self.base.wrapping_add(BLOCK as u16);
+    }
+}
+
+/// Adds the positions of some bits.
+#[cold]
+#[inline(never)]
+fn note(positions: &mut Vec<u16>, mut bits: u64, base: u16) {
+    while bits != 0 {
+        // Below 64.
+        positions.push(base + bits.trailing_zeros() as u16);
+        bits &= bits - 1;
     }
 }
 
@@ -154,48 +168,5 @@ impl Escapes {
         self.closed = closing >> 63;
         self.active = self.pending || self.carry || self.closed != 0;
         after
-    }
-}
-
-/// The second pass: writes the hits and returns how many there are.
-pub(super) struct Hits<'w> {
-    pub(super) chunk: Chunk<'w>,
-    pub(super) positions: &'w [u16],
-    pub(super) groups: &'w [KeyEnds],
-    /// A position, and above its 16 bits the lanes.
-    pub(super) hits: &'w mut [u64],
-}
-
-impl Work for Hits<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> usize {
-        let groups = self.groups;
-        match *groups {
-            [one] => self.find(simd, &[one]),
-            [one, two] => self.find(simd, &[one, two]),
-            _ => self.find(simd, groups),
-        }
-    }
-}
-
-impl Hits<'_> {
-    #[inline(always)]
-    fn find<S: Simd>(self, simd: S, groups: &(impl AsRef<[KeyEnds]> + ?Sized)) -> usize {
-        let mut count = 0;
-        for &position in self.positions {
-            let word = u32::from_le_bytes(self.chunk.last(usize::from(position)));
-            let mut lanes = 0;
-            for (group, shift) in groups.as_ref().iter().zip((0..).step_by(KEY_ENDS)) {
-                lanes |= simd.key_ends(word, group) << shift;
-            }
-            if let Some(hit) = self.hits.get_mut(count) {
-                *hit = u64::from(position) | lanes << 16;
-            }
-            // What fits no lane at all is not behind a quote, and makes its line odd.
-            count += usize::from(lanes != COLON);
-        }
-        count
     }
 }

@@ -1,19 +1,22 @@
 //! Some keys of JSON lines, without a parse of the rest.
 //!
-//! A chunk of whole lines is gone through three times while it is in the nearest cache:
+//! A chunk of whole lines is gone through twice while it is in the nearest cache:
 //!
-//! 1. Block by block: quotes and what is inside strings, then the positions of colons, brackets and
-//!    newlines outside of them.
-//! 2. Position by position, without a branch: the four bytes up to it are compared with the ends of
-//!    all wanted keys. Those that fit, brackets and newlines are kept as hits.
-//! 3. Hit by hit: the nesting, the whole key and its value. A line whose hits are those of the lines
-//!    before needs no look at the nesting.
+//! 1. Block by block: quotes and what is inside strings, then the *hits*: brackets and newlines
+//!    outside of them, and the colons behind what may be a wanted key. The last two bytes of the key
+//!    tell most others from those.
+//! 2. Hit by hit: the nesting, the whole key, found by a hash of these two bytes, and its value, which
+//!    ends where the first pass saw something that may end one.
+//!
+//! The second pass has no guess of what comes next: programs write the same keys in the same order,
+//! but not all of them always do, and a wrong guess costs more than a look.
 //!
 //! A line is *odd*, and left to the full parse, if
 //! - it does not begin with `{` and end with `}`, or its brackets do not pair up, or they nest deeper
 //!   than [`MAX_DEPTH`], or it ends inside a string,
 //! - a colon does not follow a quote, or a key has an escape, or a backslash is outside strings,
-//! - a wanted value is empty or has an escape that JSON does not have,
+//! - a wanted value is empty, has an escape that JSON does not have, or is a literal that a quote, a
+//!   colon or an opening bracket ends,
 //! - it is longer than [`MAX_CHUNK`].
 //!
 //! That depends on the line alone, never on its neighbours or the kernel.
@@ -26,17 +29,12 @@
 mod dictionary;
 mod index;
 mod rows;
-mod shape;
 
 use std::ops::Range;
 
 pub(crate) use dictionary::Dictionary;
 
-use self::{
-    index::{Hits, Positions},
-    rows::Rows,
-    shape::Shape,
-};
+use self::{index::Index, rows::Rows};
 use super::chunk::CHUNK;
 use crate::{
     batch::Block,
@@ -64,7 +62,6 @@ pub(super) fn run(
     mut full: impl FnMut(Range<usize>, &mut Block),
 ) {
     let mut scratch = Scratch::default();
-    let mut shape = Shape::default();
     let input = input.get(..range.end).unwrap_or(input);
     let mut start = range.start;
     while let Some(rest) = input.get(start..).filter(|rest| !rest.is_empty()) {
@@ -100,43 +97,25 @@ pub(super) fn run(
             }
         };
         scratch.fit(chunk.len.max(CHUNK.min(range.len())));
-        let Scratch {
-            positions,
+        let Scratch { hits, ends, odd } = &mut scratch;
+        odd.clear();
+        let index = Index {
+            chunk,
+            keys: dictionary.keys(),
             hits,
-            stops,
+            ends,
             odd,
-        } = &mut scratch;
-        let counts = scan::run(
-            kernel,
-            Positions {
-                text: chunk.text(),
-                positions,
-                stops,
-                odd,
-            },
-        );
-        // Most bytes are no positions: room for as many as there are stays small.
-        if hits.len() < counts.positions {
-            hits.resize(counts.positions, 0);
-        }
-        let count = scan::run(
-            kernel,
-            Hits {
-                chunk,
-                positions: positions.get(..counts.positions).unwrap_or_default(),
-                groups: dictionary.groups(),
-                hits,
-            },
-        );
+        };
+        let count = scan::run(kernel, index);
         let rows = Rows {
             chunk,
             hits: hits.get(..count).unwrap_or_default(),
-            stops,
-            odd: odd.get(..counts.odd).unwrap_or_default(),
+            ends,
+            odd,
             dictionary,
             line_limit,
+            ahead: input.get(start + end..).unwrap_or_default(),
             block: &mut *block,
-            shape: &mut shape,
             full: &mut full,
         };
         scan::run(kernel, rows);
@@ -145,23 +124,32 @@ pub(super) fn run(
     }
 }
 
-/// What the passes hand on.
-#[derive(Default)]
+/// A bit for each byte of a chunk, and some more. That the size is known spares looks at it.
+type Ends = [u8; (1 << 16) / 8 + 2 * BLOCK];
+
+/// What the first pass hands on.
 struct Scratch {
-    positions: Vec<u16>,
-    hits: Vec<u64>,
-    stops: Vec<u8>,
+    hits: Vec<u16>,
+    ends: Box<Ends>,
     odd: Vec<u16>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            hits: Vec::new(),
+            ends: Box::new([0; _]),
+            odd: Vec::new(),
+        }
+    }
 }
 
 impl Scratch {
     /// Makes room for a chunk: for each byte a position, and a block more for stores beyond the last.
     fn fit(&mut self, len: usize) {
         let room = len + BLOCK;
-        if self.positions.len() < room {
-            self.positions.resize(room, 0);
-            self.odd.resize(room, 0);
-            self.stops.resize(room / 8 + 16, 0);
+        if self.hits.len() < room {
+            self.hits.resize(room, 0);
         }
     }
 }
@@ -185,10 +173,9 @@ impl<'c> Chunk<'c> {
         text.unwrap_or_default()
     }
 
-    /// The bytes from a position on, beyond the lines as well.
-    #[inline(always)]
-    fn from(self, at: usize) -> &'c [u8] {
-        self.bytes.get(LEAD + at..).unwrap_or_default()
+    /// The bytes up to and with a position.
+    fn up_to(self, at: usize) -> &'c [u8] {
+        self.bytes.get(..=LEAD + at).unwrap_or_default()
     }
 
     #[inline(always)]
@@ -199,8 +186,14 @@ impl<'c> Chunk<'c> {
     /// The last sixteen bytes up to and with a position.
     #[inline(always)]
     fn tail(self, at: usize) -> [u64; 2] {
-        let tail = u128::from_le_bytes(self.last(at));
-        [tail as u64, (tail >> 64) as u64]
+        let bytes = self.bytes.get(at + 1..at + 1 + LEAD);
+        match bytes.and_then(<[u8]>::first_chunk::<LEAD>) {
+            Some(bytes) => {
+                let tail = u128::from_le_bytes(*bytes);
+                [tail as u64, (tail >> 64) as u64]
+            }
+            None => [0; 2],
+        }
     }
 
     /// The last bytes up to and with a position.

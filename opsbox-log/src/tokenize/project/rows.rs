@@ -1,31 +1,28 @@
-//! The third pass: from hits to cells.
+//! The second pass: from hits to cells.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
 use super::{
-    Chunk, LEAD, MAX_DEPTH,
-    dictionary::{
-        BRACKET, Dictionary, Edge, NEWLINE, NO_EDGE, NO_FIELD, OTHER_OBJECT, Place, ROOT,
-    },
-    shape::{Shape, Step},
+    Chunk, Ends, MAX_DEPTH,
+    dictionary::{Dictionary, Edge, NO_FIELD, OTHER_OBJECT, Place, ROOT},
 };
 use crate::{
     batch::{Block, Cell},
-    scan::{Simd, Work},
+    scan::{BLOCK, Simd, Work},
     tokenize::escape,
 };
 
-/// The third pass.
+/// The second pass.
 pub(super) struct Rows<'w, F> {
     pub(super) chunk: Chunk<'w>,
-    pub(super) hits: &'w [u64],
-    pub(super) stops: &'w [u8],
+    pub(super) hits: &'w [u16],
+    pub(super) ends: &'w Ends,
     pub(super) odd: &'w [u16],
     pub(super) dictionary: &'w Dictionary,
     pub(super) line_limit: usize,
+    /// What comes after the chunk.
+    pub(super) ahead: &'w [u8],
     pub(super) block: &'w mut Block,
-    /// What the lines before looked like.
-    pub(super) shape: &'w mut Shape,
     pub(super) full: F,
 }
 
@@ -36,74 +33,72 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
     fn run<S: Simd>(mut self, simd: S) {
         let Self {
             chunk,
-            stops,
+            ends,
+            ahead,
             dictionary,
             block,
-            shape,
             ..
         } = self;
         let mut odd = self.odd.iter().map(|&at| usize::from(at)).peekable();
-        let mut line = Line::new();
-        line.begin(0);
-        // Not in `line`, which can stay in registers.
+        // Not in the line, which can stay in registers.
         let mut stack = [NO_FRAME; MAX_DEPTH];
-        let mut hits = self.hits;
+        let mut hits = self.hits.iter();
+        let mut start = 0;
         block.open();
-        while !hits.is_empty() {
-            let mut known = line.follow(simd, (chunk, stops), hits, shape, dictionary, block);
-            if known.is_none() {
-                block.clear();
-                line.begin(line.start);
-                let learns = shape.misses();
-                let mut count = 0;
-                for &hit in hits {
-                    let (at, lanes) = (usize::from(hit as u16), hit >> 16);
-                    if lanes & NEWLINE != 0 {
-                        break;
+        loop {
+            let mut line = Line::new(start);
+            let at = loop {
+                match line.take(
+                    simd,
+                    (chunk, ends),
+                    &mut hits,
+                    dictionary,
+                    &mut stack,
+                    block.row(),
+                ) {
+                    Next::Newline(at) => break Some(at),
+                    Next::Escaped(at, field) => {
+                        line.is_odd |= !unescape(chunk, at, usize::from(field), block);
                     }
-                    count += 1;
-                    let step = if lanes & BRACKET != 0 {
-                        line.bracket(chunk, (at, lanes), &mut stack, block)
-                    } else {
-                        line.key(simd, (chunk, stops), (at, lanes), dictionary, block)
-                    };
-                    if learns {
-                        shape.learn(step);
-                    }
+                    Next::End => break None,
                 }
-                known = Some(count);
-            }
-            let Some((&newline, rest)) = known.and_then(|count| hits.get(count..)?.split_first())
-            else {
-                break;
             };
-            let at = usize::from(newline as u16);
-            let end = at - usize::from(at > line.start && chunk.last::<2>(at) == *b"\r\n");
+            let Some(at) = at else { break };
+            let end = at - usize::from(at > start && chunk.last::<2>(at) == *b"\r\n");
             let mut is_odd = line.depth != 0
                 || line.is_odd
-                || end - line.start > self.line_limit
-                || chunk.byte(line.start) != b'{'
+                || end - start > self.line_limit
+                || chunk.byte(start) != b'{'
                 || chunk.last::<2>(end) != [b'}', chunk.byte(end)];
             while odd.next_if(|&odd| odd <= at).is_some() {
                 is_odd = true;
             }
-            let start = chunk.base + line.start;
             if is_odd {
-                shape.forget();
                 block.take_back();
-                (self.full)(start..chunk.base + end, block);
+                (self.full)(chunk.base + start..chunk.base + end, block);
             } else {
-                block.close(start);
+                block.close(chunk.base + start);
             }
-            hits = rest;
-            line.begin(at + 1);
+            // The next chunk comes from memory while this one is worked on.
+            simd.prefetch(ahead.get(start..at + 1).unwrap_or_default());
+            start = at + 1;
             block.open();
         }
         block.take_back();
     }
 }
 
-/// The line that the third pass is in. Positions count from the beginning of the chunk.
+/// What comes after hits that need the line alone.
+enum Next {
+    /// The end of the line.
+    Newline(usize),
+    /// A string with an escape, after its quote, for a field.
+    Escaped(usize, u16),
+    /// There are no more hits.
+    End,
+}
+
+/// The line that the second pass is in. Positions count from the beginning of the chunk.
 struct Line {
     start: usize,
     /// Where the innermost open bracket leads.
@@ -126,8 +121,8 @@ struct Frame {
 }
 
 /// Outside of brackets.
-const OUTSIDE: Place = Place::MAX;
-const ARRAY: Place = Place::MAX - 2;
+const OUTSIDE: Place = 0xffff;
+const ARRAY: Place = 0xfffd;
 
 const NO_FRAME: Frame = Frame {
     at: usize::MAX,
@@ -135,228 +130,221 @@ const NO_FRAME: Frame = Frame {
     field: NO_FIELD,
 };
 
+/// The two kinds of values that are taken as they are.
+const TEXT: u8 = 1;
+const LITERAL: u8 = 2;
+
+/// By the byte that a value begins with: its kind, if there is no more to it.
+const BEGINS: [u8; 256] = kinds(false);
+
+/// By the byte after a value: which kind it may be.
+const ENDS: [u8; 256] = kinds(true);
+
+#[allow(clippy::indexing_slicing, reason = "by a byte, when it is compiled")]
+const fn kinds(after: bool) -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte as usize] = match (after, byte) {
+            (_, b'"') => TEXT,
+            (false, b'-' | b'0'..=b'9' | b't' | b'f') => LITERAL,
+            (true, ..=b' ' | b',' | b'}' | b']') => LITERAL,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+}
+
 impl Line {
-    fn new() -> Self {
+    #[inline(always)]
+    fn new(start: usize) -> Self {
         Self {
-            start: 0,
+            start,
             place: OUTSIDE,
             depth: 0,
             is_odd: false,
-            awaited: NO_FRAME,
+            awaited: Frame {
+                at: start,
+                place: ROOT,
+                field: NO_FIELD,
+            },
         }
     }
 
+    /// Takes hits up to one that needs more than the line.
     #[inline(always)]
-    fn begin(&mut self, start: usize) {
-        self.start = start;
-        self.place = OUTSIDE;
-        self.depth = 0;
-        self.is_odd = false;
-        self.awaited = Frame {
-            at: start,
-            place: ROOT,
-            field: NO_FIELD,
-        };
-    }
-
-    /// Takes the hits of a line that looks like those before, up to its newline, and returns how many
-    /// there are; none if it looks otherwise.
-    #[inline(always)]
-    fn follow<S: Simd>(
+    fn take<S: Simd>(
         &mut self,
         simd: S,
-        (chunk, stops): (Chunk<'_>, &[u8]),
-        hits: &[u64],
-        shape: &mut Shape,
+        (chunk, ends): (Chunk<'_>, &Ends),
+        hits: &mut slice::Iter<'_, u16>,
         dictionary: &Dictionary,
-        block: &mut Block,
-    ) -> Option<usize> {
-        if hits.get(shape.steps.len())? >> 16 & NEWLINE == 0 {
-            return None;
-        }
-        for (step, &hit) in shape.steps.iter().zip(hits) {
-            let (at, lanes) = (usize::from(hit as u16), hit >> 16);
-            if lanes != step.lanes {
-                return None;
-            }
-            if lanes & BRACKET != 0 {
-                if chunk.byte(at) != step.byte || (self.awaited.at == at) != step.awaited {
-                    return None;
+        stack: &mut [Frame; MAX_DEPTH],
+        row: &mut [Cell],
+    ) -> Next {
+        for &hit in hits {
+            let at = usize::from(hit);
+            let tail = chunk.tail(at);
+            let [behind, byte] = ((tail[1] >> 48) as u16).to_le_bytes();
+            if byte == b':' {
+                if let Some(edge) = dictionary.find(self.place, tail, || chunk.up_to(at)) {
+                    if let Some(at) = self.value(simd, (chunk, ends), at + 1, edge, row) {
+                        return Next::Escaped(at, edge.field);
+                    }
+                } else {
+                    self.is_odd |= behind != b'"';
                 }
-                continue;
-            }
-            match dictionary.edge(step.edge) {
-                Some(edge) if edge.fits(chunk.tail(at), chunk.bytes, LEAD + at) => {
-                    self.value(simd, (chunk, stops), at + 1, edge, block);
-                }
-                None if dictionary.find(step.place, (chunk, at), lanes).is_none() => {}
-                _ => return None,
+            } else if byte == b'\n' {
+                return Next::Newline(at);
+            } else if byte | 0x20 == b'{' {
+                self.opening(byte, at, stack);
+            } else if byte | 0x20 == b'}' {
+                self.closing(byte, at, stack, row);
+            } else {
+                self.is_odd |= behind != b'"';
             }
         }
-        shape.hits();
-        Some(shape.steps.len())
+        Next::End
     }
 
     #[inline(always)]
-    fn bracket(
-        &mut self,
-        chunk: Chunk<'_>,
-        (at, lanes): (usize, u64),
-        stack: &mut [Frame; MAX_DEPTH],
-        block: &mut Block,
-    ) -> Step {
-        let byte = chunk.byte(at);
-        let awaited = self.awaited.at == at;
-        let mut step = Step {
-            lanes,
-            edge: NO_EDGE,
-            place: self.place,
-            byte,
-            awaited,
-            is_simple: true,
+    fn opening(&mut self, byte: u8, at: usize, stack: &mut [Frame; MAX_DEPTH]) {
+        let mut inside = match self.awaited.at == at {
+            true => self.awaited,
+            false => NO_FRAME,
         };
-        if matches!(byte, b'{' | b'[') {
-            let mut inside = if awaited { self.awaited } else { NO_FRAME };
-            // The document is the one bracket that may stand outside.
-            self.is_odd |= self.place == OUTSIDE && inside.place != ROOT;
-            if byte == b'[' {
-                inside.place = ARRAY;
-            }
-            step.is_simple = inside.field == NO_FIELD;
-            match stack.get_mut(self.depth) {
-                Some(frame) => {
-                    *frame = Frame {
-                        at,
-                        place: self.place,
-                        field: inside.field,
-                    };
-                    self.depth += 1;
-                    self.place = inside.place;
-                }
-                None => self.is_odd = true,
-            }
-            return step;
+        // The document is the one bracket that may stand outside.
+        self.is_odd |= self.place == OUTSIDE && inside.place != ROOT;
+        if byte == b'[' {
+            inside.place = ARRAY;
         }
+        match stack.get_mut(self.depth) {
+            Some(frame) => {
+                *frame = Frame {
+                    at,
+                    place: self.place,
+                    field: inside.field,
+                };
+                self.depth += 1;
+                self.place = inside.place;
+            }
+            None => self.is_odd = true,
+        }
+    }
+
+    #[inline(always)]
+    fn closing(&mut self, byte: u8, at: usize, stack: &[Frame; MAX_DEPTH], row: &mut [Cell]) {
         let frame = self.depth.checked_sub(1).and_then(|top| stack.get(top));
         let Some(&frame) = frame else {
             self.is_odd = true;
-            return step;
+            return;
         };
         self.is_odd |= (self.place == ARRAY) != (byte == b']');
         self.depth -= 1;
         self.place = frame.place;
         if frame.field != NO_FIELD {
-            block.put(usize::from(frame.field), self.cell(frame.at, at + 1));
-        }
-        step
-    }
-
-    #[inline(always)]
-    fn key<S: Simd>(
-        &mut self,
-        simd: S,
-        (chunk, stops): (Chunk<'_>, &[u8]),
-        (at, lanes): (usize, u64),
-        dictionary: &Dictionary,
-        block: &mut Block,
-    ) -> Step {
-        // Not behind a quote.
-        self.is_odd |= lanes == 0;
-        let found = dictionary.find(self.place, (chunk, at), lanes);
-        if let Some(edge) = found.and_then(|found| dictionary.edge(found)) {
-            self.value(simd, (chunk, stops), at + 1, edge, block);
-        }
-        Step {
-            lanes,
-            edge: found.unwrap_or(NO_EDGE),
-            place: self.place,
-            byte: b':',
-            awaited: false,
-            is_simple: true,
+            self.put(row, frame.field, frame.at..at + 1);
         }
     }
 
-    /// Takes the value that begins at or after `at`, behind a colon.
+    /// Takes the value that begins at or after `at`, behind a colon. Returns the beginning of a string
+    /// that has an escape, for a column.
     #[inline(always)]
     fn value<S: Simd>(
         &mut self,
         simd: S,
-        (chunk, stops): (Chunk<'_>, &[u8]),
+        (chunk, ends): (Chunk<'_>, &Ends),
         mut at: usize,
         edge: &Edge,
-        block: &mut Block,
-    ) {
+        row: &mut [Cell],
+    ) -> Option<usize> {
         let mut first = chunk.byte(at);
         while first <= b' ' && matches!(first, b' ' | b'\t' | b'\r') {
             at += 1;
             first = chunk.byte(at);
         }
-        if first == b'"' && edge.field != NO_FIELD {
-            let field = usize::from(edge.field);
-            let end = string_end(stops, at + 1);
-            if chunk.byte(end) == b'"' {
-                block.put(field, self.cell(at + 1, end));
-            } else {
-                self.is_odd |= !unescape(chunk, at + 1, field, block);
-            }
-        } else if first | 0x20 == b'{' {
+        // Without a branch on what it is, which differs from key to key. What ends at its first byte
+        // is none of the two kinds.
+        let end = value_end(simd, ends, at + 1);
+        if kind(&BEGINS, first) & kind(&ENDS, chunk.byte(end)) != 0 {
+            let start = at + usize::from(first == b'"');
+            self.put(row, edge.field, start..end);
+            return None;
+        }
+        if first | 0x20 == b'{' {
             self.awaited = Frame {
                 at,
                 place: edge.to,
                 field: edge.field,
             };
-        } else if edge.field != NO_FIELD {
-            let end = literal_end(simd, chunk, at);
-            self.is_odd |= end == at;
-            let is_null = end - at == 4 && chunk.last(end - 1) == *b"null";
-            let cell = match is_null {
-                true => Cell::NULL,
-                false => self.cell(at, end),
-            };
-            block.put(usize::from(edge.field), cell);
+            return None;
+        }
+        if edge.field == NO_FIELD {
+            return None;
+        }
+        if first == b'"' {
+            return Some(at + 1);
+        }
+        self.literal(chunk, at..value_end(simd, ends, at), edge.field, row);
+        None
+    }
+
+    /// Takes what is no string, object or array.
+    #[cold]
+    fn literal(&mut self, chunk: Chunk<'_>, place: Range<usize>, field: u16, row: &mut [Cell]) {
+        self.is_odd |= place.is_empty() || kind(&ENDS, chunk.byte(place.end)) != LITERAL;
+        if chunk.text().get(place.clone()) == Some(b"null") {
+            if let Some(cell) = row.get_mut(usize::from(field)) {
+                *cell = Cell::NULL;
+            }
+        } else {
+            self.put(row, field, place);
         }
     }
 
-    /// The cell of a range of the line. It is narrow, as the whole chunk is.
+    /// Sets the cell of a field to a place. It is narrow, as the whole chunk is.
     #[inline(always)]
-    fn cell(&self, start: usize, end: usize) -> Cell {
-        Cell::packed((start - self.start) as u32 | ((end - start) as u32) << 16)
-    }
-}
-
-/// The end of the number or literal at `at`.
-#[inline(always)]
-fn literal_end<S: Simd>(simd: S, chunk: Chunk<'_>, mut at: usize) -> usize {
-    // A chunk ends with a newline: the loop stops before it leaves the chunk.
-    while let Some(bytes) = chunk.from(at).first_chunk() {
-        match simd.literal_ends(bytes) {
-            0 => at += bytes.len(),
-            ends => return at + ends.trailing_zeros() as usize,
+    fn put(&self, row: &mut [Cell], field: u16, place: Range<usize>) {
+        let start = place.start - self.start;
+        let len = place.end - place.start;
+        if let Some(cell) = row.get_mut(usize::from(field)) {
+            *cell = Cell::packed(start as u32 | (len as u32) << 16);
         }
     }
-    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | ..=b' ');
-    at + chunk.from(at).iter().position(is_end).unwrap_or_default()
 }
 
-/// The first quote or backslash at or after `at`.
 #[inline(always)]
-fn string_end(stops: &[u8], at: usize) -> usize {
-    let word = |byte: usize| {
-        let stops = stops.get(byte..).and_then(<[u8]>::first_chunk);
-        stops.map_or(u64::MAX, |stops| u64::from_le_bytes(*stops))
-    };
-    let mut byte = at / 8;
-    let first = word(byte) >> (at % 8);
+fn kind(kinds: &[u8; 256], byte: u8) -> u8 {
+    kinds.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// The first byte at or after `at` that may end a value.
+#[inline(always)]
+fn value_end<S: Simd>(simd: S, ends: &Ends, at: usize) -> usize {
+    // A position takes 16 bits.
+    let mut byte = (at / 8) & 0x1fff;
+    let first = word(ends, byte) >> (at % 8);
     if first != 0 {
         return at + first.trailing_zeros() as usize;
     }
-    loop {
-        byte += 8;
-        let next = word(byte);
-        if next != 0 {
-            return byte * 8 + next.trailing_zeros() as usize;
+    byte += 8;
+    // Many words at once: how many a long text takes is hard to foresee.
+    while let Some(words) = ends.get(byte..).and_then(<[u8]>::first_chunk) {
+        let found = simd.words(words);
+        if found != 0 {
+            byte += found.trailing_zeros() as usize * 8;
+            break;
         }
+        byte += BLOCK;
     }
+    byte * 8 + word(ends, byte).trailing_zeros() as usize
+}
+
+#[inline(always)]
+fn word(ends: &Ends, byte: usize) -> u64 {
+    let ends = ends.get(byte..).and_then(<[u8]>::first_chunk);
+    ends.map_or(u64::MAX, |ends| u64::from_le_bytes(*ends))
 }
 
 /// Sets a field to the string whose first byte is at `at`, without its escapes; not if it has no end
