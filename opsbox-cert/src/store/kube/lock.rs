@@ -97,6 +97,7 @@ fn state(lock: &Name, object: &Object) -> Option<LockState> {
         token: number(TOKEN)?,
         ttl_ms,
         expires_ms: u64::try_from(renewed).ok()?.saturating_add(ttl_ms),
+        process: None,
     };
     (state.lock == lock.as_str()).then_some(state)
 }
