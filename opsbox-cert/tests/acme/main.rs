@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         refuse::a_blocked_name_is_refused,
         refuse::no_key_is_shown,
         resume::a_kill_at_each_step_leaves_one_order,
+        resume::an_order_on_a_later_page_is_found,
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
         dns::dns_01_issues_wildcards_and_follows_aliases,

@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) alternate_roots: u8,
     pub(crate) chain_length: u8,
     pub(crate) external: bool,
+    /// On each page of the list of an account's orders; its default is 15.
+    pub(crate) orders_per_page: Option<u8>,
     /// In place of a server that knows every name.
     pub(crate) dns: Option<std::net::SocketAddr>,
 }
@@ -97,6 +99,7 @@ impl Pebble {
             "domainBlocklist": ["blocked.example"],
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",
+            "ordersPerPage": options.orders_per_page.unwrap_or(15),
             "profiles": {
                 "default": {"description": "ninety days", "validityPeriod": 7_776_000},
                 "shortlived": {"description": "six days", "validityPeriod": 518_400},
