@@ -229,7 +229,7 @@ pub(crate) async fn certificates_are_revoked() {
 }
 
 /// Tries again while the CA says what passes by itself.
-async fn patiently<F: Future<Output = Result<Triple>>>(
+pub(crate) async fn patiently<F: Future<Output = Result<Triple>>>(
     passes: &str,
     issue: impl Fn() -> F,
 ) -> Triple {

@@ -14,6 +14,7 @@
 mod config;
 mod dns;
 mod issue;
+mod kills;
 mod pebble;
 #[path = "../common/ports.rs"]
 mod ports;
@@ -35,6 +36,10 @@ macro_rules! trials {
 }
 
 fn main() -> ExitCode {
+    if let Some(setup) = kills::setup_of_child() {
+        runtime().block_on(kills::child(setup));
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let programs = [
         ("PEBBLE", "pebble"),
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         resume::an_order_on_a_later_page_is_found,
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
+        kills::kills_at_random_moments_lose_nothing_and_order_nothing_twice,
         dns::dns_01_issues_wildcards_and_follows_aliases,
         config::a_challenge_that_is_asked_for_is_the_only_one,
         dns::what_never_propagates_is_said_and_taken_away,
@@ -105,10 +111,14 @@ fn main() -> ExitCode {
 
 fn trial(name: &'static str, check: Check) -> Trial {
     Trial::test(name, move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(check());
+        runtime().block_on(check());
         Ok(())
     })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
