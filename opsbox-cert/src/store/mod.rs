@@ -90,6 +90,8 @@ mod memory;
 mod name;
 #[cfg(feature = "store-object")]
 mod object;
+#[cfg(any(feature = "store-kube", feature = "store-object"))]
+mod objects;
 mod random;
 mod record;
 #[cfg(feature = "store-redis")]
