@@ -13,6 +13,8 @@
 
 mod config;
 mod dns;
+#[path = "../common/gated.rs"]
+mod gated;
 mod issue;
 mod kills;
 mod pebble;
@@ -20,12 +22,16 @@ mod pebble;
 mod ports;
 mod refuse;
 mod resume;
+#[path = "../common/trials.rs"]
+mod trials;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use trials::trial;
 
 type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -48,7 +54,7 @@ fn main() -> ExitCode {
     ];
     let programs: Result<Vec<String>, String> = programs
         .into_iter()
-        .map(|(variable, default)| pebble::program(variable, default))
+        .map(|(variable, default)| program(variable, default))
         .collect();
     let with_pebble = trials![
         issue::http_01_issues_and_the_account_is_reused,
@@ -80,40 +86,30 @@ fn main() -> ExitCode {
         dns::hooks_are_called_as_lego_and_certbot_call_theirs,
         dns::failing_hooks_are_explained,
     ];
-    let knot = pebble::program("KNOTD", "knotd").map(|_| ());
+    let knot = program("KNOTD", "knotd");
     let with_knot = trials![
         config::a_configuration_is_all_it_takes,
         dns::dynamic_updates_are_taken_by_knot,
     ];
-    let pebble = programs.map(|_| ());
-    let needs_knot = pebble.clone().and(knot);
+    let pebble = programs.map(drop);
+    let needs_knot = pebble.clone().and_then(|()| knot.map(drop));
     let needy = (with_pebble.into_iter().map(|trial| (trial, &pebble)))
         .chain(with_knot.into_iter().map(|trial| (trial, &needs_knot)));
-    let mut trials = Vec::new();
-    for ((name, check), needed) in needy {
-        trials.push(match needed {
-            Ok(_) => trial(name, check),
-            Err(missing)
-                if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") =>
-            {
-                let missing = missing.clone();
-                Trial::test(name, move || Err(missing.into()))
-            }
-            Err(missing) => {
-                eprintln!("IGNORED {name}: {missing}");
-                Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-            }
-        });
-    }
-    trials.extend(without.map(|(name, check)| trial(name, check)));
+    let mut trials: Vec<Trial> = needy
+        .map(|((name, check), needed)| trial(name, needed.clone(), move |()| run(check)))
+        .collect();
+    trials.extend(without.map(|(name, check)| trial(name, Ok(()), move |()| run(check))));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(name: &'static str, check: Check) -> Trial {
-    Trial::test(name, move || {
-        runtime().block_on(check());
-        Ok(())
-    })
+fn run(check: Check) -> Result<(), Failed> {
+    runtime().block_on(check());
+    Ok(())
+}
+
+/// The program to run, or why it cannot be.
+pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
+    trials::program(variable, default, "-h")
 }
 
 fn runtime() -> tokio::runtime::Runtime {

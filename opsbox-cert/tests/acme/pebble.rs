@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::ports::free_port;
+use crate::program;
 
 pub(crate) const EAB_ID: &str = "kid-1";
 /// From Pebble's own example.
@@ -260,21 +261,5 @@ impl Pebble {
                 });
             }
         });
-    }
-}
-
-/// The program to run, or why it cannot be.
-pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
-    let program = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let found = Command::new(&program)
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match found {
-        Ok(_) => Ok(program),
-        Err(error) => Err(format!(
-            "`{program}` cannot be run ({error}); install it (Debian sid: pebble) or set {variable}"
-        )),
     }
 }

@@ -14,13 +14,13 @@ use opsbox_cert::{ErrorKind, Result};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::gated::{Gate, Gated};
 use crate::issue::{assert_clean, memory};
 use crate::pebble::{Options, Pebble};
 
-/// A store whose user is killed at its n-th write or lock, before or after it is done.
+/// Kills the user of a store at its n-th write or lock, before or after it is done.
 #[derive(Debug)]
 struct Kills {
-    store: Arc<dyn Store>,
     at: usize,
     after: bool,
     seen: AtomicUsize,
@@ -28,71 +28,40 @@ struct Kills {
 }
 
 impl Kills {
-    fn new(store: &Arc<dyn Store>, at: usize, after: bool) -> Arc<Self> {
-        Arc::new(Self {
-            store: store.clone(),
+    fn new(store: &Arc<dyn Store>, at: usize, after: bool) -> Arc<Gated<Self>> {
+        let gate = Self {
             at,
             after,
             seen: AtomicUsize::new(0),
             killed: Notify::new(),
-        })
+        };
+        let store = store.clone();
+        Arc::new(Gated { store, gate })
     }
 
-    async fn step<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let hit = self.seen.fetch_add(1, Ordering::SeqCst) == self.at;
-        if hit && !self.after {
-            return self.stop().await;
-        }
-        let done = work.await;
-        if hit { self.stop().await } else { done }
-    }
-
-    async fn stop<T>(&self) -> T {
+    async fn stop(&self) {
         self.killed.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
 #[async_trait]
-impl Store for Kills {
-    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
-        self.store.load(name).await
+impl Gate for Kills {
+    async fn before(&self, operation: &'static str) -> Result<usize> {
+        if matches!(operation, "load" | "list" | "renew") {
+            return Ok(usize::MAX);
+        }
+        let step = self.seen.fetch_add(1, Ordering::SeqCst);
+        if step == self.at && !self.after {
+            self.stop().await;
+        }
+        Ok(step)
     }
 
-    async fn save(
-        &self,
-        name: &Name,
-        record: &Record,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<Version> {
-        self.step(self.store.save(name, record, condition, lease))
-            .await
-    }
-
-    async fn delete(
-        &self,
-        name: &Name,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<bool> {
-        self.step(self.store.delete(name, condition, lease)).await
-    }
-
-    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
-        self.store.list(folder).await
-    }
-
-    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        self.step(self.store.acquire(lock, owner, ttl)).await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        self.store.renew(lease).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<()> {
-        self.step(self.store.release(lease)).await
+    async fn after(&self, step: usize) {
+        if step == self.at {
+            self.stop().await;
+        }
     }
 }
 
@@ -108,7 +77,7 @@ async fn killed_in(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: boo
             done.unwrap();
             return false;
         }
-        () = kills.killed.notified() => {}
+        () = kills.gate.killed.notified() => {}
     }
     drop(first);
     let next = pebble.http01(&store);
@@ -254,7 +223,7 @@ pub(crate) async fn a_kill_while_the_account_key_changes_keeps_the_account() {
                 let first = pebble.http01(&seen);
                 let killed = tokio::select! {
                     done = first.roll_account_key() => { done.unwrap(); false }
-                    () = kills.killed.notified() => true,
+                    () = kills.gate.killed.notified() => true,
                 };
                 drop(first);
                 let next = pebble.http01(&store);
