@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         issue::alternate_chains_are_chosen_by_name,
         issue::certificates_are_revoked,
         issue::a_replaced_certificate_is_no_obstacle,
+        issue::a_ca_that_breaks_at_replaces_is_no_obstacle,
         issue::account_keys_are_changed,
         issue::a_forgotten_account_is_opened_again,
         refuse::a_failed_challenge_shows_what_the_ca_says,
