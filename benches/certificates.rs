@@ -2,13 +2,17 @@
 
 #![allow(
     missing_docs,
+    clippy::disallowed_methods,
     clippy::expect_used,
-    reason = "a bench, made by criterion's macros"
+    reason = "a bench, made by criterion's macros, whose files need not survive a crash"
 )]
+
+use std::path::Path;
+use std::process::Command;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use data_encoding::BASE64;
-use opsbox_benches::ratio;
+use opsbox_benches::{process::ratio_to_process, ratio};
 use opsbox_cert::{Bundle, CertFacts};
 use rcgen::{CertificateParams, KeyPair};
 
@@ -65,6 +69,8 @@ fn read(criterion: &mut Criterion) {
         || decode(&base64),
     );
 
+    other_languages(&bundle);
+
     #[cfg(feature = "peers")]
     {
         use x509_cert::der::{Decode, DecodePem};
@@ -83,6 +89,33 @@ fn read(criterion: &mut Criterion) {
             by_x509_cert,
         );
     }
+}
+
+/// Go's crypto/x509 and Python's cryptography on the same file, where they are there.
+fn other_languages(bundle: &str) {
+    if !opsbox_benches::measuring() {
+        return;
+    }
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, scan) = (dir.path().join("bench.pem"), dir.path().join("scan"));
+    std::fs::write(&file, bundle).expect("a file");
+    // If it fails, there is no program to run.
+    let mut build = Command::new("go");
+    build.arg("build").arg("-o").arg(&scan);
+    drop(build.arg(benches.join("go/scan.go")).status());
+    let work = || from_pem(bundle);
+    ratio_to_process("facts from PEM", work, "Go's crypto/x509", || {
+        let mut command = Command::new(&scan);
+        command.arg(&file);
+        command
+    });
+    ratio_to_process("facts from PEM", work, "Python's cryptography", || {
+        let mut command = Command::new("python3");
+        let script = benches.join("python/scan_certificates.py");
+        command.arg(script).arg(&file);
+        command
+    });
 }
 
 fn from_pem(bundle: &str) -> usize {

@@ -5,6 +5,7 @@
 mod id;
 mod key;
 mod name;
+mod ordinary;
 #[cfg(feature = "serde")]
 mod serialize;
 mod validity;
@@ -95,6 +96,11 @@ impl CertFacts {
     }
 
     pub(crate) fn read(der: &[u8]) -> Result<Self, Reason> {
+        ordinary::read(der).map_or_else(|| Self::read_any(der), Ok)
+    }
+
+    /// By the full parser, which takes all forms and says what is wrong.
+    fn read_any(der: &[u8]) -> Result<Self, Reason> {
         if der.is_empty() {
             return Err(Reason::Empty);
         }

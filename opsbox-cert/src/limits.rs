@@ -213,7 +213,8 @@ pub const MAX_NONCE_ATTEMPTS: usize = 12;
 pub const ORDER_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 
 /// How long the lock of an order is held without renewal: 60 seconds, after which another instance
-/// goes on with the order of a dead one. It can be changed on the issuer.
+/// goes on with the order of a dead one. Where both share a folder on one machine, it goes on at once. It can
+/// be changed on the issuer.
 pub const ORDER_LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How long to wait between two looks at an order: 250 ms at first, up to 10 s; what the CA says in

@@ -14,6 +14,8 @@
 mod common;
 #[path = "common/issue.rs"]
 mod issue;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::env;
 use std::fs;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use opsbox_cert::ManualClock;
 use opsbox_cert::install::{Certificates, Policy};
 use opsbox_cert::observe::{Metrics, ObservedStore, alerts};
@@ -34,13 +36,14 @@ use opsbox_cert::{Error, ErrorKind};
 
 use common::{NOW, now, write};
 use issue::{Ca, DAY, Order};
+use trials::{program, trial};
 
 type Check = fn(&str) -> Result<(), Failed>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let promtool = program("PROMTOOL", "promtool");
-    let amtool = program("AMTOOL", "amtool");
+    let promtool = program("PROMTOOL", "promtool", "--version");
+    let amtool = program("AMTOOL", "amtool", "--version");
     let none = Ok(String::new());
     let trials = [
         ("events_are_counted", &none, counted as Check),
@@ -51,34 +54,9 @@ fn main() -> ExitCode {
         ("promtool_sees_the_alerts_fire", &promtool, alerts_fire),
         ("amtool_routes_the_alerts", &amtool, alerts_routed),
     ];
-    let trials = trials.map(|(name, program, check)| match program.clone() {
-        Ok(program) => Trial::test(name, move || check(&program)),
-        Err(missing) if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
-            Trial::test(name, move || Err(missing.into()))
-        }
-        Err(missing) => {
-            eprintln!("IGNORED {name}: {missing}");
-            Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-        }
-    });
+    let trials = trials
+        .map(|(name, program, check)| trial(name, program.clone(), move |program| check(&program)));
     libtest_mimic::run(&arguments, trials.into()).exit_code()
-}
-
-/// The program to run, or why it cannot be.
-fn program(variable: &str, default: &str) -> Result<String, String> {
-    let program = env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let mut command = Command::new(&program);
-    match command
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-    {
-        Ok(_) => Ok(program),
-        Err(error) => Err(format!(
-            "`{program}` cannot be run ({error}); install it or set {variable}"
-        )),
-    }
 }
 
 /// Certificates that much has happened to.

@@ -5,6 +5,8 @@
 //! they are not in the path.
 
 mod common;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::env;
 use std::fmt::Write as _;
@@ -12,12 +14,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use opsbox_cert::observe::prometheus;
 use opsbox_cert::{CertFacts, Scan, read_file};
 use rcgen::{CertificateParams, DnType, KeyPair, SerialNumber};
 
 use common::{data, fixture, now, single_fixtures, write};
+use trials::trial;
 
 type Check = fn(&Path) -> Result<(), Failed>;
 
@@ -53,15 +56,10 @@ fn main() -> ExitCode {
             odd_metrics_accepted,
         ),
     ];
-    let trials = trials.map(|(name, program, check)| match program.clone() {
-        Ok(program) => Trial::test(name, move || check(program.as_ref())),
-        Err(missing) if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
-            Trial::test(name, move || Err(missing.into()))
-        }
-        Err(missing) => {
-            eprintln!("IGNORED {name}: {missing}");
-            Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-        }
+    let trials = trials.map(|(name, program, check)| {
+        trial(name, program.clone(), move |program| {
+            check(program.as_ref())
+        })
     });
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }

@@ -20,6 +20,8 @@ mod issue;
 mod ports;
 #[path = "kube/secrets.rs"]
 mod secrets;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -40,7 +42,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::config::AuthInfo;
 use kube::{Client, Config, ResourceExt as _};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use opsbox_cert::store::conformance::{self, Harness};
 use opsbox_cert::store::{
     Acquired, Condition, Folder, KubeChange, KubeStore, KubeWatch, Name, Owner, Record, Store,
@@ -48,6 +50,7 @@ use opsbox_cert::store::{
 use opsbox_cert::{ErrorKind, ManualClock};
 use ports::free_port;
 use serde_json::json;
+use trials::trial;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -79,16 +82,7 @@ fn main() -> ExitCode {
             assets.clone()
         }
     };
-    let trials = trials.map(|(name, check)| match has(name) {
-        Ok(assets) => Trial::test(name, move || check(&assets)),
-        Err(missing) if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
-            Trial::test(name, move || Err(missing.into()))
-        }
-        Err(missing) => {
-            eprintln!("IGNORED {name}: {missing}");
-            Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-        }
-    });
+    let trials = trials.map(|(name, check)| trial(name, has(name), move |assets| check(&assets)));
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
 

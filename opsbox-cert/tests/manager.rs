@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;
+#[path = "common/gated.rs"]
+mod gated;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,13 +15,12 @@ use opsbox_cert::install::Certificates;
 use opsbox_cert::issuer::{CertRequest, Issuer, LocalCa, LocalCaOptions};
 use opsbox_cert::manager::Manager;
 use opsbox_cert::observe::Event;
-use opsbox_cert::store::{
-    Acquired, Condition, Folder, Lease, MemoryStore, Name, Owner, Record, Store, Stored, Triple,
-    Version,
-};
+use opsbox_cert::store::{Condition, MemoryStore, Name, Record, Store, Triple};
 use opsbox_cert::{CertSpec, Clock as _, Error, ErrorKind, ManualClock, Result};
 use proptest::prelude::*;
 use rustls::crypto::CryptoProvider;
+
+use gated::{Gate, Gated};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,55 +84,17 @@ impl Issuer for Ca {
     }
 }
 
-/// A store that cannot be read for a time.
+/// Lets nobody read for a time.
 #[derive(Debug)]
-struct Away {
-    store: Arc<MemoryStore>,
-    is_away: AtomicUsize,
-}
+struct Away(AtomicUsize);
 
 #[async_trait]
-impl Store for Away {
-    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
-        match self.is_away.load(Ordering::Relaxed) {
-            0 => self.store.load(name).await,
-            _ => Err(refusal()),
+impl Gate for Away {
+    async fn before(&self, operation: &'static str) -> Result<usize> {
+        match self.0.load(Ordering::Relaxed) {
+            1.. if operation == "load" => Err(refusal()),
+            _ => Ok(0),
         }
-    }
-
-    async fn save(
-        &self,
-        name: &Name,
-        record: &Record,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<Version> {
-        self.store.save(name, record, condition, lease).await
-    }
-
-    async fn delete(
-        &self,
-        name: &Name,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<bool> {
-        self.store.delete(name, condition, lease).await
-    }
-
-    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
-        self.store.list(folder).await
-    }
-
-    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        self.store.acquire(lock, owner, ttl).await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        self.store.renew(lease).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<()> {
-        self.store.release(lease).await
     }
 }
 
@@ -368,9 +331,9 @@ async fn a_store_that_is_away_costs_no_more_than_its_absence() {
     let clock = Arc::new(ManualClock::new(common::now()));
     let store = Arc::new(MemoryStore::new());
     let ca = Ca::new(&store, &clock, 90).await;
-    let away = Arc::new(Away {
+    let away = Arc::new(Gated {
         store,
-        is_away: AtomicUsize::new(1),
+        gate: Away(AtomicUsize::new(1)),
     });
     let certificates = Certificates::with_clock(clock.clone());
     let mut manager = Manager::new(away.clone(), certificates.clone(), provider())
@@ -384,7 +347,7 @@ async fn a_store_that_is_away_costs_no_more_than_its_absence() {
         clock.advance(MINUTE);
     }
     assert_eq!(ca.calls(), 0, "what cannot be stored is not ordered");
-    away.is_away.store(0, Ordering::Relaxed);
+    away.gate.0.store(0, Ordering::Relaxed);
     manager.pass().await;
     assert!(certificates.in_service("a.test").is_some());
 }

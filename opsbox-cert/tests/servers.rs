@@ -12,8 +12,9 @@
 
 #[path = "common/ports.rs"]
 mod ports;
+#[path = "common/trials.rs"]
+mod trials;
 
-use std::env;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -22,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use object_store::aws::AmazonS3Builder;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -32,6 +33,7 @@ use opsbox_cert::store::{
 };
 use opsbox_cert::{ErrorKind, ManualClock};
 use ports::free_port;
+use trials::{program, trial};
 
 type Check = fn(&str) -> Result<(), Failed>;
 
@@ -40,8 +42,8 @@ fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .unwrap();
-    let redis = program("REDIS_SERVER", "redis-server");
-    let moto = program("MOTO_SERVER", "moto_server");
+    let redis = program("REDIS_SERVER", "redis-server", "--help");
+    let moto = program("MOTO_SERVER", "moto_server", "--help");
     let none = Ok(String::new());
     let trials = [
         ("redis_conforms", &redis, redis_conforms as Check),
@@ -52,33 +54,9 @@ fn main() -> ExitCode {
         ("objects_of_the_deleted_are_swept", &none, objects_swept),
         ("a_late_write_is_never_over_a_newer_one", &none, late_write),
     ];
-    let trials = trials.map(|(name, program, check)| match program.clone() {
-        Ok(program) => Trial::test(name, move || check(&program)),
-        Err(missing) if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") => {
-            Trial::test(name, move || Err(missing.into()))
-        }
-        Err(missing) => {
-            eprintln!("IGNORED {name}: {missing}");
-            Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-        }
-    });
+    let trials = trials
+        .map(|(name, program, check)| trial(name, program.clone(), move |program| check(&program)));
     libtest_mimic::run(&arguments, trials.into()).exit_code()
-}
-
-/// The program to run, or why it cannot be.
-fn program(variable: &str, default: &str) -> Result<String, String> {
-    let program = env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let found = Command::new(&program)
-        .arg("--help")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match found {
-        Ok(_) => Ok(program),
-        Err(error) => Err(format!(
-            "`{program}` cannot be run ({error}); install it or set {variable}"
-        )),
-    }
 }
 
 /// A server of this test alone, killed at its end.

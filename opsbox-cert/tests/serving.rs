@@ -14,6 +14,8 @@
 mod common;
 #[path = "common/issue.rs"]
 mod issue;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::convert::Infallible;
 use std::env;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use opsbox_cert::ACME_TLS_ALPN;
 use opsbox_cert::install::{Candidate, Certificates, Installed, Policy};
 use opsbox_cert::serve::{Acceptor, HandshakeError, Peer, Served, Server};
@@ -44,6 +46,7 @@ use tokio_rustls::TlsConnector;
 
 use common::write;
 use issue::{Ca, Order, Pair, provider};
+use trials::trial;
 
 /// For what has to happen, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,17 +78,8 @@ fn main() -> ExitCode {
     ];
     let trials = trials.map(|(name, programs, check)| {
         let missing = programs.iter().find(|program| !is_there(program));
-        match missing {
-            None => Trial::test(name, check),
-            Some(program) => {
-                let missing = format!("{program} is missing");
-                if env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") {
-                    return Trial::test(name, move || Err(missing.into()));
-                }
-                eprintln!("IGNORED {name}: {missing}");
-                Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-            }
-        }
+        let needed = missing.map_or(Ok(()), |program| Err(format!("{program} is missing")));
+        trial(name, needed, move |()| check())
     });
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }

@@ -383,10 +383,9 @@ async fn killed_child() {
     let name = Name::certificate("a.example").unwrap();
     let order = Name::order("a.example").unwrap();
     let owner = Owner::random("child").unwrap();
-    // A lock of its own: those of the dead ones are still held.
-    let lock = Name::order(&owner.as_str().replace(':', "-")).unwrap();
+    // That of the dead one before is free already.
     let lease = store
-        .acquire(&lock, &owner, TTL)
+        .acquire(&order, &owner, TTL)
         .await
         .unwrap()
         .lease()
@@ -416,6 +415,94 @@ async fn killed_child() {
     }
 }
 
+/// The program at work in a folder.
+struct Child {
+    process: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Child {
+    fn start(root: &Path) -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "killed_child", "--nocapture"])
+            .env(CHILD, root)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    /// Waits for the next write that it tells.
+    fn saved(&mut self) -> Option<u32> {
+        self.lines.find_map(|line| {
+            let line = line.unwrap();
+            let (_, number) = line.split_once("saved ")?;
+            number.parse().ok()
+        })
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lock_ends_with_the_process_that_held_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let (lock, owner) = (Name::order("a.example").unwrap(), Owner::new("it").unwrap());
+    let other = FsStore::open(&root).await.unwrap();
+    let is_held = async |store: &FsStore| match store.acquire(&lock, &owner, TTL).await.unwrap() {
+        Acquired::Held(holder) => {
+            assert!(holder.owner.as_str().starts_with("child"), "{holder:?}");
+            true
+        }
+        Acquired::Granted(lease) => {
+            store.release(&lease).await.unwrap();
+            false
+        }
+        other => panic!("{other:?}"),
+    };
+    // It is killed while it has the lock; the file of the lock is given back.
+    let killed = async || {
+        let mut child = Child::start(&root);
+        child.saved().unwrap();
+        assert!(is_held(&other).await, "its process is there");
+        let opened = FsStore::open(&root).await.unwrap();
+        assert!(is_held(&opened).await, "its process is there");
+        child.kill();
+        fs::read_to_string(root.join(".locks/orders+a.example")).unwrap()
+    };
+    // One that runs already gets it.
+    killed().await;
+    assert!(!is_held(&other).await);
+    // One that starts clears it away.
+    killed().await;
+    let opened = FsStore::open(&root).await.unwrap();
+    let files = fs::read_dir(root.join(".locks")).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let (processes, files): (Vec<_>, Vec<_>) = files.partition(|file| file.starts_with("process-"));
+    assert_eq!((processes.len(), files), (1, vec!["token".to_owned()]));
+    // A process of another machine, or of before a restart, cannot be told to be dead.
+    let text = killed().await;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let elsewhere = text.replace(boot.trim(), "11111111-2222-3333-4444-555555555555");
+    assert_ne!(text, elsewhere);
+    common::write(&root, ".locks/orders+a.example", elsewhere);
+    assert!(is_held(&other).await && is_held(&opened).await);
+    assert!(is_held(&FsStore::open(&root).await.unwrap()).await);
+    // Nor can one whose file is gone, or leads elsewhere.
+    let (text, _) = text.split_once("\"process\"").unwrap();
+    for process in ["0123", "../token", ""] {
+        let text = format!("{text}\"process\":\"{} {process}\"}}", boot.trim());
+        common::write(&root, ".locks/orders+a.example", text);
+        assert!(is_held(&other).await, "{process}");
+    }
+}
+
 /// `OPSBOX_KILLS=1000` for more of them.
 #[test]
 fn killed_at_any_moment_the_record_is_whole() {
@@ -436,32 +523,16 @@ fn killed_at_any_moment_the_record_is_whole() {
     );
     let mut last = 0;
     for kill in 0..kills {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "killed_child", "--nocapture"])
-            .env(CHILD, &root)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let saved = |line: String| {
-            line.split_once("saved ")
-                .and_then(|(_, number)| number.parse().ok())
-        };
+        let mut child = Child::start(&root);
         // Now and then while it starts; else once it is at work.
         if kill % 5 != 0 {
-            lines
-                .find_map(|line| saved(line.unwrap()))
-                .inspect(|number| last = *number)
-                .unwrap();
+            last = child.saved().unwrap();
         }
         std::thread::sleep(Duration::from_micros(rng.u64(0..12_000)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        last = lines
-            .filter_map(|line| saved(line.unwrap()))
-            .last()
-            .unwrap_or(last);
+        child.kill();
+        while let Some(number) = child.saved() {
+            last = number;
+        }
         runtime.block_on(async {
             let store = FsStore::open(&root).await.unwrap();
             let read = store

@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "common/gated.rs"]
+mod gated;
 #[path = "common/issue.rs"]
 mod issue;
 
@@ -22,16 +24,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use opsbox_cert::install::{Candidate, Certificates, Policy};
 use opsbox_cert::observe::Event;
-use opsbox_cert::store::{
-    Acquired, Condition, Folder, Lease, MemoryStore, Metadata, Name, Owner, Record, Store, Stored,
-    Triple, Version,
-};
+use opsbox_cert::store::{Condition, MemoryStore, Metadata, Name, Record, Store, Triple};
 use opsbox_cert::watch::{FileWatcher, StoreWatcher};
 use opsbox_cert::{Clock as _, Error, ErrorKind, Result, SystemClock};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use common::write;
+use gated::{Gate, Gated};
 use issue::{Ca, Order, Pair, provider};
 
 const SETTLE: Duration = Duration::from_millis(60);
@@ -348,63 +348,28 @@ async fn what_is_worse_is_refused_and_told_once() {
     assert_eq!(scene.served("a"), Some(other.candidate()));
 }
 
-/// A store that can be out of order.
+/// Makes a store be out of order.
 #[derive(Debug, Default)]
-struct Moody {
-    store: MemoryStore,
-    down: AtomicBool,
-}
+struct Down(AtomicBool);
 
 #[async_trait]
-impl Store for Moody {
-    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
-        self.store.load(name).await
-    }
-
-    async fn save(
-        &self,
-        name: &Name,
-        record: &Record,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<Version> {
-        self.store.save(name, record, condition, lease).await
-    }
-
-    async fn delete(
-        &self,
-        name: &Name,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<bool> {
-        self.store.delete(name, condition, lease).await
-    }
-
-    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
-        if self.down.load(Ordering::Relaxed) {
-            let reason = "it is down; start it";
-            return Err(Error::store(ErrorKind::Unavailable, "list", folder, reason));
+impl Gate for Down {
+    async fn before(&self, operation: &'static str) -> Result<usize> {
+        if self.0.load(Ordering::Relaxed) && operation == "list" {
+            let (kind, reason) = (ErrorKind::Unavailable, "it is down; start it");
+            return Err(Error::store(kind, operation, "certificates", reason));
         }
-        self.store.list(folder).await
-    }
-
-    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        self.store.acquire(lock, owner, ttl).await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        self.store.renew(lease).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<()> {
-        self.store.release(lease).await
+        Ok(0)
     }
 }
 
 #[tokio::test]
 async fn what_a_store_gets_is_served() {
     let scene = Scene::new();
-    let store = Arc::new(Moody::default());
+    let store = Arc::new(Gated {
+        store: Arc::new(MemoryStore::new()),
+        gate: Down::default(),
+    });
     let save = async |id: &str, record: Record| {
         let name = Name::certificate(id).unwrap();
         store
@@ -439,14 +404,14 @@ async fn what_a_store_gets_is_served() {
     assert_eq!(scene.served("b.example"), Some(other.candidate()));
     assert_eq!((scene.count("installed"), scene.count("unusable")), (2, 1));
 
-    store.down.store(true, Ordering::Relaxed);
+    store.gate.0.store(true, Ordering::Relaxed);
     for _ in 0..3 {
         watcher.look().await;
     }
     assert_eq!(scene.count("source_failed"), 1);
     let next = scene.issue("a.example");
     save("a.example", record(&next)).await;
-    store.down.store(false, Ordering::Relaxed);
+    store.gate.0.store(false, Ordering::Relaxed);
     watcher.look().await;
     assert_eq!(scene.served("a.example"), Some(next.candidate()));
 

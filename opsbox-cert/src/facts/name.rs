@@ -150,7 +150,7 @@ fn write_attribute(out: &mut String, attribute: &AttributeTypeAndValue<'_>) {
 }
 
 /// Keywords of RFC 4514 and, beyond it, the short names that OpenSSL prints.
-fn keyword(oid: &[u8]) -> Option<&'static str> {
+pub(super) fn keyword(oid: &[u8]) -> Option<&'static str> {
     Some(match oid {
         [0x55, 4, 3] => "CN",
         [0x55, 4, 4] => "SN",
@@ -222,7 +222,12 @@ fn hex(value: &Any<'_>) -> String {
     format!("#{}", HEXLOWER.encode(&der))
 }
 
-fn write_escaped(out: &mut String, text: &str) {
+pub(super) fn write_escaped(out: &mut String, text: &str) {
+    // Most names have nothing to escape; of blanks only those at the ends are.
+    let is_plain = |&b: &u8| b.is_ascii_alphanumeric() || b"-.* ".contains(&b);
+    if text.as_bytes().iter().all(is_plain) && text.trim_matches(' ').len() == text.len() {
+        return out.push_str(text);
+    }
     let last = text.chars().count().saturating_sub(1);
     for (position, c) in text.chars().enumerate() {
         match c {

@@ -123,6 +123,32 @@ pub(crate) fn rfc3339(unix: i64) -> String {
     )
 }
 
+/// Unix seconds of a date and a time of day in UTC; `None` if there is no such moment. A leap second is none.
+pub(super) fn unix_of(
+    (year, month, day): (u16, u16, u16),
+    (hour, minute, second): (u16, u16, u16),
+) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u16::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        _ => return None,
+    };
+    if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let [year, month, day] = [year, month, day].map(i64::from);
+    // Years that begin in March, so that the leap day is the last one.
+    let year = if month < 3 { year - 1 } else { year };
+    let before_month = (153 * ((month + 9) % 12) + 2) / 5;
+    let before_year = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // 719,468 days from March of the year 0 to 1970.
+    let days = before_year + before_month + day - 1 - 719_468;
+    let [hour, minute, second] = [hour, minute, second].map(i64::from);
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
 fn system_time(unix: i64) -> SystemTime {
     let distance = Duration::from_secs(unix.unsigned_abs());
     let time = if unix < 0 {
@@ -156,6 +182,36 @@ mod tests {
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59Z");
         assert_eq!(rfc3339(253_402_300_799), "9999-12-31T23:59:59Z");
         assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn every_day_has_its_seconds() {
+        let mut expected = -719_528 * 86_400;
+        for year in 0..=9_999 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    let Some(unix) = unix_of((year, month, day), (0, 0, 0)) else {
+                        continue;
+                    };
+                    assert_eq!(unix, expected, "{year}-{month}-{day}");
+                    expected += 86_400;
+                }
+            }
+        }
+        assert_eq!(expected - 1, 253_402_300_799);
+        assert_eq!(unix_of((2_026, 1, 1), (23, 59, 59)), Some(1_767_311_999));
+        for bad in [
+            (2_026, 2, 29),
+            (1_900, 2, 29),
+            (2_026, 0, 1),
+            (2_026, 13, 1),
+            (2_026, 1, 0),
+        ] {
+            assert_eq!(unix_of(bad, (0, 0, 0)), None);
+        }
+        for bad in [(24, 0, 0), (0, 60, 0), (0, 0, 60)] {
+            assert_eq!(unix_of((2_026, 1, 1), bad), None);
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::issuer::{Failure, Opened, Step};
 
 /// How many of the last orders are looked at.
 const LOOKED_AT: usize = 32;
+/// How many pages of the list are read, to come to its end.
+const PAGES: usize = 64;
 
 #[derive(Deserialize)]
 struct Account {
@@ -43,8 +45,7 @@ pub(super) async fn pending(opened: &Opened, wanted: &State) -> Result<Option<St
     let Some(list) = account.orders else {
         return Ok(None);
     };
-    let list: List = read(opened, &list).await?;
-    for url in list.orders.into_iter().rev().take(LOOKED_AT) {
+    for url in all(opened, list).await?.into_iter().rev().take(LOOKED_AT) {
         let placed: Placed = read(opened, &url).await?;
         let mut names: Vec<String> = placed.identifiers.into_iter().map(|id| id.value).collect();
         names.sort_unstable();
@@ -57,7 +58,24 @@ pub(super) async fn pending(opened: &Opened, wanted: &State) -> Result<Option<St
     Ok(None)
 }
 
+/// The URLs on all pages of a list.
+async fn all(opened: &Opened, first: String) -> Result<Vec<String>, Failure> {
+    let (mut urls, mut next) = (Vec::new(), Some(first));
+    for _ in 0..PAGES {
+        let Some(page) = next else { break };
+        let reply = opened.read(Step::Order, &page).await?;
+        let list: List = serde_json::from_slice(&reply.body).map_err(broken)?;
+        urls.extend(list.orders);
+        next = reply.links("next").into_iter().next();
+    }
+    Ok(urls)
+}
+
 async fn read<T: DeserializeOwned>(opened: &Opened, url: &str) -> Result<T, Failure> {
     let reply = opened.read(Step::Order, url).await?;
-    serde_json::from_slice(&reply.body).map_err(|error| Failure::protocol(Step::Order, &error))
+    serde_json::from_slice(&reply.body).map_err(broken)
+}
+
+fn broken(error: serde_json::Error) -> Failure {
+    Failure::protocol(Step::Order, &error)
 }

@@ -350,6 +350,12 @@ impl Work<'_> {
             } else {
                 if failure.kind == ErrorKind::Refused {
                     self.forget().await?;
+                } else if kind == Some("serverInternal") && replaces.is_some() {
+                    // A CA may break at a certificate that it does not find, again and again. The order may be
+                    // placed all the same, so the next call looks for it before it orders without.
+                    tracing::warn!(names = %self.request, problem = %failure, "`replaces` is left out from now on");
+                    kept.state.replaces = None;
+                    self.save(&mut kept).await?;
                 }
                 return Err(self.error(failure));
             }

@@ -191,6 +191,9 @@ pub(super) struct LockState {
     pub(super) token: u64,
     pub(super) ttl_ms: u64,
     pub(super) expires_ms: u64,
+    /// The process that holds it, where the store can tell whether it still runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) process: Option<String>,
 }
 
 impl LockState {
@@ -208,6 +211,7 @@ impl LockState {
             token,
             ttl_ms,
             expires_ms: since_epoch(now).saturating_add(ttl_ms),
+            process: None,
         }
     }
 

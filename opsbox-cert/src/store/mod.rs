@@ -56,6 +56,11 @@
 //! before. *Lock looked at after the record*: the same, but a record that the new owner has made and deleted
 //! in that very moment can be made again.
 //!
+//! # Dead owners
+//!
+//! The lock of an instance that died is free once it expires. Instances that share a folder on one machine need
+//! not wait: there the kernel tells that a process is gone, and its locks go with it.
+//!
 //! # Clocks
 //!
 //! Where locks expire by the clock of each instance, an instance whose clock is ahead by more than the
@@ -85,6 +90,8 @@ mod memory;
 mod name;
 #[cfg(feature = "store-object")]
 mod object;
+#[cfg(any(feature = "store-kube", feature = "store-object"))]
+mod objects;
 mod random;
 mod record;
 #[cfg(feature = "store-redis")]

@@ -27,11 +27,10 @@ use object_store::{
 };
 use zeroize::Zeroizing;
 
-use super::fault::{self, conflict, corrupt, fenced, timed_out};
-use super::lease::{
-    Acquired, Fence, Lease, LockState, Owner, Watch, check_ttl, next_token, since_epoch,
-};
+use super::fault::{self, conflict, corrupt, fenced};
+use super::lease::{Acquired, Fence, Lease, LockState, Owner, Watch, since_epoch};
 use super::name::Stem;
+use super::objects::{LockObjects, Show, limited};
 use super::{Condition, Folder, Name, Record, Store, Stored, Version, codec, random};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +67,7 @@ const DELETED: &str = "# opsbox-deleted 1";
 const DELETED_BYTES: u64 = 72;
 
 /// An object as it was read.
-struct Found {
+pub(super) struct Found {
     bytes: Zeroizing<Vec<u8>>,
     update: UpdateVersion,
 }
@@ -217,10 +216,7 @@ impl ObjectRecords {
         object: &dyn Show,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        match tokio::time::timeout(self.time_limit, work).await {
-            Ok(done) => done,
-            Err(_) => Err(timed_out(attempt, object, self.time_limit)),
-        }
+        limited(self.time_limit, attempt, object, work).await
     }
 
     async fn get(
@@ -293,11 +289,10 @@ impl ObjectRecords {
     ) -> Result<Option<Version>> {
         let path = self.path(name);
         loop {
-            if let Some(lease) = lease {
-                let (_, state) = self.lock_state(attempt, lease.lock()).await?;
-                if !state.is_some_and(|state| state.is(lease)) {
-                    return Err(fenced(attempt, name, lease.lock()));
-                }
+            if let Some(lease) = lease
+                && !self.is_held(attempt, lease).await?
+            {
+                return Err(fenced(attempt, name, lease.lock()));
             }
             let found = self.get(attempt, name, &path).await?;
             if let (Some(lease), Some(found)) = (lease, &found)
@@ -341,6 +336,15 @@ impl ObjectRecords {
         }
         Ok(out)
     }
+}
+
+#[async_trait]
+impl LockObjects for ObjectRecords {
+    type Found = Found;
+
+    fn watch(&self) -> (&dyn Clock, &Watch, Duration) {
+        (&*self.clock, &self.watch, self.time_limit)
+    }
 
     async fn lock_state(
         &self,
@@ -356,14 +360,13 @@ impl ObjectRecords {
         Ok((found, state.filter(|state| state.lock == lock.as_str())))
     }
 
-    /// `None` if another was faster.
     async fn put_lock(
         &self,
         attempt: &'static str,
         lock: &Name,
-        found: Option<&Found>,
+        found: Option<Found>,
         state: &LockState,
-    ) -> Result<Option<()>> {
+    ) -> Result<bool> {
         let object = fault::lock(lock);
         let bytes = serde_json::to_vec(state).map_err(|error| {
             Error::store(
@@ -375,39 +378,17 @@ impl ObjectRecords {
             .caused_by(error)
         })?;
         let put = self
-            .put(attempt, &object, &self.lock_path(lock), found, bytes)
+            .put(
+                attempt,
+                &object,
+                &self.lock_path(lock),
+                found.as_ref(),
+                bytes,
+            )
             .await?;
-        Ok(put.map(drop))
-    }
-
-    /// Changes a lock if it is still held under the lease; `None` if it is not.
-    async fn change(
-        &self,
-        attempt: &'static str,
-        lease: &Lease,
-        change: impl Fn(&LockState) -> LockState + Send + Sync,
-    ) -> Result<Option<LockState>> {
-        loop {
-            let (found, state) = self.lock_state(attempt, lease.lock()).await?;
-            let Some(state) = state.filter(|state| state.is(lease)) else {
-                return Ok(None);
-            };
-            let changed = change(&state);
-            if self
-                .put_lock(attempt, lease.lock(), found.as_ref(), &changed)
-                .await?
-                .is_some()
-            {
-                return Ok(Some(changed));
-            }
-        }
+        Ok(put.is_some())
     }
 }
-
-/// What can be the object of a message while others wait.
-trait Show: fmt::Display + Send + Sync {}
-
-impl<T: fmt::Display + Send + Sync> Show for T {}
 
 fn backend(attempt: &'static str, object: impl fmt::Display, error: Backend) -> Error {
     let (kind, reason) = match &error {
@@ -521,54 +502,15 @@ impl Store for ObjectRecords {
     }
 
     async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        check_ttl(ttl)?;
-        self.limited("acquire", &fault::lock(lock), async {
-            loop {
-                let (found, state) = self.lock_state("acquire", lock).await?;
-                if let Some(holder) = self.watch.holder(lock, state.as_ref(), &*self.clock) {
-                    return Ok(Acquired::Held(holder));
-                }
-                let now = self.clock.now();
-                let token = next_token(state.map_or(0, |state| state.token), now);
-                let granted = LockState::granted(lock, owner, token, ttl, now);
-                if self
-                    .put_lock("acquire", lock, found.as_ref(), &granted)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(Acquired::Granted(granted.lease(lock, owner)));
-                }
-            }
-        })
-        .await
+        self.acquire_object(lock, owner, ttl).await
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        let object = fault::lock(lease.lock());
-        let renewed = self.limited(
-            "renew",
-            &object,
-            self.change("renew", lease, |state| state.renewed(self.clock.now())),
-        );
-        match renewed.await? {
-            Some(state) => Ok(state.lease(lease.lock(), lease.owner())),
-            None => Err(fenced("renew", object, lease.lock())),
-        }
+        self.renew_object(lease).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        // The object stays, for its token.
-        let freed = |state: &LockState| LockState {
-            owner: String::new(),
-            ..state.clone()
-        };
-        self.limited(
-            "release",
-            &fault::lock(lease.lock()),
-            self.change("release", lease, freed),
-        )
-        .await
-        .map(drop)
+        self.release_object(lease).await
     }
 }
 

@@ -13,8 +13,9 @@ use opsbox_cert::issuer::{AcmeIssuer, CertRequest, Issuer as _, Step};
 use opsbox_cert::store::{Folder, Store};
 
 use crate::issue::{assert_clean, memory};
-use crate::pebble::{Options, Pebble, program, wait_for};
+use crate::pebble::{Options, Pebble, wait_for};
 use crate::ports::free_port;
+use crate::program;
 
 fn issuer<P: DnsProvider + 'static>(
     pebble: &Pebble,

@@ -229,7 +229,7 @@ pub(crate) async fn certificates_are_revoked() {
 }
 
 /// Tries again while the CA says what passes by itself.
-async fn patiently<F: Future<Output = Result<Triple>>>(
+pub(crate) async fn patiently<F: Future<Output = Result<Triple>>>(
     passes: &str,
     issue: impl Fn() -> F,
 ) -> Triple {
@@ -269,6 +269,25 @@ pub(crate) async fn a_replaced_certificate_is_no_obstacle() {
     assert_eq!(pebble.orders(), 3, "{}", pebble.log());
     // What is no ARI id at all is left out.
     issuer.issue(&request.replaces("nonsense")).await.unwrap();
+}
+
+pub(crate) async fn a_ca_that_breaks_at_replaces_is_no_obstacle() {
+    let pebble = Pebble::start(&Options::default());
+    let store = memory();
+    pebble.serve_http(Http01::new(store.clone())).await;
+    let issuer = pebble.http01(&store);
+    let request = CertRequest::new(["a.example"]).unwrap();
+    let first = issuer.issue(&request).await.unwrap();
+    issuer.confirm(&request).await.unwrap();
+    // Another serial number of the same CA, which Pebble never gave: it says 500 each time.
+    let (ca, _) = first.metadata().ari_id().unwrap().split_once('.').unwrap();
+    let request = request.replaces(format!("{ca}.AIdlQyE"));
+    let error = issuer.issue(&request).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    let problem = error.problem().unwrap().acme_type();
+    assert_eq!(problem, Some("serverInternal"), "{error}");
+    issuer.issue(&request).await.unwrap();
+    assert_eq!(pebble.orders(), 2);
 }
 
 pub(crate) async fn account_keys_are_changed() {

@@ -13,7 +13,10 @@
 
 mod config;
 mod dns;
+#[path = "../common/gated.rs"]
+mod gated;
 mod issue;
+mod kills;
 mod on_demand;
 mod pebble;
 mod persist;
@@ -21,12 +24,16 @@ mod persist;
 mod ports;
 mod refuse;
 mod resume;
+#[path = "../common/trials.rs"]
+mod trials;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use trials::trial;
 
 type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -37,6 +44,10 @@ macro_rules! trials {
 }
 
 fn main() -> ExitCode {
+    if let Some(setup) = kills::setup_of_child() {
+        runtime().block_on(kills::child(setup));
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let programs = [
         ("PEBBLE", "pebble"),
@@ -45,7 +56,7 @@ fn main() -> ExitCode {
     ];
     let programs: Result<Vec<String>, String> = programs
         .into_iter()
-        .map(|(variable, default)| pebble::program(variable, default))
+        .map(|(variable, default)| program(variable, default))
         .collect();
     let with_pebble = trials![
         issue::http_01_issues_and_the_account_is_reused,
@@ -57,14 +68,17 @@ fn main() -> ExitCode {
         issue::alternate_chains_are_chosen_by_name,
         issue::certificates_are_revoked,
         issue::a_replaced_certificate_is_no_obstacle,
+        issue::a_ca_that_breaks_at_replaces_is_no_obstacle,
         issue::account_keys_are_changed,
         issue::a_forgotten_account_is_opened_again,
         refuse::a_failed_challenge_shows_what_the_ca_says,
         refuse::a_blocked_name_is_refused,
         refuse::no_key_is_shown,
         resume::a_kill_at_each_step_leaves_one_order,
+        resume::an_order_on_a_later_page_is_found,
         resume::a_kill_while_the_account_key_changes_keeps_the_account,
         resume::two_instances_order_once,
+        kills::kills_at_random_moments_lose_nothing_and_order_nothing_twice,
         dns::dns_01_issues_wildcards_and_follows_aliases,
         on_demand::a_first_handshake_orders_once_by_each_challenge,
         on_demand::a_first_handshake_that_the_ca_does_not_validate_is_not_repeated,
@@ -81,42 +95,36 @@ fn main() -> ExitCode {
         dns::hooks_are_called_as_lego_and_certbot_call_theirs,
         dns::failing_hooks_are_explained,
     ];
-    let knot = pebble::program("KNOTD", "knotd").map(|_| ());
+    let knot = program("KNOTD", "knotd");
     let with_knot = trials![
         config::a_configuration_is_all_it_takes,
         dns::dynamic_updates_are_taken_by_knot,
         persist::dns_persist_01_is_written_to_knot,
     ];
-    let pebble = programs.map(|_| ());
-    let needs_knot = pebble.clone().and(knot);
+    let pebble = programs.map(drop);
+    let needs_knot = pebble.clone().and_then(|()| knot.map(drop));
     let needy = (with_pebble.into_iter().map(|trial| (trial, &pebble)))
         .chain(with_knot.into_iter().map(|trial| (trial, &needs_knot)));
-    let mut trials = Vec::new();
-    for ((name, check), needed) in needy {
-        trials.push(match needed {
-            Ok(_) => trial(name, check),
-            Err(missing)
-                if std::env::var_os("OPSBOX_REQUIRE_COUNTERPARTS").is_some_and(|v| v == "1") =>
-            {
-                let missing = missing.clone();
-                Trial::test(name, move || Err(missing.into()))
-            }
-            Err(missing) => {
-                eprintln!("IGNORED {name}: {missing}");
-                Trial::test(name, || Err("its program is missing".into())).with_ignored_flag(true)
-            }
-        });
-    }
-    trials.extend(without.map(|(name, check)| trial(name, check)));
+    let mut trials: Vec<Trial> = needy
+        .map(|((name, check), needed)| trial(name, needed.clone(), move |()| run(check)))
+        .collect();
+    trials.extend(without.map(|(name, check)| trial(name, Ok(()), move |()| run(check))));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(name: &'static str, check: Check) -> Trial {
-    Trial::test(name, move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(check());
-        Ok(())
-    })
+fn run(check: Check) -> Result<(), Failed> {
+    runtime().block_on(check());
+    Ok(())
+}
+
+/// The program to run, or why it cannot be.
+pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
+    trials::program(variable, default, "-h")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::ports::free_port;
+use crate::program;
 
 /// The name by which the CA goes in the DNS.
 pub(crate) const CAA_IDENTITY: &str = "pebble.example";
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) alternate_roots: u8,
     pub(crate) chain_length: u8,
     pub(crate) external: bool,
+    /// On each page of the list of an account's orders; its default is 15.
+    pub(crate) orders_per_page: Option<u8>,
     /// In place of a server that knows every name.
     pub(crate) dns: Option<std::net::SocketAddr>,
 }
@@ -100,6 +103,7 @@ impl Pebble {
             "domainBlocklist": ["blocked.example"],
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",
+            "ordersPerPage": options.orders_per_page.unwrap_or(15),
             "profiles": {
                 "default": {"description": "ninety days", "validityPeriod": 7_776_000},
                 "shortlived": {"description": "six days", "validityPeriod": 518_400},
@@ -260,21 +264,5 @@ impl Pebble {
                 });
             }
         });
-    }
-}
-
-/// The program to run, or why it cannot be.
-pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
-    let program = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let found = Command::new(&program)
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match found {
-        Ok(_) => Ok(program),
-        Err(error) => Err(format!(
-            "`{program}` cannot be run ({error}); install it (Debian sid: pebble) or set {variable}"
-        )),
     }
 }

@@ -14,13 +14,13 @@ use opsbox_cert::{ErrorKind, Result};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::gated::{Gate, Gated};
 use crate::issue::{assert_clean, memory};
 use crate::pebble::{Options, Pebble};
 
-/// A store whose user is killed at its n-th write or lock, before or after it is done.
+/// Kills the user of a store at its n-th write or lock, before or after it is done.
 #[derive(Debug)]
 struct Kills {
-    store: Arc<dyn Store>,
     at: usize,
     after: bool,
     seen: AtomicUsize,
@@ -28,76 +28,45 @@ struct Kills {
 }
 
 impl Kills {
-    fn new(store: &Arc<dyn Store>, at: usize, after: bool) -> Arc<Self> {
-        Arc::new(Self {
-            store: store.clone(),
+    fn new(store: &Arc<dyn Store>, at: usize, after: bool) -> Arc<Gated<Self>> {
+        let gate = Self {
             at,
             after,
             seen: AtomicUsize::new(0),
             killed: Notify::new(),
-        })
+        };
+        let store = store.clone();
+        Arc::new(Gated { store, gate })
     }
 
-    async fn step<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let hit = self.seen.fetch_add(1, Ordering::SeqCst) == self.at;
-        if hit && !self.after {
-            return self.stop().await;
-        }
-        let done = work.await;
-        if hit { self.stop().await } else { done }
-    }
-
-    async fn stop<T>(&self) -> T {
+    async fn stop(&self) {
         self.killed.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
 #[async_trait]
-impl Store for Kills {
-    async fn load(&self, name: &Name) -> Result<Option<Stored>> {
-        self.store.load(name).await
+impl Gate for Kills {
+    async fn before(&self, operation: &'static str) -> Result<usize> {
+        if matches!(operation, "load" | "list" | "renew") {
+            return Ok(usize::MAX);
+        }
+        let step = self.seen.fetch_add(1, Ordering::SeqCst);
+        if step == self.at && !self.after {
+            self.stop().await;
+        }
+        Ok(step)
     }
 
-    async fn save(
-        &self,
-        name: &Name,
-        record: &Record,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<Version> {
-        self.step(self.store.save(name, record, condition, lease))
-            .await
-    }
-
-    async fn delete(
-        &self,
-        name: &Name,
-        condition: &Condition,
-        lease: Option<&Lease>,
-    ) -> Result<bool> {
-        self.step(self.store.delete(name, condition, lease)).await
-    }
-
-    async fn list(&self, folder: &Folder) -> Result<Vec<Name>> {
-        self.store.list(folder).await
-    }
-
-    async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        self.step(self.store.acquire(lock, owner, ttl)).await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        self.store.renew(lease).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<()> {
-        self.step(self.store.release(lease)).await
+    async fn after(&self, step: usize) {
+        if step == self.at {
+            self.stop().await;
+        }
     }
 }
 
 /// One that is killed at a step, and one that comes after it. Tells whether there was such a step.
-async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: bool) -> bool {
+async fn killed_in(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: bool) -> bool {
     let request = CertRequest::new([format!("k{at}-{after}.example")]).unwrap();
     let name = Name::certificate("it").unwrap();
     let kills = Kills::new(&store, at, after);
@@ -106,10 +75,9 @@ async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: boo
     tokio::select! {
         done = first.issue_into(&request, &*seen, &name) => {
             done.unwrap();
-            assert_clean(&store).await;
             return false;
         }
-        () = kills.killed.notified() => {}
+        () = kills.gate.killed.notified() => {}
     }
     drop(first);
     let next = pebble.http01(&store);
@@ -127,8 +95,14 @@ async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: boo
         }
     }
     assert!(store.load(&name).await.unwrap().is_some());
-    assert_clean(&store).await;
     true
+}
+
+/// The same in a store of its own, in which nothing is left then.
+async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: bool) -> bool {
+    let killed = killed_in(pebble, store.clone(), at, after).await;
+    assert_clean(&store).await;
+    killed
 }
 
 pub(crate) async fn a_kill_at_each_step_leaves_one_order() {
@@ -164,6 +138,25 @@ pub(crate) async fn a_kill_at_each_step_leaves_one_order() {
     assert!(pebble.log().contains(&accounts), "each key has one account");
     let more = format!("There are now {} accounts", total + 1);
     assert!(!pebble.log().contains(&more));
+}
+
+/// The URL of an order is lost in a kill, and the account has more orders than there are on a page.
+pub(crate) async fn an_order_on_a_later_page_is_found() {
+    let pebble = Pebble::start(&Options {
+        orders_per_page: Some(2),
+        ..Options::default()
+    });
+    let store = memory();
+    pebble.serve_http(Http01::new(store.clone())).await;
+    for n in 0..5 {
+        let request = CertRequest::new([format!("a{n}.example")]).unwrap();
+        pebble.http01(&store).issue(&request).await.unwrap();
+    }
+    // One of these steps is that between the order and its URL.
+    for at in 3..7 {
+        assert!(killed_in(&pebble, store.clone(), at, false).await);
+    }
+    assert_eq!(pebble.orders(), 9, "each name was ordered once");
 }
 
 /// More than an order has.
@@ -230,7 +223,7 @@ pub(crate) async fn a_kill_while_the_account_key_changes_keeps_the_account() {
                 let first = pebble.http01(&seen);
                 let killed = tokio::select! {
                     done = first.roll_account_key() => { done.unwrap(); false }
-                    () = kills.killed.notified() => true,
+                    () = kills.gate.killed.notified() => true,
                 };
                 drop(first);
                 let next = pebble.http01(&store);

@@ -126,9 +126,16 @@ impl Shared {
         {
             // A change of the key was cut off: whichever the CA knows is the one.
             let next_key = self.key_of(&record, NEXT_KEY)?;
-            if self.register(&directory, &next_key, true).await.is_ok() {
-                record.insert(KEY, next.to_vec())?;
-                key = next_key;
+            match self.register(&directory, &next_key, true).await {
+                Ok(_) => {
+                    record.insert(KEY, next.to_vec())?;
+                    key = next_key;
+                }
+                // It is dropped on the word of the CA alone, since it may be the only one that counts.
+                Err(failure) if failure.kind != ErrorKind::Refused => {
+                    return Err(self.account_error(failure));
+                }
+                Err(_) => {}
             }
             record.remove(NEXT_KEY);
             let condition = Condition::Version(version);

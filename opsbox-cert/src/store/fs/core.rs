@@ -8,11 +8,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::super::codec::{self, Decoded};
-use super::super::fault::{conflict, fenced, io as io_fault, lock as lock_object};
-use super::super::lease::{Acquired, Fence, Lease, LockState, Owner, Watch, next_token};
+use super::super::fault::{conflict, fenced, io as io_fault};
+use super::super::lease::{Fence, Lease, Watch};
 use super::super::name::{Folder, Name, Stem};
 use super::super::random;
 use super::super::record::{Condition, Record, Stored, Version};
+use super::locks::LOCKS;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,6 +37,13 @@ pub(super) trait Fs: Send + Sync {
     fn mode(&self, path: &Path) -> io::Result<Option<u32>>;
     /// Waits for the exclusive lock of all processes, at most `limit`.
     fn lock(&self, path: &Path, limit: Duration) -> io::Result<Self::Guard>;
+    /// Makes a file of this name and keeps its lock for as long as the process lives. If the process has such
+    /// a file in this folder already, nothing is done. The name of the file that it has.
+    fn hold(&self, folder: &Path, file: &str) -> io::Result<String>;
+    /// Whether a process has the lock of this file; `None` if there is no file.
+    fn is_held(&self, path: &Path) -> io::Result<Option<bool>>;
+    /// Which start of which machine this is; `None` if the system does not say.
+    fn boot(&self) -> Option<String>;
 }
 
 pub(super) struct File {
@@ -44,10 +52,10 @@ pub(super) struct File {
 }
 
 pub(super) struct Core<F> {
-    fs: F,
-    root: PathBuf,
-    clock: Arc<dyn Clock>,
-    watch: Watch,
+    pub(super) fs: F,
+    pub(super) root: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) watch: Watch,
     any_mode: bool,
 }
 
@@ -86,14 +94,10 @@ impl Write {
 
 const EXTENSION: &str = ".pem";
 const TEMPORARY: &str = ".tmp-";
-const LOCKS: &str = ".locks";
-const TOKEN: &str = "token";
 const LOCK: &str = ".lock";
 /// Bits that let the group or others in, and those that let them write.
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
-/// Most bytes of a file about a lock.
-const LOCK_BYTES: usize = 4096;
 
 impl<F: Fs> Core<F> {
     pub(super) fn new(fs: F, root: PathBuf, clock: Arc<dyn Clock>, any_mode: bool) -> Self {
@@ -126,14 +130,8 @@ impl<F: Fs> Core<F> {
             .join(name.file_stem() + EXTENSION)
     }
 
-    fn lock_path(&self, lock: &Name) -> PathBuf {
-        self.root
-            .join(LOCKS)
-            .join(format!("{}+{}", lock.folder(), lock.file_stem()))
-    }
-
     /// An error of the system, with the path.
-    fn fault(
+    pub(super) fn fault(
         &self,
         attempt: &'static str,
         object: &dyn std::fmt::Display,
@@ -171,7 +169,7 @@ impl<F: Fs> Core<F> {
         self.fs.sync_dir(&self.root).map_err(fault(&self.root))?;
         for folder in self.fs.list(&self.root).map_err(fault(&self.root))? {
             let path = self.root.join(&folder);
-            if folder != LOCKS && Folder::new(folder).is_err() {
+            if folder != LOCKS && Folder::new(&*folder).is_err() {
                 continue;
             }
             let Some(mode) = self.fs.mode(&path).map_err(fault(&path))? else {
@@ -188,6 +186,9 @@ impl<F: Fs> Core<F> {
             for name in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
                 // Nobody is writing, since we hold the lock: the writer of this one is dead.
                 self.fs.remove(&path.join(name)).map_err(fault(&path))?;
+            }
+            if folder == LOCKS {
+                self.free_locks_of_the_dead(&names).map_err(fault(&path))?;
             }
         }
         Ok(())
@@ -216,7 +217,12 @@ impl<F: Fs> Core<F> {
         Err(Error::store(ErrorKind::Denied, attempt, object, reason))
     }
 
-    fn guard(&self, attempt: &'static str, object: &str, limit: Duration) -> Result<F::Guard> {
+    pub(super) fn guard(
+        &self,
+        attempt: &'static str,
+        object: &str,
+        limit: Duration,
+    ) -> Result<F::Guard> {
         let path = self.root.join(LOCK);
         self.fs.lock(&path, limit).map_err(|error| {
             if error.kind() != io::ErrorKind::WouldBlock {
@@ -295,7 +301,7 @@ impl<F: Fs> Core<F> {
     }
 
     /// Write, sync, rename, sync the folder.
-    fn replace(&self, path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn replace(&self, path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
         let id = random::id().map_err(io::Error::other)?;
         let temporary = folder.join(format!("{TEMPORARY}{id}"));
         let renamed = self
@@ -354,90 +360,6 @@ impl<F: Fs> Core<F> {
         }
         names.sort_unstable();
         Ok(names)
-    }
-}
-
-/// Locks.
-impl<F: Fs> Core<F> {
-    /// A file that is no state is taken for a free lock: writes under it are refused.
-    fn lock_state(&self, attempt: &'static str, lock: &Name) -> Result<Option<LockState>> {
-        let path = self.lock_path(lock);
-        let file = self.fs.read(&path, LOCK_BYTES).map_err(self.fault(
-            attempt,
-            &lock_object(lock),
-            &path,
-        ))?;
-        let state: Option<LockState> =
-            file.and_then(|file| serde_json::from_slice(&file.bytes).ok());
-        Ok(state.filter(|state| state.lock == lock.as_str()))
-    }
-
-    fn put_lock(&self, attempt: &'static str, lock: &Name, state: &LockState) -> Result<()> {
-        let path = self.lock_path(lock);
-        let bytes = serde_json::to_vec(state).map_err(io::Error::other);
-        bytes
-            .and_then(|bytes| self.replace(&path, &self.root.join(LOCKS), &bytes))
-            .map_err(self.fault(attempt, &lock_object(lock), &path))
-    }
-
-    pub(super) fn acquire(
-        &self,
-        lock: &Name,
-        owner: &Owner,
-        ttl: Duration,
-        limit: Duration,
-    ) -> Result<Acquired> {
-        let object = lock_object(lock);
-        let _guard = self.guard("acquire", &object, limit)?;
-        let state = self.lock_state("acquire", lock)?;
-        if let Some(holder) = self.watch.holder(lock, state.as_ref(), &*self.clock) {
-            return Ok(Acquired::Held(holder));
-        }
-        let (folder, now) = (self.root.join(LOCKS), self.clock.now());
-        let path = folder.join(TOKEN);
-        let last = self
-            .fs
-            .read(&path, LOCK_BYTES)
-            .map_err(self.fault("acquire", &object, &path))?;
-        let last = last.and_then(|file| std::str::from_utf8(&file.bytes).ok()?.trim().parse().ok());
-        let last = last.max(state.map(|state| state.token)).unwrap_or(0);
-        let token = next_token(last, now);
-        // The token first: a crash between the two leaves a gap in the numbers, never a repetition.
-        self.replace(&path, &folder, token.to_string().as_bytes())
-            .map_err(self.fault("acquire", &object, &path))?;
-        let granted = LockState::granted(lock, owner, token, ttl, now);
-        self.put_lock("acquire", lock, &granted)?;
-        Ok(Acquired::Granted(granted.lease(lock, owner)))
-    }
-
-    pub(super) fn renew(&self, lease: &Lease, limit: Duration) -> Result<Lease> {
-        let object = lock_object(lease.lock());
-        let _guard = self.guard("renew", &object, limit)?;
-        let state = self
-            .lock_state("renew", lease.lock())?
-            .filter(|state| state.is(lease));
-        let Some(state) = state else {
-            return Err(fenced("renew", object, lease.lock()));
-        };
-        let renewed = state.renewed(self.clock.now());
-        self.put_lock("renew", lease.lock(), &renewed)?;
-        Ok(renewed.lease(lease.lock(), lease.owner()))
-    }
-
-    pub(super) fn release(&self, lease: &Lease, limit: Duration) -> Result<()> {
-        let object = lock_object(lease.lock());
-        let _guard = self.guard("release", &object, limit)?;
-        if self
-            .lock_state("release", lease.lock())?
-            .is_some_and(|state| state.is(lease))
-        {
-            let path = self.lock_path(lease.lock());
-            // Not synced: after a crash the lock may be back until it expires, which is safe.
-            self.fs
-                .remove(&path)
-                .map_err(self.fault("release", &object, &path))?;
-        }
-        Ok(())
     }
 }
 

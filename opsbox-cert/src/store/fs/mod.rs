@@ -6,6 +6,7 @@
 //!   .locks/                 0700
 //!     token                 the last fencing token
 //!     orders+example.com    who holds a lock: gone when it is released
+//!     process-5c1e...       held by flock while the process that takes locks is there
 //!   certificates/           0700
 //!     %2a.example.com.pem   0600: key, chain and metadata as one unit
 //!     .tmp-5c1e...          a write that was cut off: removed by the next `open`
@@ -14,11 +15,13 @@
 //! A write goes to a new file, which is synced, renamed over the old one, and the folder is
 //! synced: after a crash at any moment the old or the new file is there, whole. The rename, the check of
 //! the condition and the check of the lease are done under one `flock`, which the kernel frees when
-//! its holder is killed.
+//! its holder is killed. The locks of a process that was killed are free at once for others on the same
+//! machine, and on other machines when they expire.
 
 mod core;
 #[cfg(test)]
 mod crash;
+mod locks;
 mod os;
 
 use std::fmt;
@@ -120,6 +123,10 @@ impl FsOptions {
 }
 
 /// Keeps records in a folder. Clones share it, and so do other processes.
+///
+/// The locks of a process end with it: others on the same machine get them at once. (On Linux; on other
+/// systems, on other machines, and after a restart of the machine they have to expire.) For that a process
+/// that takes locks keeps one file in the folder open until its end.
 ///
 /// The folder may be on a network file system whose `flock` holds between machines, as that of NFS 4
 /// does. On Windows the permissions are those of the folder, and folders are not synced.

@@ -1,8 +1,10 @@
 //! The file system of the operating system.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,9 @@ use crate::file;
 
 #[derive(Debug)]
 pub(super) struct Os;
+
+/// What shows others that this process lives, by folder: closed by its end alone.
+static HELD: Mutex<BTreeMap<PathBuf, (String, fs::File)>> = Mutex::new(BTreeMap::new());
 
 impl Fs for Os {
     type Guard = fs::File;
@@ -116,6 +121,40 @@ impl Fs for Os {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+    }
+
+    fn hold(&self, folder: &Path, file: &str) -> io::Result<String> {
+        let folder = folder.canonicalize()?;
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((file, _)) = held.get(&folder)
+            && folder.join(file).exists()
+        {
+            return Ok(file.clone());
+        }
+        private().create_new(true).open(folder.join(file))?;
+        // Open for reading alone, so that the file system can be made read-only meanwhile.
+        let opened = fs::File::open(folder.join(file))?;
+        opened.try_lock()?;
+        held.insert(folder, (file.to_owned(), opened));
+        Ok(file.to_owned())
+    }
+
+    fn is_held(&self, path: &Path) -> io::Result<Option<bool>> {
+        let file = match file::open_nonblocking(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(false)),
+            Err(TryLockError::WouldBlock) => Ok(Some(true)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn boot(&self) -> Option<String> {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
 }
 

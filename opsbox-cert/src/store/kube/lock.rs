@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::fault;
-use super::super::lease::{Lease, LockState};
+use super::super::lease::{LockState, Watch};
 use super::super::name::Name;
+use super::super::objects::LockObjects;
 use super::requests::{Requests, Wipe};
 use super::{KubeStore, object};
+use crate::clock::Clock;
 use crate::error::Result;
 
 /// The fencing token: `leaseTransitions` has 32 bits, and starts again when the Lease is deleted.
@@ -24,9 +27,17 @@ impl KubeStore {
     fn leases(&self) -> Requests<'_, Object> {
         Requests::new(&self.client, &self.namespace)
     }
+}
 
-    /// The object of a lock, and what it says if it is one of ours.
-    pub(super) async fn lock_state(
+#[async_trait]
+impl LockObjects for KubeStore {
+    type Found = Object;
+
+    fn watch(&self) -> (&dyn Clock, &Watch, Duration) {
+        (&*self.clock, &self.watch, self.time_limit)
+    }
+
+    async fn lock_state(
         &self,
         attempt: &'static str,
         lock: &Name,
@@ -40,13 +51,7 @@ impl KubeStore {
         Ok((found, state))
     }
 
-    pub(super) async fn is_held(&self, attempt: &'static str, lease: &Lease) -> Result<bool> {
-        let (_, state) = self.lock_state(attempt, lease.lock()).await?;
-        Ok(state.is_some_and(|state| state.is(lease)))
-    }
-
-    /// Writes over what was found; `false` if another was faster.
-    pub(super) async fn put_lock(
+    async fn put_lock(
         &self,
         attempt: &'static str,
         lock: &Name,
@@ -60,28 +65,6 @@ impl KubeStore {
             .put(attempt, &fault::lock(lock), &name, object)
             .await?;
         Ok(put.is_some())
-    }
-
-    /// Changes a lock if it is still held under the lease; `None` if it is not.
-    pub(super) async fn change(
-        &self,
-        attempt: &'static str,
-        lease: &Lease,
-        change: impl Fn(&LockState) -> LockState + Send + Sync,
-    ) -> Result<Option<LockState>> {
-        loop {
-            let (found, state) = self.lock_state(attempt, lease.lock()).await?;
-            let Some(state) = state.filter(|state| state.is(lease)) else {
-                return Ok(None);
-            };
-            let changed = change(&state);
-            if self
-                .put_lock(attempt, lease.lock(), found, &changed)
-                .await?
-            {
-                return Ok(Some(changed));
-            }
-        }
     }
 }
 
@@ -97,6 +80,7 @@ fn state(lock: &Name, object: &Object) -> Option<LockState> {
         token: number(TOKEN)?,
         ttl_ms,
         expires_ms: u64::try_from(renewed).ok()?.saturating_add(ttl_ms),
+        process: None,
     };
     (state.lock == lock.as_str()).then_some(state)
 }

@@ -44,12 +44,13 @@ use kube::Client;
 use kube::api::Api;
 use tokio::task::JoinSet;
 
-use self::requests::{Requests, Show};
+use self::requests::Requests;
 pub use self::source::KubeSecrets;
 use self::source::Source;
 pub use self::watch::{KubeChange, KubeWatch};
-use super::fault::{self, conflict, fenced, invalid, timed_out};
-use super::lease::{Acquired, Lease, LockState, Owner, Watch, check_ttl, next_token};
+use super::fault::{conflict, fenced, invalid};
+use super::lease::{Acquired, Lease, Owner, Watch};
+use super::objects::{LockObjects as _, Show, limited};
 use super::{Condition, Folder, Name, Record, Store, Stored, Version};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -159,10 +160,7 @@ impl KubeStore {
         object: &dyn Show,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        match tokio::time::timeout(self.time_limit, work).await {
-            Ok(done) => done,
-            Err(_) => Err(timed_out(attempt, object, self.time_limit)),
-        }
+        limited(self.time_limit, attempt, object, work).await
     }
 
     /// Checks the condition and the lease; `None` to write if another was faster.
@@ -312,49 +310,14 @@ impl Store for KubeStore {
     }
 
     async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
-        check_ttl(ttl)?;
-        self.limited("acquire", &fault::lock(lock), async {
-            loop {
-                let (found, state) = self.lock_state("acquire", lock).await?;
-                if let Some(holder) = self.watch.holder(lock, state.as_ref(), &*self.clock) {
-                    return Ok(Acquired::Held(holder));
-                }
-                let now = self.clock.now();
-                let token = next_token(state.map_or(0, |state| state.token), now);
-                let granted = LockState::granted(lock, owner, token, ttl, now);
-                if self.put_lock("acquire", lock, found, &granted).await? {
-                    return Ok(Acquired::Granted(granted.lease(lock, owner)));
-                }
-            }
-        })
-        .await
+        self.acquire_object(lock, owner, ttl).await
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        let object = fault::lock(lease.lock());
-        let renewed = self.limited(
-            "renew",
-            &object,
-            self.change("renew", lease, |state| state.renewed(self.clock.now())),
-        );
-        match renewed.await? {
-            Some(state) => Ok(state.lease(lease.lock(), lease.owner())),
-            None => Err(fenced("renew", object, lease.lock())),
-        }
+        self.renew_object(lease).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        // The object stays, for its token.
-        let freed = |state: &LockState| LockState {
-            owner: String::new(),
-            ..state.clone()
-        };
-        self.limited(
-            "release",
-            &fault::lock(lease.lock()),
-            self.change("release", lease, freed),
-        )
-        .await
-        .map(drop)
+        self.release_object(lease).await
     }
 }

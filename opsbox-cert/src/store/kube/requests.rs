@@ -17,13 +17,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::Version;
+use super::super::objects::Show;
 use super::object;
 use crate::error::{Error, ErrorKind, Result};
-
-/// What can be the object of a message while others wait.
-pub(super) trait Show: fmt::Display + Send + Sync {}
-
-impl<T: fmt::Display + Send + Sync> Show for T {}
 
 /// Makes requests for one kind of object in one namespace.
 pub(super) struct Requests<'a, K> {
