@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "acme")]
 use super::AcmeConfig;
+#[cfg(feature = "dns")]
+use super::dns::ByName;
 use super::{Config, IssuerConfig, StoreConfig};
 #[cfg(feature = "acme")]
 use crate::challenge::{Http01, TlsAlpn01};
@@ -124,9 +126,9 @@ impl Config {
         #[cfg(feature = "acme")]
         let tls_alpn01 = TlsAlpn01::new(store.clone(), provider.clone());
         #[cfg(feature = "dns")]
-        let dns = super::dns::ByName::new(self)?;
+        let dns = ByName::dns01(self)?;
         #[cfg(feature = "dns")]
-        let persistent = super::dns::Persistent::new(self)?;
+        let persistent = ByName::dns_persist01(self)?;
 
         let mut manager = Manager::new(store.clone(), certificates.clone(), provider.clone());
         for (name, issuer) in &self.issuers {

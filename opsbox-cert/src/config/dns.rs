@@ -16,13 +16,27 @@ use crate::inventory::ChallengeType;
 
 type OfProvider = Arc<Dns01<Arc<dyn DnsProvider>>>;
 
-/// Solvers by the name that a certificate is for, without `*.`.
-#[derive(Debug, Clone)]
-pub(super) struct ByName(Arc<HashMap<String, OfProvider>>);
+/// Solvers of one challenge by the name that a certificate is for, without `*.`.
+#[derive(Debug)]
+pub(super) struct ByName<S> {
+    kind: ChallengeType,
+    /// Why a name has none, and what to do.
+    missing: fn(&str) -> String,
+    solvers: Arc<HashMap<String, S>>,
+}
 
-impl ByName {
-    /// None if no certificate names a provider.
-    pub(super) fn new(config: &Config) -> Result<Option<Self>> {
+impl<S> Clone for ByName<S> {
+    fn clone(&self) -> Self {
+        Self {
+            solvers: Arc::clone(&self.solvers),
+            ..*self
+        }
+    }
+}
+
+impl ByName<OfProvider> {
+    /// Of dns-01; none if no certificate names a provider.
+    pub(super) fn dns01(config: &Config) -> Result<Option<Self>> {
         let mut solvers: HashMap<&str, OfProvider> = HashMap::new();
         for (name, dns) in &config.dns {
             solvers.insert(name, Arc::new(dns.solver(name)?));
@@ -56,50 +70,18 @@ impl ByName {
                 by_name.insert(base, solver.clone());
             }
         }
-        Ok((!by_name.is_empty()).then(|| Self(Arc::new(by_name))))
-    }
-
-    fn of(&self, answer: &Answer) -> Result<&OfProvider> {
-        let base = answer.identifier().base();
-        self.0.get(&base).ok_or_else(|| {
-            let reason = format!(
+        Ok(Self::new(ChallengeType::Dns01, by_name, |base| {
+            format!(
                 "no provider is named that sets the DNS records of {base}; add `dns` to its certificate"
-            );
-            invalid("dns-01", reason)
-        })
+            )
+        }))
     }
 }
 
-#[async_trait]
-impl Solver for ByName {
-    fn kind(&self) -> ChallengeType {
-        ChallengeType::Dns01
-    }
-
-    fn can_solve(&self, identifier: &Identifier) -> bool {
-        self.kind().fits(identifier) && self.0.contains_key(&identifier.base())
-    }
-
-    async fn present(&self, answer: &Answer) -> Result<()> {
-        self.of(answer)?.present(answer).await
-    }
-
-    async fn wait(&self, answer: &Answer) -> Result<()> {
-        self.of(answer)?.wait(answer).await
-    }
-
-    async fn cleanup(&self, answer: &Answer) -> Result<()> {
-        self.of(answer)?.cleanup(answer).await
-    }
-}
-
-/// Solvers of dns-persist-01 by the name that a certificate is for, without `*.`.
-#[derive(Debug, Clone)]
-pub(super) struct Persistent(Arc<HashMap<String, DnsPersist01>>);
-
-impl Persistent {
-    /// None if no certificate is proved so. Without a provider the records are looked for alone.
-    pub(super) fn new(config: &Config) -> Result<Option<Self>> {
+impl ByName<DnsPersist01> {
+    /// Of dns-persist-01; none if no certificate is proved so. Without a provider the records are looked
+    /// for alone.
+    pub(super) fn dns_persist01(config: &Config) -> Result<Option<Self>> {
         let mut by_name = HashMap::new();
         for spec in &config.certificates {
             if spec.challenge_type() != ChallengeType::DnsPersist01 {
@@ -121,28 +103,40 @@ impl Persistent {
                 by_name.insert(base, solver);
             }
         }
-        Ok((!by_name.is_empty()).then(|| Self(Arc::new(by_name))))
+        Ok(Self::new(ChallengeType::DnsPersist01, by_name, |base| {
+            format!("no certificate for {base} is proved by it; add `challenge` to its certificate")
+        }))
+    }
+}
+
+impl<S: Solver> ByName<S> {
+    fn new(
+        kind: ChallengeType,
+        solvers: HashMap<String, S>,
+        missing: fn(&str) -> String,
+    ) -> Option<Self> {
+        (!solvers.is_empty()).then(|| Self {
+            kind,
+            missing,
+            solvers: Arc::new(solvers),
+        })
     }
 
-    fn of(&self, answer: &Answer) -> Result<&DnsPersist01> {
+    fn of(&self, answer: &Answer) -> Result<&S> {
         let base = answer.identifier().base();
-        self.0.get(&base).ok_or_else(|| {
-            let reason = format!(
-                "no certificate for {base} is proved by it; add `challenge` to its certificate"
-            );
-            invalid("dns-persist-01", reason)
-        })
+        let solver = self.solvers.get(&base);
+        solver.ok_or_else(|| invalid(self.kind, (self.missing)(&base)))
     }
 }
 
 #[async_trait]
-impl Solver for Persistent {
+impl<S: Solver> Solver for ByName<S> {
     fn kind(&self) -> ChallengeType {
-        ChallengeType::DnsPersist01
+        self.kind
     }
 
     fn can_solve(&self, identifier: &Identifier) -> bool {
-        self.kind().fits(identifier) && self.0.contains_key(&identifier.base())
+        self.kind.fits(identifier) && self.solvers.contains_key(&identifier.base())
     }
 
     async fn present(&self, answer: &Answer) -> Result<()> {
