@@ -140,19 +140,23 @@ impl Simd for Portable {
     fn json(self, (): &(), window: &Window) -> JsonMasks {
         let block = back(window, 0);
         let quote = self.equal(block, b'"');
-        let colon = equal(block, 0x20, b':');
-        let bracket = equal(block, 0x20, b'{') | equal(block, 0x20, b'}');
-        let mut low = [0; BLOCK];
-        for (flag, &byte) in low.iter_mut().zip(block) {
-            *flag = u8::from(byte <= b' ' || byte == b',');
+        // A loop for each: that is what becomes vector instructions by itself.
+        let (mut structural, mut low) = ([0; BLOCK], [0; BLOCK]);
+        for (flag, &byte) in structural.iter_mut().zip(block) {
+            let byte = byte | 0x20;
+            *flag = u8::from(byte == b':') | u8::from(byte == b'{') | u8::from(byte == b'}');
         }
+        for (flag, &byte) in low.iter_mut().zip(block) {
+            *flag = u8::from(byte <= b' ') | u8::from(byte == b',');
+        }
+        let structural = bits(&structural);
         JsonMasks {
             quote,
             stop: quote | self.equal(block, b'\\'),
             newline: self.equal(block, b'\n'),
-            end: colon | bracket | bits(&low),
+            end: structural | bits(&low),
             // To sieve the keys costs as much as to look at them.
-            hit: colon | bracket,
+            hit: structural,
         }
     }
 
