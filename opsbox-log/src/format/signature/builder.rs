@@ -105,7 +105,8 @@ impl<'o> Builder<'o> {
         let to = Place::new(lane + 1, -(suffix as isize));
         self.template.at = to;
 
-        if let Some(end) = part.end {
+        // Between quotes there are none: see `quotes`.
+        if let Some(end) = part.end.filter(|_| !part.quoted) {
             let mut bytes = Set::empty();
             for item in middle.iter().chain(&after) {
                 bytes = bytes.union(&item.bytes()?);

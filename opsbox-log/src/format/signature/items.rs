@@ -109,7 +109,8 @@ pub(super) fn of(kind: HirKind) -> Hir {
     }
 }
 
-/// For each item whether it is between quotes.
+/// For each item whether it is between quotes. A part that may have quotes itself has none in a line with
+/// as many quotes as the pattern names: each of those is one that the pattern needs.
 pub(super) fn quotes(items: &[Item]) -> Result<Vec<bool>, NoPlan> {
     let mut quoted = vec![false; items.len()];
     let mut from = 0;
@@ -121,7 +122,7 @@ pub(super) fn quotes(items: &[Item]) -> Result<Vec<bool>, NoPlan> {
     while let Some(open) = find(from) {
         let close = find(open + 1).ok_or(NoPlan("a quote without another"))?;
         for (item, quoted) in items.iter().zip(&mut quoted).take(close).skip(open + 1) {
-            if item.bytes()?.has(QUOTE) {
+            if matches!(item, Item::One(set) if set.has(QUOTE)) {
                 return Err(NoPlan("a quote between quotes"));
             }
             *quoted = true;

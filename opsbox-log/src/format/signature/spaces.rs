@@ -1,10 +1,10 @@
 //! Parts in which there may be spaces, though spaces delimit others.
 
-use regex_syntax::hir::{Hir, Repetition};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::{
     QUOTE,
-    items::{Item, run_of},
+    items::{Item, prefers_the_first, run_of},
 };
 use crate::format::{part::class_of, plan::Set};
 
@@ -14,7 +14,8 @@ const SPACE: u8 = b' ';
 const MAX_SPACEABLE: usize = 3;
 
 /// The parts of no fixed length in which there may be spaces, though spaces delimit others: text in
-/// brackets, say. What ends them is one byte that cannot be in them, so it is known how they end.
+/// brackets, say. What ends them is one byte that cannot be in them, or the first one of its kind, so it
+/// is known how they end.
 pub(super) fn spaceable(items: &[Item], quoted: &[bool], delimiters: &Set) -> Vec<usize> {
     let is_byte = |item: &&Item| !matches!(item, Item::Open(_) | Item::Close(_));
     let can = |at: usize| {
@@ -27,7 +28,8 @@ pub(super) fn spaceable(items: &[Item], quoted: &[bool], delimiters: &Set) -> Ve
         };
         let end = rest.iter().find(is_byte)?.byte()?;
         let alone = !matches!(before.iter().rfind(is_byte), Some(Item::Many(_)));
-        let fits = alone && min <= 1 && set.has(SPACE) && !set.has(end) && end != QUOTE;
+        let ends = end != QUOTE && end != SPACE && (!set.has(end) || prefers_the_first(hir));
+        let fits = alone && ends && min <= 1 && set.has(SPACE);
         (fits && !*quoted.get(at)?).then_some(at)
     };
     match delimiters.has(SPACE) {
@@ -75,12 +77,12 @@ pub(super) fn with_spaces(
 }
 
 /// Any number of the bytes of a run, spaces left out.
-pub(super) fn without_space(run: &Hir) -> Hir {
-    match run_of(run) {
-        Ok(Some((set, ..))) => Hir::repetition(Repetition {
+fn without_space(run: &Hir) -> Hir {
+    match (run_of(run), run.kind()) {
+        (Ok(Some((set, ..))), HirKind::Repetition(repetition)) => Hir::repetition(Repetition {
             min: 0,
             max: None,
-            greedy: true,
+            greedy: repetition.greedy,
             sub: Box::new(class_of(&set.minus(&Set::byte(SPACE)))),
         }),
         _ => run.clone(),
