@@ -68,7 +68,8 @@ pub(crate) async fn child(setup: Value) {
         {
             request = request.replaces(id);
         }
-        // Pebble does not find the order of one certificate in 128: its serial number begins with a zero byte.
+        // Pebble does not find the order of about one certificate in 128, it seems of those whose serial
+        // number begins with a zero byte.
         let new = patiently("could not find an order", || {
             issuer.issue_into(&request, &*store, &name)
         });

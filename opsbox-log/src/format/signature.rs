@@ -8,8 +8,10 @@
 //! Why the captures are those of the regular expression: a part is followed by a structural byte that
 //! cannot be in it, so it has to end at the first one; or it is lazy and followed directly by that
 //! byte, so the first one is what it prefers. That holds as well where a part has a byte that delimits
-//! others: there are signatures for lines with a space in such a part. Lines that the signature has no word for (with an
-//! escape, say) have other structural bytes and are left to the plan.
+//! others: there are signatures for lines with a space in such a part. A part between quotes may be of
+//! any class: the line has as many quotes as the pattern names, so each of them is one of those, and
+//! none is in a part. Lines that the signature has no word for (with an escape, say) have other
+//! structural bytes and are left to the plan.
 
 mod builder;
 mod items;

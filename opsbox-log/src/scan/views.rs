@@ -209,13 +209,14 @@ impl<'t> ViewColumn<'t> {
             buffers.push(Buffer::from_vec(self.repaired));
         }
         let views = ScalarBuffer::from(self.views);
-        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not null. Each
-        // view was made by `view` or `Simd::views` from bytes that are in the buffer of its number: window `i` of a
-        // text begins at `i * STRIDE` and is two strides long or reaches the end, and a value is a
-        // stride long at most, so it is inside. A near value is inside of the bytes that were there for it, of a
-        // text with one window. The bytes are UTF-8: looked at by themselves, or part
-        // of a text that is, between two places where characters begin. There are as many validity
-        // bits as views, since each push adds one of both.
+        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not
+        // null. Each view was made by `view` or `Simd::views` from bytes that are in the buffer of its
+        // number: window `i` of a text begins at `i * STRIDE` and is two strides long or reaches the end,
+        // and a value is a stride long at most, so it is inside. A near value begins and ends less than
+        // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
+        // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
+        // themselves, or part of a text that is, between two places where characters begin. There are as
+        // many validity bits as views, since each push adds one of both, and `push_near` as many.
         unsafe { StringViewArray::new_unchecked(views, buffers.into(), self.nulls.finish()) }
     }
 }
