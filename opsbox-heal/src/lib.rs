@@ -80,6 +80,9 @@ pub mod limits;
 mod text;
 mod time;
 
+#[cfg(feature = "config")]
+pub mod config;
+pub mod decide;
 pub mod diagnose;
 pub mod model;
 pub mod observe;

@@ -56,3 +56,6 @@ pub const MAX_PROBLEMS_LISTED: usize = 100;
 /// Most skipped objects that [`PodSnapshot::skipped`](crate::PodSnapshot::skipped) lists.
 /// All of them are counted.
 pub const MAX_SKIPPED_LISTED: usize = 100;
+
+/// Largest policy file: 1 MiB.
+pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
