@@ -42,7 +42,7 @@
 //! let error = parse_policy("policy.yaml", text, Format::Yaml).unwrap_err();
 //! assert_eq!(
 //!     error.to_string(),
-//!     "cannot use policy policy.yaml: line 3 column 16 (byte 38): responses[0].condition: \
+//!     "cannot use policy policy.yaml: line 3 column 16 (byte 39): responses[0].condition: \
 //!      there is no condition `CrashLoop`; did you mean `CrashLoopBackOff`?"
 //! );
 //! # Ok::<(), opsbox_heal::Error>(())

@@ -168,6 +168,9 @@ fn wrong(field: &str, message: &str, place: Option<Position>) -> Error {
 /// What serde says of a name that it does not know, with the nearest one instead of all.
 fn explained(message: &str) -> String {
     let message = message.trim().trim_end_matches('.');
+    if message.ends_with(" u32") {
+        return "it must be a whole number, not less than 0".to_owned();
+    }
     let Some((said, expected)) = message.split_once(", expected ") else {
         return message.to_owned();
     };

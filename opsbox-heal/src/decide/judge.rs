@@ -248,10 +248,10 @@ impl<'a> Pass<'a> {
                 needed: response.confidence,
             }));
         }
-        if let Some(since) = self.facts.stale() {
-            if now.since(since) >= policy.stale_after {
-                return Some(Refusal::Wait(Reason::StaleView { since }));
-            }
+        if let Some(since) = self.facts.stale()
+            && now.since(since) >= policy.stale_after
+        {
+            return Some(Refusal::Wait(Reason::StaleView { since }));
         }
         let pending = history
             .of_uid(&target.uid)
@@ -270,10 +270,10 @@ impl<'a> Pass<'a> {
             }));
         }
         let last = history.last_act(&target.workload);
-        if let Some(until) = last.map(|last| last.saturating_add(policy.cooldown)) {
-            if until > now {
-                return Some(Refusal::Wait(Reason::Cooldown { until }));
-            }
+        if let Some(until) = last.map(|last| last.saturating_add(policy.cooldown))
+            && until > now
+        {
+            return Some(Refusal::Wait(Reason::Cooldown { until }));
         }
         if !window::allow(&policy.windows, now) {
             return Some(Refusal::Wait(Reason::OutsideWindow));
