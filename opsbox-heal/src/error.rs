@@ -94,7 +94,7 @@ impl Error {
 
     #[cfg(feature = "config")]
     pub(crate) fn with_field(mut self, field: &str) -> Self {
-        self.0.field = (!matches!(field, "" | ".")).then(|| field.to_owned());
+        self.0.field = (!matches!(field, "" | "." | "?")).then(|| field.to_owned());
         self
     }
 

@@ -370,6 +370,40 @@ fn what_helped_begins_anew() {
 }
 
 #[test]
+fn what_helps_for_a_moment_only_does_not_help() {
+    let mut world = World::new(acting());
+    let mut acts = 0;
+    let mut told = Vec::new();
+    // Each replacement comes up well, and crashes again half an hour after it was made.
+    let mut made = ago(2 * HOUR);
+    for minute in 0..600 {
+        let mut pod = crashing(&format!("a{acts}"));
+        pod["metadata"]["creationTimestamp"] = json!(made);
+        let well = world.now.since(made.parse().unwrap()) < Duration::from_secs(1500);
+        let plan = match well {
+            true => world.pass(&among([healthy(&format!("a{acts}"))], 9)),
+            false => world.pass(&among([pod], 9)),
+        };
+        if plan.escalations().count() == 1 {
+            told.push((minute, plan.decisions()[0].reason.clone()));
+        }
+        if plan.acts().count() == 1 {
+            world.start(&plan);
+            world.later(30);
+            let uid = format!("uid-a{acts}");
+            world.history.finished(&uid, &Effect::Helped, world.now);
+            acts += 1;
+            made = world.now.to_string();
+        }
+        world.later(60);
+    }
+    assert_eq!(acts, 2);
+    let spent = Reason::StepsSpent { failures: 2 };
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].1, spent);
+}
+
+#[test]
 fn a_blocked_eviction_is_asked_once_a_step() {
     let mut world = World::new(acting());
     let pods = among([crashing("a")], 9);

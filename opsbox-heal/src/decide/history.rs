@@ -116,8 +116,8 @@ pub struct Efficacy {
     /// Attempts in a row that were blocked or failed.
     pub refusals: u32,
     /// Acts that helped, in all.
-    pub helped: u32,
-    /// Acts that did not help, in all.
+    pub helps: u32,
+    /// Acts that did not help, or not for long, in all.
     pub did_not_help: u32,
     /// When the last attempt began or ended.
     pub last: Option<Timestamp>,
@@ -125,12 +125,43 @@ pub struct Efficacy {
     not_before: Option<Timestamp>,
     /// When the workload was last seen so.
     last_sick: Option<Timestamp>,
+    /// When the last act was begun that helped, and since when it has.
+    helped: Option<Span>,
 }
 
 impl Efficacy {
+    /// A pod that was made after the act and is sick again shows that it helped for a moment only.
+    fn relapse(&mut self, pod: &PodState, policy: &Policy, now: Timestamp) {
+        let Some(act) = self.helped else {
+            return;
+        };
+        let on_probation = now.since(act.last) < policy.backoff.probation;
+        if on_probation && pod.created() >= Some(act.first) {
+            self.helped = None;
+            self.failures = self.failures.saturating_add(1);
+            self.did_not_help = self.did_not_help.saturating_add(1);
+            self.last = Some(now);
+        }
+    }
+
+    /// What has stayed well for the time of its probation begins anew.
+    fn absolve(&mut self, policy: &Policy, now: Timestamp) {
+        let done = |act: Span| now.since(act.last) >= policy.backoff.probation;
+        if self.helped.is_some_and(done) {
+            self.helped = None;
+            self.failures = 0;
+        }
+    }
+
     /// When the next attempt may be made.
     pub(super) fn next(&self, policy: &Policy) -> Option<Timestamp> {
-        let attempts = self.failures.saturating_add(self.refusals);
+        // On probation it is well, so only what comes now counts.
+        let failures = if self.helped.is_some() {
+            0
+        } else {
+            self.failures
+        };
+        let attempts = failures.saturating_add(self.refusals);
         let backoff = (attempts > 0)
             .then_some(self.last)?
             .map(|last| last.saturating_add(policy.backoff.wait(attempts)));
@@ -166,7 +197,11 @@ impl History {
             }
             if let Some(efficacy) = self.efficacy.get_mut(&subject) {
                 efficacy.last_sick = Some(now);
+                efficacy.relapse(pod.pod(), policy, now);
             }
+        }
+        for efficacy in self.efficacy.values_mut() {
+            efficacy.absolve(policy, now);
         }
         self.sick_since = seen;
         let forget = policy.backoff.forget_after;
@@ -190,8 +225,10 @@ impl History {
 
     /// A clock that was ahead must not make everything wait until it is so late again.
     fn correct_future(&mut self, now: Timestamp) {
+        let helped = self.efficacy.values_mut();
+        let helped = helped.filter_map(|efficacy| efficacy.helped.as_mut());
         let spans = self.escalated.values_mut().chain(self.tripped.values_mut());
-        for span in spans.chain(self.sick_since.values_mut()) {
+        for span in spans.chain(self.sick_since.values_mut()).chain(helped) {
             span.first = span.first.min(now);
             span.last = span.last.min(now);
         }
@@ -266,10 +303,13 @@ impl History {
         efficacy.last = Some(now);
         match effect {
             Effect::Helped => {
-                efficacy.failures = 0;
                 efficacy.refusals = 0;
                 efficacy.not_before = None;
-                efficacy.helped += 1;
+                efficacy.helps += 1;
+                efficacy.helped = Some(Span {
+                    first: act.since,
+                    last: now,
+                });
             }
             Effect::DidNotHelp => {
                 efficacy.failures += 1;

@@ -112,6 +112,12 @@ pub struct Backoff {
     #[serde(with = "period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub max: Duration,
+    /// How long a workload that recovered must stay well before what did not help it earlier is
+    /// forgiven: 30 minutes. One of its new pods that is sick again within that time shows that the
+    /// act did not help.
+    #[serde(with = "period")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub probation: Duration,
     /// How long a workload must not have needed help for its history to be forgotten: 6 hours.
     #[serde(with = "period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
@@ -166,6 +172,7 @@ impl Default for Backoff {
         Self {
             initial: Duration::from_secs(120),
             max: Duration::from_secs(3600),
+            probation: Duration::from_secs(1800),
             forget_after: Duration::from_secs(6 * 3600),
         }
     }
