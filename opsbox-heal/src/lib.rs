@@ -77,6 +77,7 @@
 
 mod error;
 pub mod limits;
+mod period;
 mod text;
 mod time;
 

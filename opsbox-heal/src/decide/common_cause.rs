@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{facts::ClusterFacts, history::History, period, scope::WorkloadRef, share::Share};
+use super::{facts::ClusterFacts, history::History, scope::WorkloadRef, share::Share};
 use crate::{
     model::{pod::PodState, volume::VolumeKind},
     text::Escaped,
@@ -29,7 +29,7 @@ pub struct Breaker {
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub cluster_share: Share,
     /// How long the group must be better before acts go on: 10 minutes.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub hold: Duration,
     /// A node is suspected when so many different workloads recovered by leaving it within

@@ -272,6 +272,17 @@ impl History {
         }
     }
 
+    /// Notes that a human is told of this; `false` if that was done already.
+    pub fn escalate(&mut self, decision: &Decision, now: Timestamp) -> bool {
+        let subject = Subject::of_escalation(decision);
+        let is_new = !self.escalated.contains_key(&subject);
+        self.escalated.entry(subject).or_insert(Span {
+            first: now,
+            last: now,
+        });
+        is_new
+    }
+
     /// An act is about to be made. From here on it counts against every budget.
     pub fn started(&mut self, decision: &Decision, now: Timestamp) {
         let target = &decision.target;

@@ -75,7 +75,6 @@ mod decision;
 mod facts;
 mod history;
 mod judge;
-mod period;
 mod policy;
 mod protection;
 mod reason;

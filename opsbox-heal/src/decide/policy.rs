@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     budget::Budgets,
     common_cause::Breaker,
-    period,
     protection::Protection,
     response::{self, Response},
     window::Window,
@@ -51,15 +50,15 @@ pub struct Policy {
     /// What follows an act that did not help.
     pub backoff: Backoff,
     /// How long a workload is left alone after each act on it: 1 minute.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub cooldown: Duration,
     /// How long a workload may take to recover after an act before that did not help: 10 minutes.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub recovery_timeout: Duration,
     /// How old the view of the cluster may be for an act: 2 minutes.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub stale_after: Duration,
     /// When many sick pods are one trouble.
@@ -67,7 +66,6 @@ pub struct Policy {
     /// When acts may be made, and when not.
     pub windows: Vec<Window>,
     /// What counts as long, recent or often in a verdict.
-    #[serde(skip)]
     pub thresholds: Thresholds,
 }
 
@@ -93,7 +91,7 @@ pub struct Rate {
     /// Most acts within the period: 10.
     pub acts: u32,
     /// The period: 1 minute.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub period: Duration,
 }
@@ -105,21 +103,21 @@ pub struct Rate {
 #[non_exhaustive]
 pub struct Backoff {
     /// After the first; doubled after each further one: 2 minutes.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub initial: Duration,
     /// The longest wait: 1 hour.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub max: Duration,
     /// How long a workload that recovered must stay well before what did not help it earlier is
     /// forgiven: 30 minutes. One of its new pods that is sick again within that time shows that the
     /// act did not help.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub probation: Duration,
     /// How long a workload must not have needed help for its history to be forgotten: 6 hours.
-    #[serde(with = "period")]
+    #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub forget_after: Duration,
 }

@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{action::Action, period};
+use super::action::Action;
 use crate::model::{
     cause::Cause,
     verdict::{Condition, Confidence},
@@ -25,7 +25,7 @@ pub struct Response {
     /// After the last one a human is told.
     pub steps: Vec<Action>,
     /// How long the pod must have been so before the first step.
-    #[serde(default, with = "period")]
+    #[serde(default, with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub after: Duration,
     /// How sure the verdict must be for an act; less sure ones wait.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-pub(super) fn serialize<S: Serializer>(period: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(period: &Duration, to: S) -> Result<S::Ok, S::Error> {
     let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
     let period = jiff::SignedDuration::from_secs(seconds);
     to.collect_str(&format_args!("{period:#}"))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(from)?;
     text.parse::<jiff::SignedDuration>()
         .ok()
