@@ -54,9 +54,9 @@ impl ClusterFacts {
     /// Counts all observed pods, of which the sick ones are known.
     ///
     /// Only what a sick pod is part of is counted, but for the cluster as a whole.
-    pub fn new<'p>(
+    pub fn new<'p: 'd, 'd>(
         pods: impl IntoIterator<Item = &'p PodState>,
-        sick: impl IntoIterator<Item = &'p Diagnosis<'p>>,
+        sick: impl IntoIterator<Item = &'d Diagnosis<'p>>,
     ) -> Self {
         let mut cluster = Group::default();
         let mut workloads: HashMap<(&str, &str, &str), Group> = HashMap::new();
