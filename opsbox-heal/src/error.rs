@@ -42,6 +42,8 @@ pub enum ErrorKind {
     InvalidField,
     /// A text is not a point in time.
     Timestamp,
+    /// A setting makes no sense, or not together with another one.
+    Settings,
 }
 
 /// An error of this crate: what was attempted, on which object, and what to do.
