@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Timestamp,
     /// A policy has a field or value that it cannot have.
     Policy,
+    /// A setting makes no sense, or not together with another one.
+    Settings,
 }
 
 /// An error of this crate: what was attempted, on which object, and what to do.

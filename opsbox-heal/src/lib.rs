@@ -84,7 +84,12 @@ mod time;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod decide;
+pub mod act;
+#[cfg(feature = "kube")]
+mod call;
 pub mod diagnose;
+#[cfg(feature = "kube")]
+pub mod lease;
 pub mod model;
 pub mod observe;
 

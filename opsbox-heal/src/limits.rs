@@ -10,6 +10,8 @@
 //! assert!(150_000 * 9_000 < limits::MAX_INPUT_BYTES);
 //! ```
 
+use std::time::Duration;
+
 /// Largest file that [`PodSnapshot::from_path`](crate::PodSnapshot::from_path) reads: 4 GiB.
 ///
 /// The file is held in memory while it is read; the model that is left is about a twentieth of it.
@@ -59,3 +61,27 @@ pub const MAX_SKIPPED_LISTED: usize = 100;
 
 /// Largest policy file: 1 MiB.
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
+/// How long one request of an act may take if nothing else is asked for. The API server is told.
+pub const ACT_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// The least time that must be left of a leadership for an act to be begun.
+pub const MIN_ACT_TIME: Duration = Duration::from_millis(500);
+
+/// Largest answer that is read of an act; more than any object that etcd keeps.
+pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most bytes kept of a message of the API server.
+pub const MAX_ANSWER_MESSAGE_BYTES: usize = 512;
+
+/// By how much the clock of the API server may be behind the one of the controller, when it is asked whether a pod was
+/// made after an act.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// How long others wait for the leader, from when its Lease was seen to change.
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+
+/// How long the leader relies on a renewal, from before it was sent.
+pub const LEASE_RENEW_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often the leader renews its Lease, and the others look at it.
+pub const LEASE_RETRY_PERIOD: Duration = Duration::from_secs(2);
