@@ -91,12 +91,14 @@ pub use diagnose::{
 };
 pub use error::{Error, ErrorKind};
 pub use model::{
+    cause::Cause,
     container::{Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting},
     matrix::{JointState, ProbeMatrix, ProbeState},
-    pod::{
-        ConditionStatus, Deletion, Owner, Phase, PodCondition, PodState, QosClass, RestartPolicy,
-    },
+    pod::{Deletion, Owner, Phase, PodState, QosClass, RestartPolicy},
+    pod_condition::{ConditionStatus, PodCondition},
     verdict::{Condition, Confidence, Evidence, Finding, Severity, Verdict},
+    volume::{Volume, VolumeKind},
+    workload::Workload,
 };
 pub use observe::{
     problem::Problem,

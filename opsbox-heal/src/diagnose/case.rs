@@ -7,7 +7,8 @@ use crate::{
     limits::MAX_SUMMARY_MESSAGE_CHARS,
     model::{
         container::{Container, ContainerKind},
-        pod::{PodCondition, PodConditionType, PodState},
+        pod::PodState,
+        pod_condition::{PodCondition, PodConditionType},
         verdict::{Evidence, Finding},
     },
     time::Timestamp,

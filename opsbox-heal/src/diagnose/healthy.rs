@@ -2,7 +2,8 @@
 
 use super::case::{Case, condition_evidence};
 use crate::model::{
-    pod::{ConditionStatus, Phase, PodConditionType},
+    pod::Phase,
+    pod_condition::{ConditionStatus, PodConditionType},
     verdict::{Condition, Confidence, Evidence, Finding},
 };
 

@@ -2,7 +2,8 @@
 
 use super::case::{Case, because, condition_evidence, phase_evidence, text_evidence, with};
 use crate::model::{
-    pod::{ConditionStatus, Phase, PodConditionType},
+    pod::Phase,
+    pod_condition::{ConditionStatus, PodConditionType},
     verdict::{Condition, Confidence, Evidence, Finding},
 };
 

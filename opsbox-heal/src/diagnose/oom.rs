@@ -5,6 +5,7 @@
 use super::case::{Case, called, merge, restarted, with};
 use crate::{
     model::{
+        cause::Cause,
         container::{Container, ContainerKind, ContainerState, Termination},
         pod::Phase,
         verdict::{Condition, Confidence, Evidence, Finding},
@@ -72,6 +73,20 @@ fn oom(end: &Termination) -> bool {
     end.is_oom_killed()
 }
 
+/// Two ends are known of a container. Of those before them only the number is, so that of a
+/// container with more restarts this is the least.
+fn cause(container: &Container) -> Cause {
+    let now = match container.state() {
+        ContainerState::Terminated(end) => oom(end),
+        _ => false,
+    };
+    let before = container.last_termination().is_some_and(oom);
+    match now && before {
+        true => Cause::OomRepeated,
+        false => Cause::OomOnce,
+    }
+}
+
 fn finding(
     container: &Container,
     end: &Termination,
@@ -96,6 +111,8 @@ fn finding(
             None,
         )
     });
-    let finding = Finding::new(Condition::OomKilled, confidence, summary, reason).and(exit_code);
+    let finding = Finding::new(Condition::OomKilled, confidence, summary, reason)
+        .caused_by(Some(cause(container)))
+        .and(exit_code);
     with(finding, restarts)
 }

@@ -5,7 +5,8 @@ use crate::{
     model::{
         container::{Container, ContainerKind, ContainerState, Termination},
         matrix::{JointState, ProbeMatrix},
-        pod::{ConditionStatus, Phase, PodConditionType},
+        pod::Phase,
+        pod_condition::{ConditionStatus, PodConditionType},
         verdict::{Condition, Confidence, Evidence, Finding},
     },
     time::{Age, Timestamp},

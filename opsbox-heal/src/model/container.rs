@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::pod::{Detail, RestartPolicy};
+use super::{pod::RestartPolicy, pod_condition::Detail};
 use crate::time::Timestamp;
 
 /// A container: what its spec declares joined with what its status reports.

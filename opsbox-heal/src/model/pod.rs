@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use super::container::{Container, ContainerKind};
+use super::{
+    container::{Container, ContainerKind},
+    labels::Labels,
+    pod_condition::{Detail, PodCondition},
+    volume::Volume,
+};
 use crate::{text::Escaped, time::Timestamp};
 
 /// A pod as the API server last saw it, reduced to what a diagnosis needs.
@@ -12,8 +17,9 @@ use crate::{text::Escaped, time::Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodState {
     pub(crate) namespace: Arc<str>,
-    pub(crate) name: Box<str>,
-    pub(crate) uid: Box<str>,
+    pub(crate) identity: Identity,
+    pub(crate) labels: Option<Labels>,
+    pub(crate) volumes: Option<Arc<[Volume]>>,
     pub(crate) owner: Option<Arc<Owner>>,
     pub(crate) node: Option<Arc<str>>,
     pub(crate) phase: Phase,
@@ -25,6 +31,7 @@ pub struct PodState {
     pub(crate) priority: Option<i32>,
     pub(crate) qos_class: QosClass,
     pub(crate) restart_policy: RestartPolicy,
+    pub(crate) marks: Marks,
 }
 
 impl PodState {
@@ -35,12 +42,69 @@ impl PodState {
 
     /// `metadata.name`.
     pub fn name(&self) -> &str {
-        &self.name
+        self.identity.name()
     }
 
     /// `metadata.uid`; empty if the object had none.
     pub fn uid(&self) -> &str {
-        &self.uid
+        self.identity.uid()
+    }
+
+    /// `metadata.resourceVersion`; empty if the object had none. It says which version of the
+    /// object was judged, for the precondition of an act.
+    pub fn resource_version(&self) -> &str {
+        self.identity.resource_version()
+    }
+
+    /// `metadata.labels`, in the order of the object.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().flat_map(Labels::iter)
+    }
+
+    /// The value of a label, if the pod has it.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels()
+            .find(|(k, _)| *k == key)
+            .map(|(_, value)| value)
+    }
+
+    /// The volumes that matter, and the ConfigMaps and Secrets of the environment, once each:
+    /// see [`Volume`].
+    pub fn volumes(&self) -> &[Volume] {
+        self.volumes.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the node's disk has data of the pod that an eviction would lose or leave behind: an
+    /// `emptyDir` that is not in memory, or a `hostPath`.
+    pub fn has_local_data(&self) -> bool {
+        self.volumes().iter().any(|volume| volume.kind().is_local())
+    }
+
+    /// Whether it is the API server's picture of a static pod (annotation
+    /// `kubernetes.io/config.mirror`): to delete it changes nothing.
+    pub fn is_mirror(&self) -> bool {
+        self.marks.has(Marks::MIRROR)
+    }
+
+    /// Whether the kubelet runs it from a file or URL of its own rather than from the API server:
+    /// a [mirror](Self::is_mirror), or with another source than `api` in the annotation
+    /// `kubernetes.io/config.source`.
+    pub fn is_static(&self) -> bool {
+        self.marks.has(Marks::STATIC) || self.is_mirror()
+    }
+
+    /// The annotation `cluster-autoscaler.kubernetes.io/safe-to-evict`, if it is `true` or
+    /// `false`: whether its owner lets the autoscaler evict it.
+    pub fn safe_to_evict(&self) -> Option<bool> {
+        if self.marks.has(Marks::NOT_SAFE_TO_EVICT) {
+            return Some(false);
+        }
+        self.marks.has(Marks::SAFE_TO_EVICT).then_some(true)
+    }
+
+    /// Whether the annotation `karpenter.sh/do-not-disrupt` is `true`.
+    pub fn do_not_disrupt(&self) -> bool {
+        self.marks.has(Marks::DO_NOT_DISRUPT)
     }
 
     /// The owner that manages the pod, or else the first one listed.
@@ -122,7 +186,93 @@ impl fmt::Display for PodState {
         if !self.namespace.is_empty() {
             write!(f, "{}/", Escaped(&self.namespace))?;
         }
-        Escaped(&self.name).fmt(f)
+        Escaped(self.name()).fmt(f)
+    }
+}
+
+/// Name, uid and resource version in one piece of memory.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    text: Box<str>,
+    name_end: u32,
+    uid_end: u32,
+}
+
+impl Identity {
+    /// Nothing if the three are too long for a piece of memory of this kind, 4 GiB.
+    pub(crate) fn new(name: &str, uid: &str, resource_version: &str) -> Option<Self> {
+        let end = |bytes: usize| u32::try_from(bytes).ok();
+        Some(Self {
+            name_end: end(name.len())?,
+            uid_end: end(name.len() + uid.len())?,
+            text: [name, uid, resource_version].concat().into(),
+        })
+    }
+
+    fn part(&self, start: u32, end: Option<u32>) -> &str {
+        let at = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let end = end.map_or(self.text.len(), at);
+        self.text.get(at(start)..end).unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.part(0, Some(self.name_end))
+    }
+
+    fn uid(&self) -> &str {
+        self.part(self.name_end, Some(self.uid_end))
+    }
+
+    fn resource_version(&self) -> &str {
+        self.part(self.uid_end, None)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("name", &self.name())
+            .field("uid", &self.uid())
+            .field("resource_version", &self.resource_version())
+            .finish()
+    }
+}
+
+/// What the annotations say about who may touch the pod, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    pub(crate) const MIRROR: u8 = 1;
+    pub(crate) const STATIC: u8 = 2;
+    pub(crate) const SAFE_TO_EVICT: u8 = 4;
+    pub(crate) const NOT_SAFE_TO_EVICT: u8 = 8;
+    pub(crate) const DO_NOT_DISRUPT: u8 = 16;
+
+    /// The annotations that mark anything.
+    pub(crate) const KEYS: [&str; 4] = [
+        "kubernetes.io/config.mirror",
+        "kubernetes.io/config.source",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict",
+        "karpenter.sh/do-not-disrupt",
+    ];
+
+    /// Takes in one annotation.
+    pub(crate) fn annotation(&mut self, key: &str, value: &str) {
+        let [mirror, source, safe_to_evict, do_not_disrupt] = Self::KEYS;
+        self.0 |= match value {
+            _ if key == mirror => Self::MIRROR,
+            "api" if key == source => 0,
+            _ if key == source => Self::STATIC,
+            "true" if key == safe_to_evict => Self::SAFE_TO_EVICT,
+            "false" if key == safe_to_evict => Self::NOT_SAFE_TO_EVICT,
+            "true" if key == do_not_disrupt => Self::DO_NOT_DISRUPT,
+            _ => 0,
+        };
+    }
+
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
     }
 }
 
@@ -224,15 +374,6 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What only few conditions and waits have, kept apart because healthy pods have none of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Detail {
-    /// The type of a condition that is none of the well-known ones.
-    pub(crate) kind: Option<Arc<str>>,
-    pub(crate) reason: Option<Arc<str>>,
-    pub(crate) message: Option<Box<str>>,
-}
-
 /// A deletion that has been asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -258,90 +399,6 @@ impl Deletion {
     /// `metadata.finalizers`: who must agree before the object goes.
     pub fn finalizers(&self) -> impl Iterator<Item = &str> {
         self.finalizers.iter().map(AsRef::as_ref)
-    }
-}
-
-/// One of `status.conditions`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodCondition {
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) detail: Option<Box<Detail>>,
-    pub(crate) kind: PodConditionType,
-    pub(crate) status: ConditionStatus,
-}
-
-impl PodCondition {
-    /// `type`, such as `Ready` or the name of a readiness gate.
-    pub fn kind(&self) -> &str {
-        match self.kind {
-            PodConditionType::PodScheduled => "PodScheduled",
-            PodConditionType::Initialized => "Initialized",
-            PodConditionType::ContainersReady => "ContainersReady",
-            PodConditionType::Ready => "Ready",
-            PodConditionType::PodReadyToStartContainers => "PodReadyToStartContainers",
-            PodConditionType::DisruptionTarget => "DisruptionTarget",
-            PodConditionType::Other => self
-                .detail
-                .as_ref()
-                .and_then(|d| d.kind.as_deref())
-                .unwrap_or_default(),
-        }
-    }
-
-    /// `status`.
-    pub fn status(&self) -> ConditionStatus {
-        self.status
-    }
-
-    /// `lastTransitionTime`: since when the status is what it is.
-    pub fn since(&self) -> Option<Timestamp> {
-        self.since
-    }
-
-    /// `reason`.
-    pub fn reason(&self) -> Option<&str> {
-        self.detail.as_ref().and_then(|d| d.reason.as_deref())
-    }
-
-    /// `message`, cut at [`MAX_MESSAGE_BYTES`](crate::limits::MAX_MESSAGE_BYTES).
-    pub fn message(&self) -> Option<&str> {
-        self.detail.as_ref().and_then(|d| d.message.as_deref())
-    }
-}
-
-/// The type of a pod condition, in one byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PodConditionType {
-    PodScheduled,
-    Initialized,
-    ContainersReady,
-    Ready,
-    PodReadyToStartContainers,
-    DisruptionTarget,
-    /// One that this crate need not know, such as a readiness gate; `Detail` has its name.
-    Other,
-}
-
-/// The status of a pod condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConditionStatus {
-    /// It holds.
-    True,
-    /// It does not hold.
-    False,
-    /// Nobody can tell, or the status is a text that this crate does not know.
-    Unknown,
-}
-
-impl ConditionStatus {
-    /// The text of the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
     }
 }
 

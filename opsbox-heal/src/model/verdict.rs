@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use super::cause::Cause;
 use crate::{
     text::{Escaped, escaped},
     time::Timestamp,
@@ -23,6 +24,8 @@ pub enum Condition {
     Terminating,
     /// The node cannot be asked, so every other field may be stale.
     Unknown,
+    /// The node got rid of the pod, for want of memory or disk or because it was to be drained.
+    Evicted,
     /// A container ended for want of memory.
     OomKilled,
     /// An image cannot be pulled.
@@ -31,16 +34,22 @@ pub enum Condition {
     ContainerConfigError,
     /// A container ends again and again.
     CrashLoopBackOff,
+    /// A container is killed again and again, as the kubelet does if its liveness probe fails.
+    LivenessFailing,
     /// The pod or one of its containers ended in failure and is not restarted.
     Failed,
     /// The scheduler finds no node.
     Unschedulable,
     /// Running, but not ready to serve.
     NotReady,
+    /// An init container runs for so long that it may never end.
+    InitStuck,
     /// Coming up, but for longer than is normal.
     StuckStarting,
     /// Coming up.
     Starting,
+    /// Ended well long ago, and nothing will ever clear it away.
+    CompletedLeftover,
     /// Ended well.
     Completed,
     /// Does what it should.
@@ -49,20 +58,24 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in order of precedence.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Unrecognized,
         Self::StuckTerminating,
         Self::Terminating,
         Self::Unknown,
+        Self::Evicted,
         Self::OomKilled,
         Self::ImagePullBackOff,
         Self::ContainerConfigError,
         Self::CrashLoopBackOff,
+        Self::LivenessFailing,
         Self::Failed,
         Self::Unschedulable,
         Self::NotReady,
+        Self::InitStuck,
         Self::StuckStarting,
         Self::Starting,
+        Self::CompletedLeftover,
         Self::Completed,
         Self::Healthy,
     ];
@@ -74,15 +87,19 @@ impl Condition {
             Self::StuckTerminating => "StuckTerminating",
             Self::Terminating => "Terminating",
             Self::Unknown => "Unknown",
+            Self::Evicted => "Evicted",
             Self::OomKilled => "OOMKilled",
             Self::ImagePullBackOff => "ImagePullBackOff",
             Self::ContainerConfigError => "ContainerConfigError",
             Self::CrashLoopBackOff => "CrashLoopBackOff",
+            Self::LivenessFailing => "LivenessFailing",
             Self::Failed => "Failed",
             Self::Unschedulable => "Unschedulable",
             Self::NotReady => "NotReady",
+            Self::InitStuck => "InitStuck",
             Self::StuckStarting => "StuckStarting",
             Self::Starting => "Starting",
+            Self::CompletedLeftover => "CompletedLeftover",
             Self::Completed => "Completed",
             Self::Healthy => "Healthy",
         }
@@ -93,9 +110,14 @@ impl Condition {
         match self {
             Self::Healthy | Self::Completed => Severity::Fine,
             Self::Starting | Self::Terminating => Severity::Passing,
-            Self::Failed | Self::NotReady | Self::StuckStarting | Self::StuckTerminating => {
-                Severity::Warning
-            }
+            Self::StuckTerminating
+            | Self::Evicted
+            | Self::LivenessFailing
+            | Self::Failed
+            | Self::NotReady
+            | Self::InitStuck
+            | Self::StuckStarting
+            | Self::CompletedLeftover => Severity::Warning,
             Self::Unrecognized
             | Self::Unknown
             | Self::OomKilled
@@ -222,6 +244,7 @@ pub struct Finding {
     condition: Condition,
     confidence: Confidence,
     history: bool,
+    cause: Option<Cause>,
     summary: Cow<'static, str>,
     /// Kept apart from the rest: most pods are healthy by one field, which then costs no heap.
     first: Evidence,
@@ -241,6 +264,7 @@ impl Finding {
             condition,
             confidence,
             history: false,
+            cause: None,
             summary,
             first,
             rest: Vec::new(),
@@ -252,6 +276,11 @@ impl Finding {
         self
     }
 
+    pub(crate) fn caused_by(mut self, cause: Option<Cause>) -> Self {
+        self.cause = cause;
+        self
+    }
+
     pub(crate) fn into_history(mut self) -> Self {
         self.history = true;
         self
@@ -260,6 +289,11 @@ impl Finding {
     /// What was found.
     pub fn condition(&self) -> Condition {
         self.condition
+    }
+
+    /// Why it is so, if the condition has several causes and the object tells which.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause
     }
 
     /// How sure it is.
@@ -286,7 +320,11 @@ impl Finding {
 /// `{}` is one line; `{:#}` adds a line of evidence each.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} confidence", self.condition, self.confidence)?;
+        f.write_str(self.condition.as_str())?;
+        if let Some(cause) = self.cause {
+            write!(f, ", {cause}")?;
+        }
+        write!(f, " ({} confidence", self.confidence)?;
         if self.history {
             f.write_str(", history")?;
         }
@@ -315,6 +353,11 @@ impl Verdict {
     /// The condition of the primary finding.
     pub fn condition(&self) -> Condition {
         self.primary.condition
+    }
+
+    /// Why it is so: the [`cause`](Finding::cause) of the primary finding.
+    pub fn cause(&self) -> Option<Cause> {
+        self.primary.cause
     }
 
     /// How bad that is.

@@ -9,10 +9,10 @@ use crate::{
         container::{
             Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
         },
-        pod::{
-            ConditionStatus, Deletion, Detail, Owner, PodCondition, PodConditionType, PodState,
-            QosClass, RestartPolicy,
-        },
+        labels::Labels,
+        pod::{Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
+        pod_condition::{ConditionStatus, Detail, PackedTime, PodCondition, PodConditionType},
+        volume::{Volume, VolumeKind},
     },
     time::Timestamp,
 };
@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Pool {
     texts: HashSet<Arc<str>>,
     owners: HashSet<Arc<Owner>>,
+    volumes: HashSet<Arc<[Volume]>>,
 }
 
 impl Pool {
@@ -36,6 +37,18 @@ impl Pool {
 
     fn some_text(&mut self, text: &wire::Text<'_>) -> Option<Arc<str>> {
         (!text.as_str().is_empty()).then(|| self.text(text.as_str()))
+    }
+
+    fn volumes(&mut self, volumes: &[Volume]) -> Option<Arc<[Volume]>> {
+        if volumes.is_empty() {
+            return None;
+        }
+        if let Some(known) = self.volumes.get(volumes) {
+            return Some(Arc::clone(known));
+        }
+        let new: Arc<[Volume]> = volumes.into();
+        self.volumes.insert(Arc::clone(&new));
+        Some(new)
     }
 
     fn owner(&mut self, owner: Owner) -> Arc<Owner> {
@@ -74,6 +87,13 @@ pub(super) fn pod(
     if meta.name.as_str().is_empty() {
         return Err("metadata.name is missing: not a pod as the API server writes it".to_owned());
     }
+    let identity = Identity::new(
+        meta.name.as_str(),
+        meta.uid.as_str(),
+        meta.resource_version.as_str(),
+    )
+    .ok_or("metadata.name is longer than 4 GiB")?;
+    let volumes = volumes(&spec, pool);
     let restart_policy = restart_policy(&spec.restart_policy).unwrap_or(RestartPolicy::Always);
     let mut containers = Vec::new();
     for (kind, specs, statuses) in [
@@ -111,8 +131,9 @@ pub(super) fn pod(
     }
     Ok(PodState {
         namespace: pool.text(meta.namespace.as_str()),
-        name: meta.name.as_str().into(),
-        uid: meta.uid.as_str().into(),
+        identity,
+        labels: labels(meta, pool),
+        volumes,
         owner: owner(meta, pool),
         node: pool.some_text(&spec.node_name),
         phase: status.phase.as_str().into(),
@@ -129,7 +150,89 @@ pub(super) fn pod(
             _ => QosClass::Unknown,
         },
         restart_policy,
+        marks: meta.annotations.as_ref().map(|a| a.0).unwrap_or_default(),
     })
+}
+
+fn labels(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Labels> {
+    let labels = meta.labels.as_ref().filter(|labels| !labels.0.is_empty())?;
+    Some(Labels(pool.text(&labels.0)))
+}
+
+/// The volumes that matter and what the environment is made of, once each.
+fn volumes(spec: &wire::PodSpec<'_>, pool: &mut Pool) -> Option<Arc<[Volume]>> {
+    let mut found = Vec::new();
+    let mut add = |kind, source: &wire::Text<'_>| {
+        // A ConfigMap or Secret is often named many times: each variable names it again.
+        let known = |volume: &Volume| volume.kind == kind && *volume.source == *source.as_str();
+        if !source.as_str().is_empty() && !found.iter().any(known) {
+            let source = pool.text(source.as_str());
+            found.push(Volume { kind, source });
+        }
+    };
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(empty_dir) = &volume.empty_dir {
+            add(empty_dir_kind(&empty_dir.medium), &volume.name);
+        }
+        if volume.ephemeral.is_some() {
+            add(VolumeKind::Ephemeral, &volume.name);
+        }
+        let projected = volume.projected.as_ref().and_then(|p| p.sources.as_ref());
+        let projected = projected.into_iter().flatten();
+        // The token of the service account is projected together with what all pods have.
+        let of_token = projected.clone().any(|s| s.service_account_token.is_some());
+        let projected = projected.filter(|_| !of_token).flat_map(|source| {
+            [
+                (VolumeKind::ConfigMap, &source.config_map),
+                (VolumeKind::Secret, &source.secret),
+            ]
+        });
+        let own = [
+            (VolumeKind::HostPath, &volume.host_path),
+            (
+                VolumeKind::PersistentVolumeClaim,
+                &volume.persistent_volume_claim,
+            ),
+            (VolumeKind::ConfigMap, &volume.config_map),
+            (VolumeKind::Secret, &volume.secret),
+        ];
+        for (kind, named) in own.into_iter().chain(projected) {
+            if let Some(named) = named {
+                add(kind, &named.name);
+            }
+        }
+    }
+    let containers = [&spec.containers, &spec.init_containers];
+    for container in containers.into_iter().flatten().flatten() {
+        let all = container.env_from.iter().flatten().map(|from| {
+            [
+                (VolumeKind::ConfigMap, &from.config_map_ref),
+                (VolumeKind::Secret, &from.secret_ref),
+            ]
+        });
+        let single = container.env.iter().flatten();
+        let single = single.filter_map(|variable| variable.value_from.as_ref());
+        let single = single.map(|from| {
+            [
+                (VolumeKind::ConfigMap, &from.config_map_key_ref),
+                (VolumeKind::Secret, &from.secret_key_ref),
+            ]
+        });
+        for (kind, named) in all.chain(single).flatten() {
+            if let Some(named) = named {
+                add(kind, &named.name);
+            }
+        }
+    }
+    pool.volumes(&found)
+}
+
+fn empty_dir_kind(medium: &wire::Text<'_>) -> VolumeKind {
+    match medium.as_str() {
+        "Memory" => VolumeKind::EmptyDirMemory,
+        medium if medium.starts_with("HugePages") => VolumeKind::EmptyDirMemory,
+        _ => VolumeKind::EmptyDir,
+    }
 }
 
 fn owner(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Arc<Owner>> {
@@ -171,7 +274,7 @@ fn conditions(conditions: Vec<wire::Condition<'_>>, pool: &mut Pool) -> Box<[Pod
             detail.get_or_insert_default().kind = pool.some_text(&condition.kind);
         }
         PodCondition {
-            since: time(condition.last_transition_time.as_ref()),
+            since: PackedTime::new(time(condition.last_transition_time.as_ref())),
             detail,
             kind,
             status: match condition.status.as_str() {

@@ -10,7 +10,10 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, Visitor},
 };
 
-use crate::time::Timestamp;
+use crate::{
+    model::{labels::END, pod::Marks},
+    time::Timestamp,
+};
 
 /// A list that may be `null`.
 pub(super) type List<T> = Option<Vec<T>>;
@@ -24,6 +27,10 @@ pub(super) struct ObjectMeta<'a> {
     pub(super) namespace: Text<'a>,
     #[serde(borrow)]
     pub(super) uid: Text<'a>,
+    #[serde(borrow)]
+    pub(super) resource_version: Text<'a>,
+    pub(super) labels: Option<Labels>,
+    pub(super) annotations: Option<Annotations>,
     pub(super) creation_timestamp: Option<Time>,
     pub(super) deletion_timestamp: Option<Time>,
     pub(super) deletion_grace_period_seconds: Option<i64>,
@@ -55,6 +62,8 @@ pub(super) struct PodSpec<'a> {
     #[serde(borrow)]
     pub(super) ephemeral_containers: List<ContainerSpec<'a>>,
     #[serde(borrow)]
+    pub(super) volumes: List<VolumeSpec<'a>>,
+    #[serde(borrow)]
     pub(super) node_name: Text<'a>,
     #[serde(borrow)]
     pub(super) restart_policy: Text<'a>,
@@ -70,9 +79,91 @@ pub(super) struct ContainerSpec<'a> {
     pub(super) image: Text<'a>,
     #[serde(borrow)]
     pub(super) restart_policy: Text<'a>,
+    #[serde(borrow)]
+    pub(super) env: List<EnvVar<'a>>,
+    #[serde(borrow)]
+    pub(super) env_from: List<EnvFrom<'a>>,
     pub(super) startup_probe: Option<IgnoredAny>,
     pub(super) readiness_probe: Option<IgnoredAny>,
     pub(super) liveness_probe: Option<IgnoredAny>,
+}
+
+/// A variable, of which only matters where its value comes from.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct EnvVar<'a> {
+    #[serde(borrow)]
+    pub(super) value_from: Option<EnvSource<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct EnvSource<'a> {
+    #[serde(borrow)]
+    pub(super) config_map_key_ref: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) secret_key_ref: Option<Named<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct EnvFrom<'a> {
+    #[serde(borrow)]
+    pub(super) config_map_ref: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) secret_ref: Option<Named<'a>>,
+}
+
+/// A reference to another object, which each part of the API calls differently.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Named<'a> {
+    #[serde(borrow, alias = "secretName", alias = "claimName", alias = "path")]
+    pub(super) name: Text<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct VolumeSpec<'a> {
+    #[serde(borrow)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow)]
+    pub(super) empty_dir: Option<EmptyDir<'a>>,
+    #[serde(borrow)]
+    pub(super) host_path: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) persistent_volume_claim: Option<Named<'a>>,
+    pub(super) ephemeral: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(super) config_map: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) secret: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) projected: Option<Projected<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EmptyDir<'a> {
+    #[serde(borrow)]
+    pub(super) medium: Text<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Projected<'a> {
+    #[serde(borrow)]
+    pub(super) sources: List<ProjectedSource<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ProjectedSource<'a> {
+    pub(super) service_account_token: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(super) config_map: Option<Named<'a>>,
+    #[serde(borrow)]
+    pub(super) secret: Option<Named<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -194,6 +285,74 @@ impl<'de: 'a, 'a> Deserialize<'de> for State<'a> {
         }
 
         deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+/// Labels as one text, as the model keeps them.
+#[derive(Default)]
+pub(super) struct Labels(pub(super) String);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Labels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of labels")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+                let mut labels = String::new();
+                while let Some((key, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
+                    for part in [key.as_str(), value.as_str()] {
+                        if part.contains(END) {
+                            return Err(de::Error::custom(
+                                "a label with a NUL character, which the API does not have",
+                            ));
+                        }
+                        labels.push_str(part);
+                        labels.push(END);
+                    }
+                }
+                Ok(Labels(labels))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// What of the annotations matters; the others, which may be long, are skipped.
+#[derive(Default)]
+pub(super) struct Annotations(pub(super) Marks);
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Annotations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of annotations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut marks = Marks::default();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if Marks::KEYS.contains(&key.as_str()) {
+                        marks.annotation(key.as_str(), map.next_value::<Text<'de>>()?.as_str());
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Annotations(marks))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
     }
 }
 
