@@ -83,6 +83,8 @@ mod time;
 pub mod diagnose;
 pub mod model;
 pub mod observe;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use diagnose::{
     judge::{diagnose, diagnose_with},

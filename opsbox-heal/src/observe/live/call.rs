@@ -34,11 +34,7 @@ pub(super) const TABLE: &str =
     "application/json;as=Table;g=meta.k8s.io;v=v1,application/json;q=0.9";
 
 impl Call {
-    pub(super) fn new(
-        verb: &'static str,
-        resource: &'static str,
-        namespace: Option<&str>,
-    ) -> Self {
+    pub(super) fn new(verb: &'static str, resource: &'static str, namespace: Option<&str>) -> Self {
         Self {
             verb,
             resource,
@@ -397,6 +393,6 @@ mod tests {
     fn causes_are_said_once() {
         let inner = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
         let outer = kube::Error::Service(Box::new(inner));
-        assert_eq!(chain(&outer), "ServiceError: refused");
+        assert_eq!(chain(&outer), "refused");
     }
 }

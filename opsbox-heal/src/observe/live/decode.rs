@@ -83,26 +83,18 @@ struct Pod<'a> {
     status: Option<PodStatus<'a>>,
 }
 
-impl Pod<'_> {
-    fn compact(self, pool: &mut Pool) -> Result<PodState, String> {
-        compact::pod(
-            &self.metadata.unwrap_or_default(),
-            self.spec.unwrap_or_default(),
-            self.status.unwrap_or_default(),
-            pool,
-        )
-    }
-}
-
 /// One pod in JSON.
 pub(super) fn pod(json: &[u8], pool: &mut Pool) -> Result<PodState, UnreadablePod> {
-    let made = serde_json::from_slice::<Pod<'_>>(json)
-        .map_err(|error| crate::observe::json::reason(&error))
-        .and_then(|pod| pod.compact(pool));
-    made.map_err(|reason| {
-        let head = serde_json::from_slice::<Head>(json).unwrap_or_default();
-        UnreadablePod::new(&head, &reason)
-    })
+    match serde_json::from_slice::<Pod<'_>>(json) {
+        Ok(pod) => compacted(pod, pool),
+        Err(error) => {
+            let head = serde_json::from_slice::<Head>(json).unwrap_or_default();
+            Err(UnreadablePod::new(
+                &head,
+                &crate::observe::json::reason(&error),
+            ))
+        }
+    }
 }
 
 /// One event of a watch.
@@ -224,19 +216,21 @@ impl<'de> Visitor<'de> for Line<'_> {
 }
 
 fn of_pod(deleted: bool, pod: Pod<'_>, pool: &mut Pool) -> Event {
-    let text = |text: fn(&ObjectMeta<'_>) -> &str| {
-        pod.metadata.as_ref().map(text).unwrap_or_default().to_owned()
-    };
-    let head = Head {
-        kind: String::new(),
-        namespace: text(|meta| meta.namespace.as_str()),
-        name: text(|meta| meta.name.as_str()),
-    };
-    match pod.compact(pool) {
+    match compacted(pod, pool) {
         Ok(pod) if deleted => Event::Deleted(pod),
         Ok(pod) => Event::Applied(pod),
-        Err(reason) => Event::Unreadable(UnreadablePod::new(&head, &reason)),
+        Err(unreadable) => Event::Unreadable(unreadable),
     }
+}
+
+fn compacted(pod: Pod<'_>, pool: &mut Pool) -> Result<PodState, UnreadablePod> {
+    let meta = pod.metadata.unwrap_or_default();
+    let (spec, status) = (pod.spec.unwrap_or_default(), pod.status.unwrap_or_default());
+    compact::pod(&meta, spec, status, pool).map_err(|reason| UnreadablePod {
+        namespace: meta.namespace.as_str().into(),
+        name: meta.name.as_str().into(),
+        reason: reason.into(),
+    })
 }
 
 /// A pod of which only the metadata mean something.
@@ -343,9 +337,19 @@ mod tests {
         let Event::Unreadable(_) = read(r#"{"type":"ADDED","object":{"metadata":{}}}"#) else {
             panic!()
         };
-        for garbage in ["", "{", "[]", "<html>", r#"{"type":"ADDED"}"#, r#"{"type":"ERROR","object":3}"#] {
+        for garbage in [
+            "",
+            "{",
+            "[]",
+            "<html>",
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"ERROR","object":3}"#,
+        ] {
             assert!(matches!(read(garbage), Event::Garbage), "{garbage}");
         }
-        assert!(matches!(read(r#"{"type":"NEW","object":{}}"#), Event::Unknown(_)));
+        assert!(matches!(
+            read(r#"{"type":"NEW","object":{}}"#),
+            Event::Unknown(_)
+        ));
     }
 }

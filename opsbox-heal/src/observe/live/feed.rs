@@ -270,8 +270,8 @@ impl Feed {
 
     fn end_of_page(&mut self, call: &Call, elements: Elements) -> Result<(), Error> {
         let envelope = elements.finish().ok_or_else(|| cut(call))?;
-        let envelope: ListEnvelope = serde_json::from_slice(&envelope)
-            .map_err(|_| faulty(call, &Fault::NotJson))?;
+        let envelope: ListEnvelope =
+            serde_json::from_slice(&envelope).map_err(|_| faulty(call, &Fault::NotJson))?;
         if envelope.kind != "PodList" {
             let what = format!("the answer is a {:?}, not a PodList", envelope.kind);
             return Err(call.error(ErrorKind::WrongKind, &what));

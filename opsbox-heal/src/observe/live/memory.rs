@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{
     container::{Container, ContainerState, Termination},
-    pod::{Detail, PodCondition, PodState},
+    pod::PodState,
+    pod_condition::{Detail, PodCondition},
 };
 
 /// The bytes that are freed when the last `Arc` of this pod goes; what it shares with others is not
@@ -13,7 +14,11 @@ pub(super) fn of_pod(pod: &Arc<PodState>) -> usize {
     // An `Arc` has two counters before its value.
     let own = allocated(size_of::<PodState>() + 2 * size_of::<usize>());
     let identity = pod.name().len() + pod.uid().len() + pod.resource_version().len();
-    let conditions: usize = pod.conditions.iter().map(|c| of_detail(c.detail.as_deref())).sum();
+    let conditions: usize = pod
+        .conditions
+        .iter()
+        .map(|c| of_detail(c.detail.as_deref()))
+        .sum();
     let containers: usize = pod.containers.iter().map(of_container).sum();
     let deletion = pod.deletion.as_ref().map_or(0, |deletion| {
         allocated(size_of_val(&**deletion)) + allocated(size_of_val(&*deletion.finalizers))

@@ -55,11 +55,7 @@ impl Elements {
     }
 
     /// Takes the next bytes and hands on every element that they complete.
-    pub(super) fn push(
-        &mut self,
-        bytes: &[u8],
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Fault> {
         // Where in `bytes` the current element, or the current stretch of the envelope, begins.
         let mut start = 0;
         for (index, &byte) in bytes.iter().enumerate() {
@@ -243,7 +239,11 @@ mod tests {
 
     #[test]
     fn null_and_missing_arrays_have_no_elements() {
-        for text in [r#"{"items":null}"#, r#"{"kind":"Status"}"#, r#"{"items":[]}"#] {
+        for text in [
+            r#"{"items":null}"#,
+            r#"{"kind":"Status"}"#,
+            r#"{"items":[]}"#,
+        ] {
             let (found, envelope) = cut(text, 3);
             assert!(found.is_empty());
             assert_eq!(envelope.as_deref(), Some(text));
@@ -267,7 +267,10 @@ mod tests {
         assert_eq!(envelope.push(&[b'{'; 200], |_| {}), Err(Fault::TooLarge));
         let mut lines = Lines::new(100);
         assert_eq!(lines.push(&[b'x'; 200], |_| {}), Err(Fault::TooLarge));
-        assert_eq!(Elements::new("items", 9).push(b"}", |_| {}), Err(Fault::NotJson));
+        assert_eq!(
+            Elements::new("items", 9).push(b"}", |_| {}),
+            Err(Fault::NotJson)
+        );
     }
 
     #[test]

@@ -162,9 +162,9 @@ impl PodWatch {
                 heard: Instant::now(),
                 failing: None,
             });
-            let seed = config.seed.map(|seed| {
-                seed.wrapping_add(u64::try_from(index).unwrap_or_default())
-            });
+            let seed = config
+                .seed
+                .map(|seed| seed.wrapping_add(u64::try_from(index).unwrap_or_default()));
             let feed = Feed::new(
                 client.clone(),
                 Arc::clone(&scope),
@@ -266,7 +266,9 @@ impl PodWatch {
             }
             Signal::ListEnds => {
                 track.synced = true;
-                let gone = self.store.keep_only(track.namespace.as_deref(), track.generation);
+                let gone = self
+                    .store
+                    .keep_only(track.namespace.as_deref(), track.generation);
                 let deleted = gone.into_iter().map(|last| PodChange::Deleted { last });
                 self.ready.extend(deleted);
                 if self.tracks.iter().all(|track| track.synced) {
@@ -281,7 +283,8 @@ impl PodWatch {
                 self.interruptions += 1;
                 let error = Arc::new(error);
                 self.last_error = Some(Arc::clone(&error));
-                self.ready.push_back(PodChange::Interrupted { error, retry_in });
+                self.ready
+                    .push_back(PodChange::Interrupted { error, retry_in });
             }
         }
     }
