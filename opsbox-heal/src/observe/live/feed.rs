@@ -257,7 +257,11 @@ impl Feed {
             Ok(None) => self
                 .end_of_page(&answer.call, elements)
                 .map_err(|error| (error, State::Start)),
-            // The pods of the page that were read stay; the page is asked for again.
+            // The first page would come from a newer version, and a pod of the first try that is not
+            // in it would stay for ever: all begins anew.
+            Err(error) if token.is_empty() => Err((error, State::Start)),
+            // A later page comes from the version that its token names, so what was read of it
+            // stays, and it is asked for again.
             Err(error) => Err((
                 error,
                 State::Page {
