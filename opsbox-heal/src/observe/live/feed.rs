@@ -221,7 +221,7 @@ impl Feed {
                     call = call.query("continue", &token);
                 }
                 match call.send(&self.client, LIST_ANSWER_LIMIT).await {
-                    Ok(answer) => (answer, Elements::new("items", MAX_OBJECT_BYTES)),
+                    Ok(answer) => (answer, Elements::new(&["items"], MAX_OBJECT_BYTES)),
                     // A token is good for some minutes (410); then all begins anew.
                     Err(error) if error.kind() == ErrorKind::Gone => {
                         return Err((error, State::Start));
@@ -239,7 +239,7 @@ impl Feed {
         match answer.next(LIST_SILENCE_LIMIT).await {
             Ok(Some(bytes)) => {
                 let (ready, mut pool) = (&mut self.ready, self.pool.lock());
-                let read = |json: &[u8]| {
+                let read = |_, json: &[u8]| {
                     ready.push_back(match decode::pod(json, &mut pool) {
                         Ok(pod) => Signal::Pod(pod),
                         Err(unreadable) => Signal::Unreadable(unreadable),

@@ -11,10 +11,13 @@ pub(super) enum Fault {
     NotJson,
 }
 
-/// The elements of one array that is a member of the top-level object, as `items` of a list.
+/// The elements of an array that is a member of the top-level object, as `items` of a list, or of
+/// several such arrays.
 ///
 /// What surrounds the elements is kept, and is JSON with an empty array in their place.
 pub(super) struct Elements {
+    members: &'static [&'static str],
+    /// The array that is being read.
     member: &'static str,
     max_bytes: usize,
     at: At,
@@ -29,6 +32,9 @@ pub(super) struct Elements {
     envelope: Vec<u8>,
 }
 
+/// Longer keys are none of those that are asked for.
+const MAX_KEY_BYTES: usize = 16;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum At {
     Envelope,
@@ -39,9 +45,10 @@ enum At {
 }
 
 impl Elements {
-    pub(super) fn new(member: &'static str, max_bytes: usize) -> Self {
+    pub(super) fn new(members: &'static [&'static str], max_bytes: usize) -> Self {
         Self {
-            member,
+            members,
+            member: "",
             max_bytes,
             at: At::Envelope,
             depth: 0,
@@ -54,8 +61,13 @@ impl Elements {
         }
     }
 
-    /// Takes the next bytes and hands on every element that they complete.
-    pub(super) fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Fault> {
+    /// Takes the next bytes and hands on every element that they complete, with the name of its
+    /// array.
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(&'static str, &[u8]),
+    ) -> Result<(), Fault> {
         // Where in `bytes` the current element, or the current stretch of the envelope, begins.
         let mut start = 0;
         for (index, &byte) in bytes.iter().enumerate() {
@@ -69,7 +81,7 @@ impl Elements {
                     self.in_key = false;
                     continue;
                 }
-                if self.in_key && self.key.len() <= self.member.len() {
+                if self.in_key && self.key.len() <= MAX_KEY_BYTES {
                     self.key.push(byte);
                 }
                 continue;
@@ -93,8 +105,9 @@ impl Elements {
                     } else if self.at == At::Envelope
                         && self.depth == 2
                         && byte == b'['
-                        && self.key == self.member.as_bytes()
+                        && let Some(member) = self.member()
                     {
+                        self.member = member;
                         self.keep_envelope(bytes.get(start..=index))?;
                         self.at = At::Between;
                     }
@@ -105,10 +118,10 @@ impl Elements {
                         (At::Element, 2) => {
                             let last = bytes.get(start..=index).unwrap_or_default();
                             if self.partial.is_empty() {
-                                each(last);
+                                each(self.member, last);
                             } else {
                                 self.keep_partial(last)?;
-                                each(&self.partial);
+                                each(self.member, &self.partial);
                                 self.partial.clear();
                             }
                             self.at = At::Between;
@@ -138,6 +151,12 @@ impl Elements {
     pub(super) fn finish(self) -> Option<Vec<u8>> {
         let complete = self.at == At::Envelope && self.depth == 0 && !self.in_string;
         (complete && !self.envelope.is_empty()).then_some(self.envelope)
+    }
+
+    /// The array that begins here, if it is one of those that are asked for.
+    fn member(&self) -> Option<&'static str> {
+        let mut members = self.members.iter();
+        members.find(|member| self.key == member.as_bytes()).copied()
     }
 
     fn keep_envelope(&mut self, bytes: Option<&[u8]>) -> Result<(), Fault> {
@@ -209,10 +228,10 @@ mod tests {
     use super::*;
 
     fn cut(text: &str, chunk: usize) -> (Vec<String>, Option<String>) {
-        let mut elements = Elements::new("items", 10_000);
+        let mut elements = Elements::new(&["items"], 10_000);
         let mut found = Vec::new();
         for bytes in text.as_bytes().chunks(chunk) {
-            let each = |element: &[u8]| found.push(String::from_utf8(element.to_vec()).unwrap());
+            let each = |_, element: &[u8]| found.push(String::from_utf8(element.to_vec()).unwrap());
             elements.push(bytes, each).unwrap();
         }
         let envelope = elements.finish().map(|e| String::from_utf8(e).unwrap());
@@ -260,15 +279,15 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_refused() {
-        let mut elements = Elements::new("items", 100);
-        elements.push(br#"{"items":[{"a":""#, |_| {}).unwrap();
-        assert_eq!(elements.push(&[b'x'; 200], |_| {}), Err(Fault::TooLarge));
-        let mut envelope = Elements::new("items", 100);
-        assert_eq!(envelope.push(&[b'{'; 200], |_| {}), Err(Fault::TooLarge));
+        let mut elements = Elements::new(&["items"], 100);
+        elements.push(br#"{"items":[{"a":""#, |_, _| {}).unwrap();
+        assert_eq!(elements.push(&[b'x'; 200], |_, _| {}), Err(Fault::TooLarge));
+        let mut envelope = Elements::new(&["items"], 100);
+        assert_eq!(envelope.push(&[b'{'; 200], |_, _| {}), Err(Fault::TooLarge));
         let mut lines = Lines::new(100);
         assert_eq!(lines.push(&[b'x'; 200], |_| {}), Err(Fault::TooLarge));
         assert_eq!(
-            Elements::new("items", 9).push(b"}", |_| {}),
+            Elements::new(&["items"], 9).push(b"}", |_, _| {}),
             Err(Fault::NotJson)
         );
     }
