@@ -76,8 +76,8 @@ fn the_samples_show_all_three_crates_at_work() {
         "EXPIRED  legacy.example.org",
         "intranet.example.net.pem (section index 0): the `-----END CERTIFICATE-----` line is missing",
         "tls_certificate_remaining_days{common_name=\"api.example.net\"",
-        "15 pods: 1 StuckTerminating, 1 Unknown, 1 OOMKilled, 1 ImagePullBackOff, \
-         1 ContainerConfigError, 1 CrashLoopBackOff, 2 Failed, 1 Unschedulable, 1 NotReady, \
+        "15 pods: 1 StuckTerminating, 1 Unknown, 1 Evicted, 1 OOMKilled, 1 ImagePullBackOff, \
+         1 ContainerConfigError, 1 CrashLoopBackOff, 1 Failed, 1 Unschedulable, 1 NotReady, \
          1 Completed, 4 Healthy",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");

@@ -275,12 +275,12 @@ fn oom_kill_explains_a_failed_pod() {
 
 #[test]
 fn failed() {
-    let evicted = json!({"phase": "Failed", "reason": "Evicted",
-        "message": "The node was low on resource: memory. "});
-    let verdict = expect(&pod(json!({}), evicted), Condition::Failed);
+    let refused = json!({"phase": "Failed", "reason": "OutOfcpu",
+        "message": "Pod was rejected: Node didn't have enough resource: cpu "});
+    let verdict = expect(&pod(json!({}), refused), Condition::Failed);
     assert_eq!(
         verdict.summary(),
-        "Evicted: The node was low on resource: memory."
+        "OutOfcpu: Pod was rejected: Node didn't have enough resource: cpu"
     );
     let by_code = json!({"phase": "Failed",
         "containerStatuses": [app(json!({"state": ended(2, "Error", 60, 60)}))]});

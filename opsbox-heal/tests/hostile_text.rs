@@ -74,7 +74,7 @@ fn a_message_of_the_kubelet_stays_one_line() {
     let verdict = diagnose(&pod, now());
     assert_eq!(
         verdict.summary(),
-        "Evicted: low\\u{a}\\u{1b}[32mHealthy\\u{1b}[0m"
+        "evicted by the kubelet: low\\u{a}\\u{1b}[32mHealthy\\u{1b}[0m"
     );
     assert_eq!(pod.to_string(), "a\\u{a}b");
     assert_eq!(pod.name(), "a\nb");

@@ -38,7 +38,7 @@ const EXPECTED: [(&str, Condition); 25] = [
     ("stock-55d8-b2", Condition::Healthy),
     ("cart-7c5ddbdf54-x1", Condition::CrashLoopBackOff),
     ("checkout-5b9c-aa", Condition::CrashLoopBackOff),
-    ("session-0", Condition::CrashLoopBackOff),
+    ("session-0", Condition::LivenessFailing),
     ("router-init", Condition::CrashLoopBackOff),
     ("search-66f7-c9", Condition::OomKilled),
     ("import-28117-w2", Condition::OomKilled),
@@ -49,7 +49,7 @@ const EXPECTED: [(&str, Condition); 25] = [
     ("backup-28117-x5", Condition::Completed),
     ("resize-28117-v3", Condition::Completed),
     ("export-28117-q7", Condition::Failed),
-    ("cache-evicted", Condition::Failed),
+    ("cache-evicted", Condition::Evicted),
     ("train-gpu-0", Condition::Unschedulable),
     ("train-gpu-1", Condition::Starting),
     ("gateway-lost", Condition::Unknown),
@@ -141,8 +141,9 @@ fn the_report_adds_up_and_is_sorted() {
     );
     assert_eq!(
         report.to_string(),
-        "25 pods: 2 StuckTerminating, 1 Terminating, 1 Unknown, 2 OOMKilled, 2 ImagePullBackOff, \
-         1 ContainerConfigError, 4 CrashLoopBackOff, 2 Failed, 1 Unschedulable, 1 NotReady, \
+        "25 pods: 2 StuckTerminating, 1 Terminating, 1 Unknown, 1 Evicted, 2 OOMKilled, 2 ImagePullBackOff, \
+         1 ContainerConfigError, 3 CrashLoopBackOff, 1 LivenessFailing, 1 Failed, \
+         1 Unschedulable, 1 NotReady, \
          1 StuckStarting, 2 Starting, 2 Completed, 3 Healthy"
     );
     let sick: Vec<&str> = report.sick().map(|entry| entry.pod().name()).collect();

@@ -1,6 +1,10 @@
-//! `Failed`: the pod, or one of its containers, ended in failure for good.
+//! `Failed`: the pod, or one of its containers, ended in failure for good, and not because the
+//! node got rid of it.
 
-use super::case::{Case, because, called, phase_evidence, text_evidence, with};
+use super::{
+    case::{Case, because, called, phase_evidence, text_evidence, with},
+    evicted,
+};
 use crate::model::{
     container::{Container, ContainerState},
     pod::Phase,
@@ -8,6 +12,9 @@ use crate::model::{
 };
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+    if evicted::is_evicted(case) {
+        return None;
+    }
     if *case.pod.phase() == Phase::Failed {
         return Some(pod(case));
     }

@@ -1,8 +1,9 @@
 //! Asks every condition and picks the primary one.
 
 use super::{
-    case::Case, completed, container_config, crash_loop, failed, healthy, image_pull, node_lost,
-    not_ready, oom, starting, terminating, thresholds::Thresholds, unrecognized, unschedulable,
+    case::Case, completed, container_config, crash_loop, evicted, failed, healthy, image_pull,
+    init_stuck, leftover, liveness, node_lost, not_ready, oom, starting, terminating,
+    thresholds::Thresholds, unrecognized, unschedulable,
 };
 use crate::{
     model::{
@@ -37,22 +38,26 @@ pub fn diagnose_with(pod: &PodState, now: Timestamp, thresholds: &Thresholds) ->
     }
     // These are what is left if nothing explains the pod, so they are not asked beside a finding.
     let primary = primary.unwrap_or_else(|| {
-        completed::find(&case)
+        leftover::find(&case)
+            .or_else(|| completed::find(&case))
             .or_else(|| healthy::find(&case))
             .unwrap_or_else(|| starting::find(&case))
     });
     Verdict::new(primary, others)
 }
 
-const IN_ORDER: [fn(&Case<'_>) -> Option<Finding>; 10] = [
+const IN_ORDER: [fn(&Case<'_>) -> Option<Finding>; 13] = [
     unrecognized::find,
     terminating::find,
     node_lost::find,
+    evicted::find,
     oom::find,
     image_pull::find,
     container_config::find,
     crash_loop::find,
+    liveness::find,
     failed::find,
     unschedulable::find,
     not_ready::find,
+    init_stuck::find,
 ];

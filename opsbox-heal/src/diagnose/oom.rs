@@ -2,7 +2,10 @@
 //!
 //! Exit code 137 alone is no evidence: every SIGKILL gives it. What counts is the reason.
 
-use super::case::{Case, called, merge, restarted, with};
+use super::{
+    case::{Case, called, merge, restarted, with},
+    crash_loop::is_short,
+};
 use crate::{
     model::{
         cause::Cause,
@@ -28,7 +31,7 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
     if let ContainerState::Terminated(end) = container.state() {
         return oom(end).then(|| {
             let summary = format!("{} ran out of memory and is down", called(container));
-            finding(container, end, "state", Confidence::High, summary)
+            finding(case, container, end, "state", Confidence::High, summary)
         });
     }
     let end = container.last_termination().filter(|end| oom(end))?;
@@ -39,6 +42,7 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
             restarted(container)
         );
         return Some(finding(
+            case,
             container,
             end,
             "lastState",
@@ -55,13 +59,14 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
         called(container),
         restarted(container)
     );
-    let recent = ago.is_some_and(|ago| ago <= case.thresholds.oom_recent);
+    let recent = ago.is_some_and(|ago| ago <= case.thresholds.oom_recent)
+        && !is_helper_of_a_pod_that_works(case, container);
     let confidence = if recent {
         Confidence::Medium
     } else {
         Confidence::Low
     };
-    let finding = finding(container, end, "lastState", confidence, summary);
+    let finding = finding(case, container, end, "lastState", confidence, summary);
     Some(if recent {
         finding
     } else {
@@ -69,25 +74,43 @@ fn container(case: &Case<'_>, container: &Container) -> Option<Finding> {
     })
 }
 
+/// A sidecar that is up again beside containers that serve is a note, not the state of the pod,
+/// unless it happens again and again.
+fn is_helper_of_a_pod_that_works(case: &Case<'_>, container: &Container) -> bool {
+    container.kind() == ContainerKind::Sidecar
+        && cause(case, container) == Cause::OomOnce
+        && case.live_containers().all(|c| match c.kind() {
+            ContainerKind::Init => true,
+            _ => c.is_done() || (c.state().is_running() && c.ready()),
+        })
+}
+
 fn oom(end: &Termination) -> bool {
     end.is_oom_killed()
 }
 
-/// Two ends are known of a container. Of those before them only the number is, so that of a
-/// container with more restarts this is the least.
-fn cause(container: &Container) -> Cause {
+/// Of a container only the last two ends are known, and often one. With restarts before it, an end
+/// soon after the start is taken for one of a series.
+fn cause(case: &Case<'_>, container: &Container) -> Cause {
     let now = match container.state() {
         ContainerState::Terminated(end) => oom(end),
         _ => false,
     };
     let before = container.last_termination().is_some_and(oom);
-    match now && before {
+    let last = match container.state() {
+        ContainerState::Terminated(end) => Some(&**end),
+        _ => container.last_termination(),
+    };
+    let soon = last.is_some_and(|end| is_short(case, end));
+    let many = container.restarts() >= case.thresholds.oom_repeated_restarts;
+    match (now && before) || (soon && many) {
         true => Cause::OomRepeated,
         false => Cause::OomOnce,
     }
 }
 
 fn finding(
+    case: &Case<'_>,
     container: &Container,
     end: &Termination,
     state: &str,
@@ -112,7 +135,7 @@ fn finding(
         )
     });
     let finding = Finding::new(Condition::OomKilled, confidence, summary, reason)
-        .caused_by(Some(cause(container)))
+        .caused_by(Some(cause(case, container)))
         .and(exit_code);
     with(finding, restarts)
 }

@@ -37,6 +37,11 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
     let progress = last_progress(case);
     let quiet_for = progress.map(|at| case.now.since(at));
     let (container, why) = blocking(case).unzip();
+    let init_works = container.is_some_and(|c| {
+        c.kind() == ContainerKind::Init
+            && c.state().is_running()
+            && quiet_for.is_some_and(|quiet| quiet < case.thresholds.init_stuck_after)
+    });
     let unscheduled =
         scheduled.is_none_or(|s| s.status() != ConditionStatus::True) && case.pod.node().is_none();
     let what = match (container, why) {
@@ -45,7 +50,8 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
         _ => "containers are not up yet".to_owned(),
     };
     let (condition, confidence, summary) = match quiet_for {
-        Some(quiet) if quiet >= case.thresholds.startup_grace => {
+        // An init container at work is judged by `init_stuck`, which gives it longer.
+        Some(quiet) if quiet >= case.thresholds.startup_grace && !init_works => {
             let summary = format!("{what}, and there was no progress for {}", Age(quiet));
             (Condition::StuckStarting, Confidence::Medium, summary)
         }

@@ -25,11 +25,29 @@ pub struct Thresholds {
     /// How long a pod may be there after it was due to be gone before it is `StuckTerminating`:
     /// 2 minutes, for a kubelet that unmounts volumes and reports.
     pub terminating_margin: Duration,
-    /// How many restarts make a loop of a container that happens to run right now: 3.
+    /// How many restarts make a loop of a container that happens to run right now, and a back-off
+    /// a loop with high confidence: 3.
     pub crash_loop_restarts: u32,
     /// How long a run must last to end a crash loop: 10 minutes, after which the kubelet itself
     /// forgets its back-off.
     pub crash_loop_quiet: Duration,
+    /// How long a run between two failures must last to show that the container can work, which
+    /// makes the loop [`Flapping`](crate::Cause::Flapping): 1 minute.
+    pub flapping_run: Duration,
+    /// How many restarts make a container that is killed one whose liveness probe fails: 2. A
+    /// single one may have any cause.
+    pub liveness_restarts: u32,
+    /// How long a run must last for the kill at its end to be rare, and so history once the
+    /// container runs again: 6 hours.
+    pub liveness_rare: Duration,
+    /// How long an init container may run before it is `InitStuck`: 30 minutes, which migrations
+    /// and downloads stay below. Until then a pod that waits for it is `Starting`.
+    pub init_stuck_after: Duration,
+    /// How many restarts, with the last end for want of memory and soon after its start, make it
+    /// [`OomRepeated`](crate::Cause::OomRepeated): 2.
+    pub oom_repeated_restarts: u32,
+    /// How long after its end a pod that no Job owns is `CompletedLeftover`: 24 hours.
+    pub leftover_after: Duration,
     /// How long an `OOMKilled` of a container that runs again is a condition and not yet history:
     /// 1 hour.
     pub oom_recent: Duration,
@@ -45,6 +63,12 @@ impl Default for Thresholds {
             terminating_margin: minutes(2),
             crash_loop_restarts: 3,
             crash_loop_quiet: minutes(10),
+            flapping_run: minutes(1),
+            liveness_restarts: 2,
+            liveness_rare: minutes(6 * 60),
+            init_stuck_after: minutes(30),
+            oom_repeated_restarts: 2,
+            leftover_after: minutes(24 * 60),
             oom_recent: minutes(60),
         }
     }

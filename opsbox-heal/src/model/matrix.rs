@@ -108,9 +108,24 @@ impl fmt::Display for JointState {
 /// | `NotDeclared`, `Passing` | `Unknown` | other | `Unclear` |
 ///
 /// A container that does not run is `Stopped`, unless its probes are why (`StartupFailing`,
-/// `Restarting`). Of a pod, each column is the worst of its containers (`Failing`, `Unknown`,
-/// `Passing`, `NotDeclared`) and so is the joint state; counted are regular containers and
-/// sidecars that have not done their work.
+/// `Restarting`).
+///
+/// # From the containers to the pod
+///
+/// Counted are regular containers and sidecars that have not done their work; each column of the
+/// pod is the worst of theirs (`Failing`, `Unknown`, `Passing`, `NotDeclared`), and so is the joint
+/// state, which is therefore that of one of the containers:
+///
+/// | some container is | and none is | the pod is |
+/// |---|---|---|
+/// | `Restarting` | | `Restarting` |
+/// | `StartupFailing` | `Restarting` | `StartupFailing` |
+/// | `Stopped` | `StartupFailing`, `Restarting` | `Stopped` |
+/// | `Unclear` | of those | `Unclear` |
+/// | `NotReady` | of those | `NotReady` |
+/// | `Starting` | of those | `Starting` |
+/// | `Serving` | of those | `Serving` |
+/// | (no container counts) | | `Stopped` |
 ///
 /// ```
 /// use opsbox_heal::{JointState, ProbeMatrix, ProbeState};
