@@ -128,3 +128,8 @@ pub const MAX_TOMBSTONES: usize = 4_096;
 /// more, beside as many as are in use.
 #[cfg(feature = "kube")]
 pub const POOL_SLACK: usize = 1_024;
+
+/// How often a [`Sweep`](crate::observe::live::Sweep) tries the same call before it gives a namespace
+/// up.
+#[cfg(feature = "kube")]
+pub const MAX_SWEEP_TRIES: u32 = 5;

@@ -285,6 +285,55 @@ pub(super) struct ListMeta {
     pub(super) token: String,
 }
 
+/// What is read of a node or a namespace.
+#[derive(Default)]
+pub(super) struct NamedObject {
+    pub(super) name: Box<str>,
+    /// Whether its condition `Ready` is true.
+    pub(super) ready: bool,
+}
+
+/// A node or a namespace in JSON; what cannot be read has no name and is not ready.
+pub(super) fn named(json: &[u8]) -> NamedObject {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Object<'a> {
+        #[serde(borrow)]
+        metadata: Named<'a>,
+        #[serde(borrow)]
+        status: Status<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        name: Text<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Status<'a> {
+        #[serde(borrow)]
+        conditions: Option<Vec<Condition<'a>>>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Condition<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Text<'a>,
+        #[serde(borrow)]
+        status: Text<'a>,
+    }
+
+    let object: Object<'_> = serde_json::from_slice(json).unwrap_or_default();
+    let conditions = object.status.conditions.unwrap_or_default();
+    NamedObject {
+        name: object.metadata.name.as_str().into(),
+        ready: conditions
+            .iter()
+            .any(|c| c.kind.as_str() == "Ready" && c.status.as_str() == "True"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,8 @@ mod rate;
 mod scope;
 mod split;
 mod store;
+mod suspect;
+mod sweep;
 mod watch;
 
 pub use config::WatchConfig;
@@ -51,4 +53,5 @@ pub use decode::UnreadablePod;
 pub use rate::RateLimit;
 pub use scope::PodScope;
 pub use store::PodStore;
+pub use sweep::{PodCount, Sweep, SweepStats, Swept};
 pub use watch::{PodChange, PodWatch, WatchState};

@@ -156,7 +156,9 @@ impl Elements {
     /// The array that begins here, if it is one of those that are asked for.
     fn member(&self) -> Option<&'static str> {
         let mut members = self.members.iter();
-        members.find(|member| self.key == member.as_bytes()).copied()
+        members
+            .find(|member| self.key == member.as_bytes())
+            .copied()
     }
 
     fn keep_envelope(&mut self, bytes: Option<&[u8]>) -> Result<(), Fault> {
