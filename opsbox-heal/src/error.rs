@@ -12,6 +12,7 @@
 use std::{
     fmt, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::text::Escaped;
@@ -46,6 +47,22 @@ pub enum ErrorKind {
     Policy,
     /// A setting makes no sense, or not together with another one.
     Settings,
+    /// The API server cannot be reached, or the connection to it broke.
+    Unreachable,
+    /// The connection to the API server cannot be made safe: its certificate or ours is refused.
+    Tls,
+    /// The API server said nothing for too long.
+    TimedOut,
+    /// The API server does not know who asks (401), or the client could not make its credentials.
+    Unauthorized,
+    /// The API server does not let this account do it (403); the message names verb and resource.
+    Forbidden,
+    /// The state that was asked for is gone from the API server's memory (410): list again.
+    Gone,
+    /// The API server asks to come back later (429).
+    TooManyRequests,
+    /// Any other refusal of the API server; [`Error::status`] has its code.
+    Api,
 }
 
 /// An error of this crate: what was attempted, on which object, and what to do.
@@ -64,6 +81,8 @@ struct Inner {
     name: Option<String>,
     position: Option<Position>,
     source: Option<io::Error>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
 }
 
 /// A place in the input.
@@ -86,6 +105,8 @@ impl Error {
             name: None,
             position: None,
             source: None,
+            status: None,
+            retry_after: None,
         }))
     }
 
@@ -115,6 +136,13 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: io::Error) -> Self {
         self.0.source = Some(source);
+        self
+    }
+
+    #[cfg(feature = "kube")]
+    pub(crate) fn with_status(mut self, status: u16, retry_after: Option<Duration>) -> Self {
+        self.0.status = Some(status);
+        self.0.retry_after = retry_after;
         self
     }
 
@@ -163,11 +191,30 @@ impl Error {
         self.0.position.map(|p| p.byte_offset)
     }
 
+    /// The code of HTTP that the API server answered with.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How long the API server asks to wait before the next try (`Retry-After`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// Whether the same call may succeed a moment later with nothing changed by the caller.
     ///
-    /// True for an interrupted or timed-out read; bad content stays bad.
+    /// True for an interrupted or timed-out read, and for an API server that is away, slow or
+    /// overloaded; bad content stays bad, and a missing permission stays missing.
     pub fn is_retryable(&self) -> bool {
         use io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
+        match self.0.kind {
+            ErrorKind::Unreachable
+            | ErrorKind::TimedOut
+            | ErrorKind::Gone
+            | ErrorKind::TooManyRequests => return true,
+            ErrorKind::Api => return self.0.status.is_some_and(|status| status >= 500),
+            _ => {}
+        }
         self.0.source.as_ref().is_some_and(|source| {
             matches!(
                 source.kind(),

@@ -81,17 +81,20 @@ mod period;
 mod text;
 mod time;
 
-#[cfg(feature = "config")]
-pub mod config;
-pub mod decide;
 pub mod act;
 #[cfg(feature = "kube")]
 mod call;
+#[cfg(feature = "config")]
+pub mod config;
+pub mod decide;
 pub mod diagnose;
+mod healer;
 #[cfg(feature = "kube")]
 pub mod lease;
 pub mod model;
 pub mod observe;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use diagnose::{
     judge::{diagnose, diagnose_with},
@@ -99,6 +102,7 @@ pub use diagnose::{
     thresholds::Thresholds,
 };
 pub use error::{Error, ErrorKind};
+pub use healer::{Healer, Pass};
 pub use model::{
     cause::Cause,
     container::{Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting},

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Values that many pods have in common, each kept once.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Pool {
     texts: HashSet<Arc<str>>,
     owners: HashSet<Arc<Owner>>,
@@ -65,6 +65,47 @@ impl Pool {
                 message,
             })
         })
+    }
+}
+
+/// What only a store that lives long needs.
+#[cfg(feature = "kube")]
+impl Pool {
+    pub(super) fn len(&self) -> usize {
+        self.texts.len() + self.owners.len() + self.volumes.len()
+    }
+
+    /// Drops the values that no pod has any more.
+    pub(super) fn drop_unused(&mut self) {
+        // The texts last, since volumes hold some of them.
+        self.volumes
+            .retain(|volumes| Arc::strong_count(volumes) > 1);
+        self.owners.retain(|owner| Arc::strong_count(owner) > 1);
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.volumes.shrink_to(2 * self.volumes.len());
+        self.owners.shrink_to(2 * self.owners.len());
+        self.texts.shrink_to(2 * self.texts.len());
+    }
+
+    /// Calls `each` with the size of each piece of memory that the values take, counters included,
+    /// and with that of each table.
+    pub(super) fn each_piece(&self, mut each: impl FnMut(usize)) {
+        const COUNTERS: usize = 2 * size_of::<usize>();
+        for text in &self.texts {
+            each(COUNTERS + text.len());
+        }
+        for owner in &self.owners {
+            each(COUNTERS + size_of::<Owner>());
+            each(owner.kind.len());
+            each(owner.name.len());
+            each(owner.uid.len());
+        }
+        for volumes in &self.volumes {
+            each(COUNTERS + size_of_val(&**volumes));
+        }
+        each(self.texts.capacity() * size_of::<Arc<str>>());
+        each(self.owners.capacity() * size_of::<Arc<Owner>>());
+        each(self.volumes.capacity() * size_of::<Arc<[Volume]>>());
     }
 }
 

@@ -31,6 +31,8 @@ mod compact;
 #[cfg(feature = "yaml")]
 mod fit;
 mod json;
+#[cfg(feature = "kube")]
+pub mod live;
 mod node;
 pub(crate) mod problem;
 mod read;

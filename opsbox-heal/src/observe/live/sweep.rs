@@ -1,0 +1,671 @@
+//! One look at all pods, with as few bytes as can be.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use kube::Client;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{
+    backoff::Backoff,
+    call::{Answer, Call, TABLE},
+    decode::{self, ListEnvelope, UnreadablePod},
+    scope::PodScope,
+    split::Elements,
+    store::SharedPool,
+    suspect::{Columns, Nodes, Row},
+};
+use crate::{
+    diagnose::thresholds::Thresholds,
+    error::{Error, ErrorKind},
+    limits::{
+        DEFAULT_PAGE_SIZE, LIST_ANSWER_LIMIT, LIST_SILENCE_LIMIT, MAX_OBJECT_BYTES, MAX_PAGE_SIZE,
+        MAX_SWEEP_TRIES,
+    },
+    model::pod::PodState,
+};
+
+/// One look at all pods, for scripts and for clusters too big to follow.
+///
+/// The API server makes a table of the pods of each namespace, the one that `kubectl get pods`
+/// prints, about 140 bytes a pod instead of 9,000. Only the pods whose row is not plainly healthy
+/// are then asked for. What is found is what a full list would have shown: see
+/// [what remains](Self#what-the-table-does-not-show).
+///
+/// ```no_run
+/// # async fn example(client: kube::Client, now: opsbox_heal::Timestamp) {
+/// use opsbox_heal::{diagnose, observe::live::{PodScope, Sweep, Swept}};
+///
+/// let mut sweep = Sweep::new(client, PodScope::all());
+/// while let Some(swept) = sweep.next().await {
+///     match swept {
+///         Ok(Swept::Pod(pod)) => println!("{pod}: {}", diagnose(&pod, now)),
+///         Ok(Swept::Unreadable(pod)) => println!("{pod}"),
+///         Err(error) => println!("{error}"),
+///         Ok(_) => {}
+///     }
+/// }
+/// println!("{} of {} pods looked at", sweep.stats().fetched, sweep.stats().pods);
+/// # }
+/// ```
+///
+/// # How a namespace is swept
+///
+/// * A table by pages (`includeObject=None`). A row is above suspicion if its STATUS is `Running`,
+///   all its containers are ready, none has restarted within an hour
+///   ([`Thresholds::oom_recent`]; servers before 1.22 do not say when, so there any restart counts),
+///   its readiness gates are open, and its node is ready. A pod that ended well is above suspicion
+///   for two minutes.
+/// * Every other pod is asked for by name; if they are half of a page or more, the page is asked for
+///   in full.
+/// * If the server answers with objects instead of a table, these are taken, all of them.
+///
+/// # What the table does not show
+///
+/// | what | how it is found all the same |
+/// |---|---|
+/// | a node that does not answer: its pods keep the row of its last report | the nodes are listed first, as a table; needs `list` on `nodes` |
+/// | a container that ran out of memory and runs again | by RESTARTS |
+/// | a probe that fails now, but not often enough yet | it is not unready yet: no list shows it |
+/// | an init container that was killed and then ended well | it is not shown, and history in a full list too |
+/// | condition `Ready` is not true although all containers are ready and no readiness gate is shut | only with a node that is not ready; else it is not found |
+///
+/// Without the permission on `nodes`, [`SweepStats::nodes_not_known`] says so, and the first row
+/// falls to the node controller, which marks the pods `Terminating` after five minutes.
+///
+/// Needs `list` and `get` on `pods`, `list` on `nodes`, and for all namespaces `list` on
+/// `namespaces`.
+pub struct Sweep {
+    client: Client,
+    scope: Arc<PodScope>,
+    thresholds: Thresholds,
+    page_size: u32,
+    tables: bool,
+    ask_nodes: bool,
+    pool: SharedPool,
+    backoff: Backoff,
+    /// Not known before they were asked for.
+    nodes: Option<Nodes>,
+    /// What is left to do, the namespace at hand first; not known before it was asked for.
+    namespaces: Option<VecDeque<Box<str>>>,
+    at_hand: AtHand,
+    ready: VecDeque<Swept>,
+    stats: SweepStats,
+}
+
+/// Where in a namespace the sweep is.
+#[derive(Default)]
+struct AtHand {
+    /// The page that comes next.
+    token: String,
+    /// Pods to ask for by name before that.
+    suspects: VecDeque<Box<str>>,
+    /// How often the step has failed.
+    tries: u32,
+    counts: Counts,
+}
+
+/// What a sweep comes upon.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Swept {
+    /// A pod worth a diagnosis. If the server makes no tables, any pod.
+    Pod(PodState),
+    /// A pod that could not be read: show it to a human.
+    Unreadable(UnreadablePod),
+}
+
+/// What a sweep has seen so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SweepStats {
+    /// Pods seen, as rows or as objects.
+    pub pods: u64,
+    /// Rows that were not plainly healthy.
+    pub suspects: u64,
+    /// Pods read in full.
+    pub fetched: u64,
+    /// Suspects that were gone when they were asked for.
+    pub gone: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Whether the server made tables.
+    pub tables: bool,
+    /// Why the nodes are not known, if they are not.
+    pub nodes_not_known: Option<Arc<Error>>,
+    counts: Counts,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    namespaces: BTreeMap<Box<str>, PodCount>,
+    nodes: BTreeMap<Box<str>, PodCount>,
+    /// By namespace and name without what makes a pod of a workload unique.
+    groups: BTreeMap<(Box<str>, Box<str>), PodCount>,
+}
+
+/// How many pods, for budgets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PodCount {
+    /// All of them.
+    pub pods: u32,
+    /// Those that are not plainly healthy.
+    pub suspects: u32,
+}
+
+impl SweepStats {
+    /// The pods of a namespace.
+    pub fn namespace(&self, namespace: &str) -> PodCount {
+        self.counts
+            .namespaces
+            .get(namespace)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The pods on a node.
+    pub fn node(&self, node: &str) -> PodCount {
+        self.counts.nodes.get(node).copied().unwrap_or_default()
+    }
+
+    /// The pods of the same ReplicaSet, StatefulSet, DaemonSet or Job as this one, as far as their
+    /// names tell: those that differ only after the last `-`.
+    pub fn siblings(&self, pod: &PodState) -> PodCount {
+        let key = (Box::from(pod.namespace()), Box::from(stem(pod.name())));
+        self.counts.groups.get(&key).copied().unwrap_or_default()
+    }
+}
+
+impl Counts {
+    fn count(&mut self, namespace: &str, name: &str, node: Option<&str>, suspicious: bool) {
+        let one = PodCount {
+            pods: 1,
+            suspects: u32::from(suspicious),
+        };
+        self.namespaces
+            .entry(namespace.into())
+            .or_default()
+            .add(one);
+        let group = (namespace.into(), stem(name).into());
+        self.groups.entry(group).or_default().add(one);
+        if let Some(node) = node {
+            self.nodes.entry(node.into()).or_default().add(one);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        for (namespace, count) in other.namespaces {
+            self.namespaces.entry(namespace).or_default().add(count);
+        }
+        for (node, count) in other.nodes {
+            self.nodes.entry(node).or_default().add(count);
+        }
+        for (group, count) in other.groups {
+            self.groups.entry(group).or_default().add(count);
+        }
+    }
+}
+
+impl PodCount {
+    fn add(&mut self, other: Self) {
+        self.pods = self.pods.saturating_add(other.pods);
+        self.suspects = self.suspects.saturating_add(other.suspects);
+    }
+}
+
+/// The name without its last part: what the pods of a workload have in common.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(stem, _)| stem)
+}
+
+impl Sweep {
+    /// A sweep with the default [`Thresholds`] and pages of
+    /// [`DEFAULT_PAGE_SIZE`] pods. Nothing is sent before [`next`](Self::next).
+    pub fn new(client: Client, scope: PodScope) -> Self {
+        Self {
+            client,
+            scope: Arc::new(scope),
+            thresholds: Thresholds::default(),
+            page_size: DEFAULT_PAGE_SIZE,
+            tables: true,
+            ask_nodes: true,
+            pool: SharedPool::default(),
+            backoff: Backoff::new(None),
+            nodes: None,
+            namespaces: None,
+            at_hand: AtHand::default(),
+            ready: VecDeque::new(),
+            stats: SweepStats {
+                tables: true,
+                ..SweepStats::default()
+            },
+        }
+    }
+
+    /// The numbers that the verdicts will be made with: what counts as recent follows from them.
+    #[must_use]
+    pub fn thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// How many pods to ask for at once: 1 to [`MAX_PAGE_SIZE`].
+    #[must_use]
+    pub fn page_size(mut self, pods: u32) -> Self {
+        self.page_size = pods.clamp(1, MAX_PAGE_SIZE);
+        self
+    }
+
+    /// Whether to ask for tables; otherwise every pod is listed in full. On by default.
+    #[must_use]
+    pub fn tables(mut self, on: bool) -> Self {
+        self.tables = on;
+        self.stats.tables = on;
+        self
+    }
+
+    /// Whether to list the nodes, to find the pods of those that do not answer. On by default.
+    #[must_use]
+    pub fn nodes(mut self, on: bool) -> Self {
+        self.ask_nodes = on;
+        self
+    }
+
+    /// Decides how waits after failures are spread, so that a simulation can be run again.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.backoff = Backoff::new(Some(seed));
+        self
+    }
+
+    /// What has been seen in the namespaces that are done.
+    pub fn stats(&self) -> &SweepStats {
+        &self.stats
+    }
+
+    /// The next pod, or what failed; `None` at the end.
+    ///
+    /// What may pass is tried again up to [`MAX_SWEEP_TRIES`] times, with waits. After an error the
+    /// sweep goes on with the next namespace; if the namespaces themselves cannot be listed, that
+    /// was all.
+    ///
+    /// # Errors
+    ///
+    /// Those of the API server: [`Forbidden`](ErrorKind::Forbidden) with verb and resource,
+    /// [`Unreachable`](ErrorKind::Unreachable) and so on.
+    pub async fn next(&mut self) -> Option<Result<Swept, Error>> {
+        loop {
+            if let Some(swept) = self.ready.pop_front() {
+                return Some(Ok(swept));
+            }
+            if self.nodes.is_none() {
+                self.nodes = Some(self.list_nodes().await);
+            }
+            let Some(namespaces) = &self.namespaces else {
+                match self.list_namespaces().await {
+                    Ok(namespaces) => self.namespaces = Some(namespaces),
+                    Err(error) => {
+                        self.namespaces = Some(VecDeque::new());
+                        return Some(Err(error));
+                    }
+                }
+                continue;
+            };
+            let namespace = namespaces.front()?.clone();
+            let step = match self.at_hand.suspects.front().cloned() {
+                Some(name) => self.fetch(&namespace, &name).await,
+                None => self.page(&namespace).await,
+            };
+            let Err(error) = step else {
+                self.at_hand.tries = 0;
+                if self.at_hand.suspects.is_empty() && self.at_hand.token.is_empty() {
+                    self.end_of_namespace();
+                }
+                continue;
+            };
+            self.at_hand.tries += 1;
+            if !error.is_retryable() || self.at_hand.tries >= MAX_SWEEP_TRIES {
+                self.end_of_namespace();
+                return Some(Err(error));
+            }
+            if error.kind() == ErrorKind::Gone {
+                // The token of the page has expired: the namespace begins anew.
+                self.at_hand = AtHand {
+                    tries: self.at_hand.tries,
+                    ..AtHand::default()
+                };
+            }
+            sleep(self.backoff.next(error.retry_after())).await;
+        }
+    }
+
+    fn end_of_namespace(&mut self) {
+        let done = std::mem::take(&mut self.at_hand);
+        let counts = done.counts.namespaces.values();
+        for count in counts {
+            self.stats.pods += u64::from(count.pods);
+            self.stats.suspects += u64::from(count.suspects);
+        }
+        self.stats.counts.add(done.counts);
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.pop_front();
+        }
+    }
+
+    async fn list_nodes(&mut self) -> Nodes {
+        if !self.ask_nodes || !self.tables {
+            return Nodes::NotKnown;
+        }
+        let is_ready = |status: &str| status.split(',').next() == Some("Ready");
+        match self.names("nodes", is_ready).await {
+            Ok(ready) => Nodes::Ready(ready.into_iter().collect()),
+            Err(error) => {
+                tracing::warn!(%error, "pods of nodes that do not answer will not be found");
+                self.stats.nodes_not_known = Some(Arc::new(error));
+                Nodes::NotKnown
+            }
+        }
+    }
+
+    async fn list_namespaces(&mut self) -> Result<VecDeque<Box<str>>, Error> {
+        if let Some(selected) = self.scope.selected_namespaces() {
+            return Ok(selected.map(Into::into).collect());
+        }
+        self.names("namespaces", |_| true).await
+    }
+
+    /// The names of cluster-wide objects whose STATUS is as wanted, by a table, else by metadata.
+    async fn names(
+        &mut self,
+        resource: &'static str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<VecDeque<Box<str>>, Error> {
+        let (mut names, mut token) = (VecDeque::new(), String::new());
+        let mut tries = 0;
+        loop {
+            let mut call = Call::new("list", resource, None)
+                .query("limit", self.page_size)
+                .query("includeObject", "None")
+                .accept(TABLE);
+            if !token.is_empty() {
+                call = call.query("continue", &token);
+            }
+            self.stats.calls += 1;
+            let page = self.read(&call).await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    tries += 1;
+                    if !error.is_retryable() || tries >= MAX_SWEEP_TRIES {
+                        return Err(error);
+                    }
+                    if error.kind() == ErrorKind::Gone {
+                        (names, token) = (VecDeque::new(), String::new());
+                    }
+                    sleep(self.backoff.next(error.retry_after())).await;
+                    continue;
+                }
+            };
+            let place = |name: &str| {
+                page.columns
+                    .iter()
+                    .position(|known| known.eq_ignore_ascii_case(name))
+            };
+            let (name, status) = (place("Name"), place("Status"));
+            for cells in &page.rows {
+                let text = |place: Option<usize>| {
+                    place
+                        .and_then(|place| cells.get(place)?.as_str())
+                        .unwrap_or_default()
+                };
+                if wanted(text(status)) {
+                    names.push_back(text(name).into());
+                }
+            }
+            for object in &page.objects {
+                let object = decode::named(object);
+                if wanted(if object.ready { "Ready" } else { "" }) {
+                    names.push_back(object.name);
+                }
+            }
+            if page.token.is_empty() {
+                return Ok(names);
+            }
+            token = page.token;
+        }
+    }
+
+    /// The next page of a namespace. Nothing is changed before all of it was read.
+    async fn page(&mut self, namespace: &str) -> Result<(), Error> {
+        let call = self.list(namespace);
+        if !self.tables {
+            self.at_hand.token = self.typed_page(namespace, &call, None).await?;
+            return Ok(());
+        }
+        let table = call.clone().query("includeObject", "None").accept(TABLE);
+        self.stats.calls += 1;
+        let page = self.read(&table).await?;
+        let Some(columns) = Columns::find(&page.columns) else {
+            if page.is_list {
+                self.no_tables();
+                self.take_objects(namespace, &page.objects);
+                self.at_hand.token = page.token;
+                return Ok(());
+            }
+            let what = format!(
+                "the table has the columns {:?}, not those of pods",
+                page.columns
+            );
+            return Err(table.error(ErrorKind::WrongKind, &what));
+        };
+        let row = |cells| Row {
+            columns: &columns,
+            cells,
+        };
+        let nodes = self.nodes.as_ref().unwrap_or(&Nodes::NotKnown);
+        let is_suspicious = |cells| row(cells).is_suspicious(&self.thresholds, nodes);
+        let suspicious: Vec<bool> = page.rows.iter().map(|c| is_suspicious(c)).collect();
+        let names = page.rows.iter().map(|cells| Box::from(row(cells).name()));
+        let mut suspects: VecDeque<Box<str>> = names
+            .zip(&suspicious)
+            .filter(|(_, is)| **is)
+            .map(|(name, _)| name)
+            .collect();
+        if suspects.len() > 4 && suspects.len() * 2 >= page.rows.len() {
+            // One call instead of hundreds, for at most twice the bytes.
+            let wanted = suspects.drain(..).collect();
+            self.typed_page(namespace, &call, Some(&wanted)).await?;
+        }
+        for (cells, suspicious) in page.rows.iter().zip(suspicious) {
+            let row = row(cells);
+            self.at_hand
+                .counts
+                .count(namespace, row.name(), row.node(), suspicious);
+        }
+        self.at_hand.suspects = suspects;
+        self.at_hand.token = page.token;
+        Ok(())
+    }
+
+    fn list(&self, namespace: &str) -> Call {
+        let call = Call::new("list", "pods", Some(namespace)).query("limit", self.page_size);
+        let call = self.scope.select(call);
+        match self.at_hand.token.as_str() {
+            "" => call,
+            token => call.query("continue", token),
+        }
+    }
+
+    /// Objects that came in place of a table.
+    fn take_objects(&mut self, namespace: &str, objects: &[Box<[u8]>]) {
+        for object in objects {
+            let pod = decode::pod(object, &mut self.pool.lock());
+            self.take(namespace, pod, true);
+        }
+    }
+
+    fn no_tables(&mut self) {
+        tracing::info!("the API server makes no tables: listing all pods in full");
+        self.tables = false;
+        self.stats.tables = false;
+    }
+
+    /// Reads pods in full, one at a time; without `wanted`, all of them, which are counted too.
+    async fn typed_page(
+        &mut self,
+        namespace: &str,
+        call: &Call,
+        wanted: Option<&HashSet<Box<str>>>,
+    ) -> Result<String, Error> {
+        self.stats.calls += 1;
+        let mut answer = call.send(&self.client, LIST_ANSWER_LIMIT).await?;
+        let mut elements = Elements::new(&["items"], MAX_OBJECT_BYTES);
+        let mut read = Vec::new();
+        while let Some(bytes) = answer.next(LIST_SILENCE_LIMIT).await? {
+            let mut pool = self.pool.lock();
+            let each = |_, json: &[u8]| read.push(decode::pod(json, &mut pool));
+            let pushed = elements.push(&bytes, each);
+            drop(pool);
+            pushed.map_err(|_| not_json(call))?;
+            if wanted.is_some() {
+                read.retain(|pod| is_wanted(pod, wanted));
+            }
+        }
+        let envelope = elements.finish().ok_or_else(|| ended(call))?;
+        let envelope: ListEnvelope =
+            serde_json::from_slice(&envelope).map_err(|_| not_json(call))?;
+        for pod in read {
+            self.take(namespace, pod, wanted.is_none());
+        }
+        Ok(envelope.metadata.token)
+    }
+
+    /// Asks for one suspect.
+    async fn fetch(&mut self, namespace: &str, name: &str) -> Result<(), Error> {
+        let call = Call::new("get", "pods", Some(namespace)).name(name);
+        self.stats.calls += 1;
+        let mut answer = match call.send(&self.client, LIST_ANSWER_LIMIT).await {
+            Ok(answer) => answer,
+            Err(error) if error.status() == Some(404) => {
+                self.stats.gone += 1;
+                self.at_hand.suspects.pop_front();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let json = answer.collect(MAX_OBJECT_BYTES, LIST_SILENCE_LIMIT).await?;
+        let pod = decode::pod(&json, &mut self.pool.lock());
+        self.at_hand.suspects.pop_front();
+        self.take(namespace, pod, false);
+        Ok(())
+    }
+
+    fn take(&mut self, namespace: &str, pod: Result<PodState, UnreadablePod>, count: bool) {
+        self.backoff.reset();
+        self.stats.fetched += 1;
+        let (name, node) = match &pod {
+            Ok(pod) => (pod.name(), pod.node()),
+            Err(pod) => (pod.name(), None),
+        };
+        if count {
+            self.at_hand.counts.count(namespace, name, node, true);
+        }
+        self.ready.push_back(match pod {
+            Ok(pod) => Swept::Pod(pod),
+            Err(pod) => Swept::Unreadable(pod),
+        });
+    }
+
+    /// A page of a table, or of what the server sends instead.
+    async fn read(&self, call: &Call) -> Result<Page, Error> {
+        let mut answer: Answer = call.send(&self.client, LIST_ANSWER_LIMIT).await?;
+        let mut elements = Elements::new(&["rows", "items"], MAX_OBJECT_BYTES);
+        let mut page = Page::default();
+        while let Some(bytes) = answer.next(LIST_SILENCE_LIMIT).await? {
+            let mut odd = false;
+            let each = |member, json: &[u8]| match member {
+                "rows" => match serde_json::from_slice::<TableRow>(json) {
+                    Ok(row) => page.rows.push(row.cells),
+                    Err(_) => odd = true,
+                },
+                _ => page.objects.push(json.into()),
+            };
+            elements.push(&bytes, each).map_err(|_| not_json(call))?;
+            if odd {
+                return Err(not_json(call));
+            }
+        }
+        let envelope = elements.finish().ok_or_else(|| ended(call))?;
+        let envelope: TableEnvelope =
+            serde_json::from_slice(&envelope).map_err(|_| not_json(call))?;
+        page.is_list = envelope.kind.ends_with("List");
+        page.columns = envelope
+            .column_definitions
+            .into_iter()
+            .map(|c| c.name)
+            .collect();
+        page.token = envelope.metadata.token;
+        Ok(page)
+    }
+}
+
+impl fmt::Debug for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sweep")
+            .field("scope", &self.scope)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_wanted(pod: &Result<PodState, UnreadablePod>, wanted: Option<&HashSet<Box<str>>>) -> bool {
+    let name = pod
+        .as_ref()
+        .map_or_else(UnreadablePod::name, PodState::name);
+    wanted.is_none_or(|wanted| wanted.contains(name))
+}
+
+#[derive(Default)]
+struct Page {
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
+    /// Objects as they are, if the server made no table.
+    objects: Vec<Box<[u8]>>,
+    is_list: bool,
+    token: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TableRow {
+    cells: Vec<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct TableEnvelope {
+    kind: String,
+    metadata: decode::ListMeta,
+    column_definitions: Vec<ColumnDefinition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ColumnDefinition {
+    name: String,
+}
+
+fn ended(call: &Call) -> Error {
+    let what = "the connection ended in the middle of the answer";
+    call.error(ErrorKind::Unreachable, what)
+}
+
+fn not_json(call: &Call) -> Error {
+    call.error(ErrorKind::Syntax, "the answer is not JSON of the API")
+}
