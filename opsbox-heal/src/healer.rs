@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     act::{Act, Expect, Outcome, Recovery, RecoveryLimits, Verifier},
     decide::{
-        Action, ClusterFacts, Decision, Effect, History, Plan, Policy, Reason, UnderWay,
+        Action, ClusterFacts, Decision, Effect, History, Plan, Policy, Reason, Totals, UnderWay,
         WorkloadRef, decide,
     },
     diagnose::{judge::diagnose_with, report::Diagnosis},
@@ -115,16 +115,52 @@ impl Healer {
         &self.history
     }
 
+    /// The clock was set by so many seconds: what is remembered keeps its distance from now.
+    pub fn clock_was_set(&mut self, seconds: i64) {
+        self.history.shift(seconds);
+        // What it follows is begun anew from the memory.
+        let open: Vec<String> = self
+            .verifier
+            .open()
+            .map(|act| act.uid().to_owned())
+            .collect();
+        for uid in open {
+            self.verifier.forget(&uid);
+        }
+    }
+
     /// Judges and decides. `pods` are all that are observed, `stale_since` is set if they may be
     /// out of date. Two passes of the same moment decide the same, but tell a human once.
     pub fn pass<'p, I>(&mut self, pods: I, stale_since: Option<Timestamp>, now: Timestamp) -> Pass
     where
         I: Iterator<Item = &'p PodState> + Clone,
     {
+        self.pass_with(pods, None, stale_since, now)
+    }
+
+    /// As [`pass`](Self::pass), of the suspicious pods of a sweep and its counts of all.
+    pub fn pass_of_sweep<'p, I>(&mut self, suspects: I, totals: &dyn Totals, now: Timestamp) -> Pass
+    where
+        I: Iterator<Item = &'p PodState> + Clone,
+    {
+        self.pass_with(suspects, Some(totals), None, now)
+    }
+
+    fn pass_with<'p, I>(
+        &mut self,
+        pods: I,
+        totals: Option<&dyn Totals>,
+        stale_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Pass
+    where
+        I: Iterator<Item = &'p PodState> + Clone,
+    {
         // A view that is out of date cannot tell whether an act helped.
-        let recoveries = match stale_since {
-            None => self.verify(pods.clone(), now),
-            Some(_) => Vec::new(),
+        let recoveries = match (stale_since, totals) {
+            (Some(_), _) => Vec::new(),
+            (None, None) => self.verify(pods.clone(), now),
+            (None, Some(_)) => self.verify_by_suspects(pods.clone(), now),
         };
         let mut conditions = BTreeMap::new();
         let mut sick = Vec::new();
@@ -136,6 +172,9 @@ impl Healer {
             }
         }
         let mut facts = ClusterFacts::new(pods, &sick).stale_since(stale_since);
+        if let Some(totals) = totals {
+            facts = facts.totals(totals, &sick);
+        }
         if let Some((namespace, name)) = &self.own_pod {
             facts = facts.own_pod(namespace, name);
         }
@@ -250,15 +289,54 @@ impl Healer {
             let of_it = workloads.get(&act.target.workload).into_iter().flatten();
             let found = self.verifier.observe(&act.target.uid, of_it.copied(), now);
             if let Some(recovery) = found {
-                let effect = match recovery.is_recovered() {
-                    true => Effect::Helped,
-                    false => Effect::DidNotHelp,
-                };
-                self.history.finished(&act.target.uid, &effect, now);
+                self.conclude(act, &recovery, now);
                 recoveries.push((act.clone(), recovery));
             }
         }
         recoveries
+    }
+
+    /// In a sweep a replacement that is well is not seen: what tells is that nothing suspicious is
+    /// left of the workload but what was there before the act.
+    fn verify_by_suspects<'p>(
+        &mut self,
+        suspects: impl Iterator<Item = &'p PodState> + Clone,
+        now: Timestamp,
+    ) -> Vec<(UnderWay, Recovery)> {
+        let open: Vec<UnderWay> = self.history.under_way().cloned().collect();
+        let mut recoveries = Vec::new();
+        for act in open {
+            let after = now.since(act.since);
+            let mut of_it = suspects
+                .clone()
+                .filter(|pod| is_of(pod, &act.target.workload));
+            let old = of_it.clone().any(|pod| pod.uid() == act.target.uid);
+            let new = of_it.find(|pod| pod.created() >= Some(act.since));
+            let timed_out = after >= self.policy.recovery_timeout;
+            let recovery = match (old, new) {
+                (false, None) => Recovery::Recovered {
+                    after,
+                    replacement: None,
+                },
+                _ if !timed_out => continue,
+                (true, _) => Recovery::NotGone { after },
+                (false, Some(pod)) => Recovery::NotReady {
+                    replacement: pod.name().to_owned(),
+                    after,
+                },
+            };
+            self.conclude(&act, &recovery, now);
+            recoveries.push((act, recovery));
+        }
+        recoveries
+    }
+
+    fn conclude(&mut self, act: &UnderWay, recovery: &Recovery, now: Timestamp) {
+        let effect = match recovery.is_recovered() {
+            true => Effect::Helped,
+            false => Effect::DidNotHelp,
+        };
+        self.history.finished(&act.target.uid, &effect, now);
     }
 
     /// Of a process before, only its memory is left.

@@ -86,6 +86,8 @@ pub mod act;
 mod call;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "kube")]
+pub mod controller;
 pub mod decide;
 pub mod diagnose;
 mod healer;

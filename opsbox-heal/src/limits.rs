@@ -159,3 +159,9 @@ pub const POOL_SLACK: usize = 1_024;
 /// up.
 #[cfg(feature = "kube")]
 pub const MAX_SWEEP_TRIES: u32 = 5;
+
+/// How often the controller judges all pods when nothing changes.
+pub const PASS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many times as long as a pass took the controller waits before the next one.
+pub const PASS_PAUSE_FACTOR: u32 = 9;

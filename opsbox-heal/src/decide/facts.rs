@@ -24,6 +24,18 @@ pub struct Group {
     pub unavailable: u32,
 }
 
+/// How many pods there are, when not all of them are at hand.
+pub trait Totals {
+    /// In all.
+    fn cluster(&self) -> u32;
+    /// In a namespace.
+    fn namespace(&self, namespace: &str) -> u32;
+    /// On a node.
+    fn node(&self, node: &str) -> u32;
+    /// Of the workload of this pod.
+    fn siblings(&self, pod: &PodState) -> u32;
+}
+
 /// What a decision needs to know of the cluster beside the pod.
 ///
 /// ```
@@ -131,13 +143,44 @@ impl ClusterFacts {
         self
     }
 
-    /// With pods that are known to be there and fine, and of which nothing else is known: those
-    /// that a sweep did not fetch.
+    /// With the counts of a sweep that looked at all pods, but gave only the suspicious ones.
+    ///
+    /// What pods have in common, such as an image, is then taken to be in common to all pods of
+    /// their workloads.
     #[must_use]
-    pub fn unseen(mut self, namespace: &str, pods: u32) -> Self {
-        self.cluster.pods += pods;
-        if let Some(group) = self.namespaces.get_mut(namespace) {
-            group.pods += pods;
+    pub fn totals<'p>(
+        mut self,
+        totals: &dyn Totals,
+        sick: impl IntoIterator<Item = &'p Diagnosis<'p>>,
+    ) -> Self {
+        let at_least = |group: &mut Group, pods: u32| group.pods = group.pods.max(pods);
+        at_least(&mut self.cluster, totals.cluster());
+        for (name, group) in &mut self.namespaces {
+            at_least(group, totals.namespace(name));
+        }
+        for (name, group) in &mut self.nodes {
+            at_least(group, totals.node(name));
+        }
+        let mut sharing: HashMap<Shared<'_>, HashMap<(&str, &str, &str), u32>> = HashMap::new();
+        for pod in sick.into_iter().map(Diagnosis::pod) {
+            let siblings = totals.siblings(pod);
+            let known = self.workloads.get_mut(&WorkloadRef::of(pod));
+            if let Some(group) = known {
+                at_least(group, siblings);
+            }
+            Shared::each(pod, |shared| {
+                let of_it = sharing.entry(shared).or_default();
+                of_it.insert(workload(pod), siblings);
+            });
+        }
+        for (shared, workloads) in sharing {
+            let pods = match shared {
+                Shared::Node(name) => totals.node(name),
+                _ => workloads.values().sum(),
+            };
+            if let Some(group) = self.groups.get_mut(&shared.into()) {
+                at_least(group, pods);
+            }
         }
         self
     }

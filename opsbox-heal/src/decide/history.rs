@@ -225,25 +225,36 @@ impl History {
 
     /// A clock that was ahead must not make everything wait until it is so late again.
     fn correct_future(&mut self, now: Timestamp) {
+        self.each_moment(|moment| *moment = now.min(*moment));
+    }
+
+    /// Moves everything by so many seconds, as when the clock was set.
+    pub(crate) fn shift(&mut self, seconds: i64) {
+        self.each_moment(|moment| {
+            let moved = moment.unix_seconds().saturating_add(seconds);
+            *moment = Timestamp::from_unix_seconds(moved);
+        });
+    }
+
+    /// Every moment in the past; those that the server gave for the future are not among them.
+    fn each_moment(&mut self, mut change: impl FnMut(&mut Timestamp)) {
         let helped = self.efficacy.values_mut();
         let helped = helped.filter_map(|efficacy| efficacy.helped.as_mut());
         let spans = self.escalated.values_mut().chain(self.tripped.values_mut());
         for span in spans.chain(self.sick_since.values_mut()).chain(helped) {
-            span.first = span.first.min(now);
-            span.last = span.last.min(now);
+            change(&mut span.first);
+            change(&mut span.last);
         }
-        for start in &mut self.starts {
-            *start = now.min(*start);
-        }
+        self.starts.iter_mut().for_each(&mut change);
         for act in self.under_way.values_mut() {
-            act.since = now.min(act.since);
+            change(&mut act.since);
         }
         for efficacy in self.efficacy.values_mut() {
-            efficacy.last = efficacy.last.map(|last| now.min(last));
-            efficacy.last_sick = efficacy.last_sick.map(|last| now.min(last));
+            let moments = [&mut efficacy.last, &mut efficacy.last_sick];
+            moments.into_iter().flatten().for_each(&mut change);
         }
         for (_, at) in self.nodes.values_mut().flatten() {
-            *at = now.min(*at);
+            change(at);
         }
     }
 

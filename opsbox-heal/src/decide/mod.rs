@@ -87,7 +87,7 @@ pub use action::Action;
 pub use budget::{Budget, Budgets};
 pub use common_cause::{Breaker, CommonCause, Tripped};
 pub use decision::{Decision, Plan};
-pub use facts::{ClusterFacts, Group};
+pub use facts::{ClusterFacts, Group, Totals};
 pub use history::{Effect, Efficacy, History, UnderWay};
 pub use judge::{decide, why};
 pub use policy::{Backoff, Mode, Policy, Rate};

@@ -87,7 +87,7 @@ impl PodStore {
     }
 
     /// All pods, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<PodState>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PodState>> + Clone {
         self.entries.iter().map(|entry| &entry.pod)
     }
 
