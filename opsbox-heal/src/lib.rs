@@ -88,6 +88,7 @@ pub mod diagnose;
 pub mod lease;
 pub mod model;
 pub mod observe;
+pub mod record;
 
 pub use diagnose::{
     judge::{diagnose, diagnose_with},
