@@ -97,6 +97,7 @@ pub mod model;
 pub mod observe;
 #[cfg(feature = "test-util")]
 pub mod testing;
+pub mod record;
 
 pub use diagnose::{
     judge::{diagnose, diagnose_with},

@@ -165,3 +165,21 @@ pub const PASS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many times as long as a pass took the controller waits before the next one.
 pub const PASS_PAUSE_FACTOR: u32 = 9;
+
+/// Most bytes of one free text in an audit entry; the rest is cut at a character.
+pub const MAX_AUDIT_TEXT_BYTES: usize = 4 * 1024;
+
+/// Longest line of an audit stream that is read.
+pub const MAX_AUDIT_LINE_BYTES: usize = 256 * 1024;
+
+/// Most bytes of the note of a Kubernetes Event; the API refuses more.
+pub const MAX_EVENT_NOTE_BYTES: usize = 1_024;
+
+/// Most bytes of the action and the reason of a Kubernetes Event, each; the API refuses more.
+pub const MAX_EVENT_WORD_BYTES: usize = 128;
+
+/// How many different Events are remembered, so that a repeat is counted on the one that is there.
+pub const MAX_EVENT_SERIES: usize = 4_096;
+
+/// After so long a repeat is an Event of its own. The API server forgets an Event after an hour.
+pub const EVENT_SERIES_GAP: Duration = Duration::from_secs(30 * 60);
