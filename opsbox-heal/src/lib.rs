@@ -95,9 +95,9 @@ mod healer;
 pub mod lease;
 pub mod model;
 pub mod observe;
+pub mod record;
 #[cfg(feature = "test-util")]
 pub mod testing;
-pub mod record;
 
 pub use diagnose::{
     judge::{diagnose, diagnose_with},

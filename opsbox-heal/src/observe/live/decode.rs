@@ -15,8 +15,9 @@ use super::call::Status;
 use crate::{
     model::pod::PodState,
     observe::{
-        compact::{self, Pool},
+        compact,
         node::Head,
+        pool::Pool,
         wire::{ObjectMeta, PodSpec, PodStatus, Text},
     },
     text::Escaped,
