@@ -27,6 +27,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// The label of every Event of this crate, key and value: by it the next process finds what was done.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "opsbox-heal");
+
 /// The object that an [`Event`] is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -168,7 +171,9 @@ impl Event {
     fn json(&self, name: &str, time: &str, recorder: &EventRecorder) -> Value {
         let mut event = json!({
             "apiVersion": "events.k8s.io/v1", "kind": "Event",
-            "metadata": {"name": name, "namespace": self.namespace()},
+            "metadata": {
+                "name": name, "namespace": self.namespace(), "labels": {MANAGED_BY.0: MANAGED_BY.1},
+            },
             "eventTime": time,
             "type": if self.is_warning { "Warning" } else { "Normal" },
             "reason": cut(&self.reason, limits::MAX_EVENT_WORD_BYTES),
