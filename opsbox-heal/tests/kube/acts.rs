@@ -156,7 +156,7 @@ fn budgets(server: &ApiServer, namespace: &str) -> Api<DynamicObject> {
 }
 
 /// Lets an account do everything in a namespace.
-async fn allow(server: &ApiServer, namespace: &str, name: &str) {
+pub(crate) async fn allow(server: &ApiServer, namespace: &str, name: &str) {
     server
         .create(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
