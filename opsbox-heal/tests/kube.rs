@@ -81,6 +81,10 @@ fn main() -> ExitCode {
             "a_manifest_for_namespaces_is_enough_and_no_more",
             permissions::namespaces,
         ),
+        (
+            "an_overloaded_server_is_no_disruption_budget",
+            acts::overloaded,
+        ),
     ];
     let trials = checks.iter().map(|&(name, check)| {
         let shared = Arc::clone(&shared);
