@@ -44,6 +44,10 @@
 //! | [`model`] | what is kept of a pod |
 //! | [`ProbeMatrix`] | startup x readiness x liveness, and what is inferred |
 //! | [`mod@diagnose`] | which condition is found when |
+//! | [`act`] | evictions, deletions, restarts, and whether they helped |
+//! | [`record`] | audit stream, Events, metrics, spans |
+//! | [`lease`] | leader election |
+//! | [`rbac`] | the permissions that the features in use need |
 //! | [`limits`] | every limit |
 //!
 //! # Features
@@ -51,6 +55,8 @@
 //! | feature | default | what | cost |
 //! |---|---|---|---|
 //! | `yaml` | yes | read YAML as well as JSON | `serde-saphyr` and its parser |
+//! | `kube` | no | act on a live cluster, record Events, elect a leader | `kube` without TLS, `tokio` |
+//! | `metrics` | no | [`record::Metrics`](record) for Prometheus | `prometheus-client` |
 //!
 //! # Guarantees
 //!
@@ -95,6 +101,7 @@ mod healer;
 pub mod lease;
 pub mod model;
 pub mod observe;
+pub mod rbac;
 pub mod record;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -179,7 +179,7 @@ impl Event {
             "reason": cut(&self.reason, limits::MAX_EVENT_WORD_BYTES),
             "action": cut(&self.action, limits::MAX_EVENT_WORD_BYTES),
             "note": cut(&redacted(&self.note), limits::MAX_EVENT_NOTE_BYTES),
-            "regarding": self.regarding.json(),
+            "regarding": self.regarding_json(),
             "reportingController": recorder.controller,
             "reportingInstance": cut(&recorder.instance, limits::MAX_EVENT_WORD_BYTES),
         });
@@ -187,6 +187,13 @@ impl Event {
             fields.insert("related".to_owned(), related.json());
         }
         event
+    }
+
+    /// What has no namespace must have the one of the Event all the same on servers up to 1.20 at least.
+    fn regarding_json(&self) -> Value {
+        let mut regarding = self.regarding.clone();
+        self.namespace().clone_into(&mut regarding.namespace);
+        regarding.json()
     }
 
     /// What has no namespace is told of in `default`, as everybody does.
