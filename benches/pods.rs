@@ -14,9 +14,18 @@
 use std::{io::Write as _, process::Command};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use opsbox_benches::{measuring, pods::pod_list, process::ratio_to_process, ratio_until_freed};
+use opsbox_benches::{
+    measuring,
+    memory::{Counting, kept},
+    pods::pod_list,
+    process::ratio_to_process,
+    ratio_until_freed,
+};
 use opsbox_heal::{PodSnapshot, Timestamp, diagnose};
 use serde::de::IgnoredAny;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const PODS: usize = 2_000;
 
@@ -64,6 +73,11 @@ fn pods(criterion: &mut Criterion) {
             "figure  pods judged in a second, one in {} sick: {:.2} million",
             PODS / sick,
             thousands(PODS) / seconds / 1e3
+        );
+        let (snapshot, bytes) = kept(read);
+        println!(
+            "figure  memory a pod: {} bytes",
+            bytes / snapshot.pods().len()
         );
     }
 
