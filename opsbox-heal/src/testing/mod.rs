@@ -46,6 +46,7 @@ mod answer;
 mod body;
 mod double;
 mod faults;
+mod generate;
 mod list;
 mod objects;
 mod printer;
@@ -58,4 +59,5 @@ mod write;
 
 pub use double::{ApiDouble, Profile};
 pub use faults::{Fault, FaultRates};
+pub use generate::GeneratedCluster;
 pub use record::{ApiRequest, ApiWrite};

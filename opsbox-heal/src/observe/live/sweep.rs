@@ -141,12 +141,23 @@ pub struct SweepStats {
     counts: Counts,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Counts {
     namespaces: BTreeMap<Box<str>, PodCount>,
     nodes: BTreeMap<Box<str>, PodCount>,
     /// By namespace and name without what makes a pod of a workload unique.
     groups: BTreeMap<(Box<str>, Box<str>), PodCount>,
+}
+
+/// Only how many there are: a cluster has thousands.
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts")
+            .field("namespaces", &self.namespaces.len())
+            .field("nodes", &self.nodes.len())
+            .field("groups", &self.groups.len())
+            .finish()
+    }
 }
 
 /// How many pods, for budgets.
@@ -468,6 +479,9 @@ impl Sweep {
             columns: &columns,
             cells,
         };
+        if page.rows.iter().any(|cells| row(cells).name().is_empty()) {
+            return Err(table.error(ErrorKind::WrongKind, "a row of the table has no name"));
+        }
         let nodes = self.nodes.as_ref().unwrap_or(&Nodes::NotKnown);
         let is_suspicious = |cells| row(cells).is_suspicious(&self.thresholds, nodes);
         let suspicious: Vec<bool> = page.rows.iter().map(|c| is_suspicious(c)).collect();
