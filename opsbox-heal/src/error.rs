@@ -59,6 +59,8 @@ pub enum ErrorKind {
     TooManyRequests,
     /// Any other refusal of the API server; [`Error::status`] has its code.
     Api,
+    /// A setting makes no sense, or not together with another one.
+    Settings,
 }
 
 /// An error of this crate: what was attempted, on which object, and what to do.

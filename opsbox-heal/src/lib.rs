@@ -80,7 +80,12 @@ pub mod limits;
 mod text;
 mod time;
 
+pub mod act;
+#[cfg(feature = "kube")]
+mod call;
 pub mod diagnose;
+#[cfg(feature = "kube")]
+pub mod lease;
 pub mod model;
 pub mod observe;
 #[cfg(feature = "test-util")]

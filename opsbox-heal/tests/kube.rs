@@ -9,7 +9,13 @@
     clippy::panic,
     reason = "a test fails by panicking, in its helpers too"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "messages are read by people, with --nocapture"
+)]
 
+#[path = "kube/acts.rs"]
+mod acts;
 #[path = "common/api_server.rs"]
 mod api_server;
 #[path = "kube/harness.rs"]
@@ -18,6 +24,8 @@ mod harness;
 mod kubelet;
 #[path = "common/ports.rs"]
 mod ports;
+#[path = "kube/restarts.rs"]
+mod restarts;
 #[path = "common/trials.rs"]
 mod trials;
 
@@ -36,18 +44,32 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let assets = api_server::assets();
     let shared: Arc<OnceLock<ApiServer>> = Arc::default();
-    let checks: [(&str, Check); 2] = [
+    let checks: &[(&str, Check)] = &[
         ("a_deployment_runs_and_recreates", harness::deployment),
         ("other_users_have_no_rights", harness::users),
+        ("a_pod_of_another_uid_lives", acts::another_uid),
+        ("a_pod_that_changed_lives_if_that_is_asked", acts::unchanged),
+        ("a_dry_run_writes_nothing", acts::dry_run),
+        ("a_disruption_budget_is_one_answer", acts::blocked),
+        ("grace_periods_are_kept", acts::grace),
+        ("claims_are_not_touched", acts::claims),
+        ("what_is_forbidden_is_named", acts::forbidden),
+        ("what_is_gone_is_told", acts::gone),
+        ("a_server_that_is_away_is_told", acts::away),
+        ("owners_are_restarted", restarts::restarted),
+        (
+            "owners_that_cannot_be_restarted_are_told",
+            restarts::refused,
+        ),
     ];
-    let trials = checks.map(|(name, check)| {
+    let trials = checks.iter().map(|&(name, check)| {
         let shared = Arc::clone(&shared);
         trial(name, assets.clone(), move |assets| {
             let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
             check(server)
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // Nothing that is static is dropped, and the server must end.
     drop(shared);
     conclusion.exit_code()

@@ -166,7 +166,7 @@ pub(crate) struct ApiServer {
     port: u16,
     /// The minor version: 20 for 1.20.
     minor: u32,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl ApiServer {
@@ -192,6 +192,11 @@ impl ApiServer {
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
         });
         fs::write(path("kubeconfig"), config.to_string()).unwrap();
+        let policy = json!({
+            "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+            "omitStages": ["RequestReceived", "ResponseStarted"], "rules": [{"level": "Metadata"}],
+        });
+        fs::write(path("policy.json"), policy.to_string()).unwrap();
         let minor = minor_version(&assets.join("kube-apiserver"));
         let etcd = vec![
             format!("--data-dir={}", path("etcd")),
@@ -214,6 +219,8 @@ impl ApiServer {
             "--service-cluster-ip-range=10.0.0.0/24".into(),
             "--disable-admission-plugins=ServiceAccount".into(),
             "--endpoint-reconciler-type=none".into(),
+            format!("--audit-policy-file={}", path("policy.json")),
+            format!("--audit-log-path={}", path("audit.log")),
         ];
         let mut controllers = vec![
             format!("--kubeconfig={}", path("kubeconfig")),
@@ -235,7 +242,7 @@ impl ApiServer {
             etcd: program("etcd", etcd),
             port,
             minor,
-            _folder: folder,
+            folder,
         };
         server.etcd.start();
         server.api.start();
@@ -316,9 +323,24 @@ impl ApiServer {
 
     /// A ServiceAccount; it need not exist.
     pub(crate) fn client_of(&self, namespace: &str, service_account: &str) -> Client {
-        self.client_as(&format!(
-            "system:serviceaccount:{namespace}:{service_account}"
-        ))
+        self.client_as(&account(namespace, service_account))
+    }
+
+    /// The requests of a user, or of an account as [`account`] names it, as the server saw them: `verb`,
+    /// `requestURI`, `userAgent`, `objectRef` and `responseStatus` of its audit log.
+    ///
+    /// A request is told when it is done, which can be shortly after its answer.
+    pub(crate) fn requests(&self, user: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.path().join("audit.log")).unwrap();
+        // The last line may be half written.
+        let events = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let events = events.filter(|event: &Value| {
+            let by = event["impersonatedUser"]["username"].as_str();
+            by.or_else(|| event["user"]["username"].as_str()) == Some(user)
+        });
+        events.collect()
     }
 
     /// Makes the namespace if it is not there.
@@ -367,6 +389,11 @@ impl ApiServer {
         })
         .await;
     }
+}
+
+/// The user name of a ServiceAccount.
+pub(crate) fn account(namespace: &str, service_account: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{service_account}")
 }
 
 /// Makes an object of any kind as JSON writes it.

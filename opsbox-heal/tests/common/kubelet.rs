@@ -58,6 +58,11 @@ impl Kubelet {
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
                 Err(error) => panic!("the Node {name} cannot be made: {error}"),
             }
+            // Each Node is made as not ready, which its controller would take back once it is.
+            let untainted = json!({"spec": {"taints": null}});
+            api.patch(name, &PatchParams::default(), &Patch::Merge(&untainted))
+                .await
+                .unwrap();
             let ready = json!({"type": "Ready", "status": "True", "reason": "KubeletReady"});
             let status =
                 json!({"status": {"conditions": [ready], "allocatable": {"pods": "1000"}}});
@@ -126,8 +131,11 @@ impl Kubelet {
             if matches!(start, Start::Unbound) {
                 return Ok(());
             }
-            let turn = self.next.fetch_add(1, Ordering::Relaxed);
-            return self.bind(pod, &self.nodes[turn % self.nodes.len()]).await;
+            let node = wanted_node(pod).unwrap_or_else(|| {
+                let turn = self.next.fetch_add(1, Ordering::Relaxed);
+                self.nodes[turn % self.nodes.len()].clone()
+            });
+            return self.bind(pod, &node).await;
         }
         let is_fresh = pod.status.as_ref().is_none_or(|status| {
             status.phase.as_deref() == Some("Pending") && status.container_statuses.is_none()
@@ -190,6 +198,26 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// The one node that a DaemonSet's pod is for.
+fn wanted_node(pod: &Pod) -> Option<String> {
+    let affinity = pod
+        .spec
+        .as_ref()?
+        .affinity
+        .as_ref()?
+        .node_affinity
+        .as_ref()?;
+    let required = affinity
+        .required_during_scheduling_ignored_during_execution
+        .as_ref()?;
+    let mut fields = required
+        .node_selector_terms
+        .iter()
+        .flat_map(|t| t.match_fields.iter().flatten());
+    let name = fields.find(|field| field.key == "metadata.name")?;
+    name.values.as_ref()?.first().cloned()
 }
 
 fn containers(pod: &Pod) -> Vec<(String, String)> {
