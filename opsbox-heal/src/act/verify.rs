@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     limits,
-    model::pod::{ConditionStatus, PodState},
+    model::{pod::PodState, pod_condition::ConditionStatus},
     text::Escaped,
     time::Timestamp,
 };
