@@ -89,6 +89,10 @@ impl Write<'_> {
             return Written::refused(Answer::failure(409, "AlreadyExists", &message)).of(there);
         }
         born(&mut object, serial, self.now);
+        if self.route.resource == "pods" {
+            // Only the kubelet, and who stands in for it, may say how a pod does.
+            object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+        }
         self.keep(objects, key, object, 201)
     }
 
