@@ -274,6 +274,11 @@ impl Write<'_> {
             .parse::<Timestamp>()
             .ok();
         if !waits {
+            if is_pod {
+                let meta = metadata(&mut object);
+                meta.insert("deletionTimestamp".to_owned(), self.now.to_string().into());
+                meta.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+            }
             let change = (!deletion.dry_run).then(|| objects.remove(key)).flatten();
             return (object, change.into_iter().collect());
         }
