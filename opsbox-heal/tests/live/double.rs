@@ -431,7 +431,7 @@ async fn script(client: Client, budget: impl AsyncFnOnce()) -> Vec<String> {
     it.ask("take it again", post.clone(), &leases, lease(None, "b"))
         .await;
     let first = &first["metadata"]["resourceVersion"];
-    it.ask("renew it", put.clone(), &one, lease(Some(first), "a"))
+    it.ask("renew it", put.clone(), &one, lease(Some(first), "a2"))
         .await;
     it.ask(
         "renew it from an old version",
@@ -484,8 +484,10 @@ async fn script(client: Client, budget: impl AsyncFnOnce()) -> Vec<String> {
     let before = it
         .ask("it is as it was", get.clone(), &one, none.clone())
         .await;
-    it.said
-        .push(format!("{}", before["spec"]["template"]["metadata"]));
+    it.said.push(format!(
+        "{}",
+        before["spec"]["template"]["metadata"]["labels"]
+    ));
     let after = it
         .ask_as(
             "restart it",
