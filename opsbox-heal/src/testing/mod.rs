@@ -54,6 +54,7 @@ mod record;
 mod route;
 mod selector;
 mod serve;
+mod tcp;
 mod watch;
 mod write;
 

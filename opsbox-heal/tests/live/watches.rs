@@ -160,6 +160,7 @@ pub(crate) fn outlives(server: &ApiServer) -> Result<(), Failed> {
         assert!(error.is_retryable());
         assert!(!watch.state().is_current(Duration::from_secs(600)));
         server.up().await;
+        crate::double::too_old(server).await;
         let first = pods
             .list(&ListParams::default())
             .await
