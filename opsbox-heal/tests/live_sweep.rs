@@ -1,5 +1,15 @@
 //! The sweep against the API double: it finds what a full list shows, with a fraction of the bytes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures are read by people, with --nocapture"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -42,6 +42,11 @@
 //! # }).unwrap();
 //! ```
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a member of a JSON object is written so; what is written to is an object"
+)]
+
 mod answer;
 mod body;
 mod double;

@@ -18,6 +18,9 @@ use crate::kubelet::{
     running, succeeded, unschedulable,
 };
 
+/// Writes the status of a pod.
+type Status = fn(&Pod) -> Value;
+
 /// Pods in all the conditions that the stand-in for the kubelet can write.
 async fn fill(server: &ApiServer, namespace: &str) -> Kubelet {
     server.namespace(namespace).await;
@@ -45,7 +48,7 @@ async fn fill(server: &ApiServer, namespace: &str) -> Kubelet {
         pods.get(name).await.unwrap()
     };
     let on = Some("node-a");
-    let conditions: [(&str, fn(&Pod) -> Value); 9] = [
+    let conditions: [(&str, Status); 9] = [
         ("runs", running),
         ("unready", not_ready),
         ("crashes", |pod| crash_loop(pod, 7)),

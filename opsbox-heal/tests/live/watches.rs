@@ -151,9 +151,9 @@ pub(crate) fn outlives(server: &ApiServer) -> Result<(), Failed> {
         converge(&mut watch, &pods).await;
         server.stop();
         let error = loop {
-            match timeout(LIMIT, watch.next()).await.unwrap() {
-                PodChange::Interrupted { error, .. } => break error,
-                _ => {}
+            let change = timeout(LIMIT, watch.next()).await.unwrap();
+            if let PodChange::Interrupted { error, .. } = change {
+                break error;
             }
         };
         println!("{error}");
