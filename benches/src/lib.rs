@@ -10,6 +10,7 @@ pub mod newlines;
 pub mod onepass;
 #[cfg(feature = "peers")]
 pub mod peers;
+pub mod pods;
 pub mod process;
 
 use std::{hint::black_box, time::Instant};

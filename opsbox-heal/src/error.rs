@@ -43,6 +43,10 @@ pub enum ErrorKind {
     InvalidField,
     /// A text is not a point in time.
     Timestamp,
+    /// A policy has a field or value that it cannot have.
+    Policy,
+    /// A setting makes no sense, or not together with another one.
+    Settings,
     /// The API server cannot be reached, or the connection to it broke.
     Unreachable,
     /// The connection to the API server cannot be made safe: its certificate or ours is refused.
@@ -59,8 +63,6 @@ pub enum ErrorKind {
     TooManyRequests,
     /// Any other refusal of the API server; [`Error::status`] has its code.
     Api,
-    /// A setting makes no sense, or not together with another one.
-    Settings,
 }
 
 /// An error of this crate: what was attempted, on which object, and what to do.
@@ -73,6 +75,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     path: Option<PathBuf>,
+    field: Option<String>,
     item_index: Option<usize>,
     namespace: Option<String>,
     name: Option<String>,
@@ -96,6 +99,7 @@ impl Error {
             kind,
             message: message.into(),
             path: None,
+            field: None,
             item_index: None,
             namespace: None,
             name: None,
@@ -108,6 +112,12 @@ impl Error {
 
     pub(crate) fn with_path(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_owned());
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn with_field(mut self, field: &str) -> Self {
+        self.0.field = (!matches!(field, "" | "." | "?")).then(|| field.to_owned());
         self
     }
 
@@ -144,6 +154,11 @@ impl Error {
     /// The file that was read, if it was one.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
+    }
+
+    /// The field of a policy, as in `responses[2].steps[0]`.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
     }
 
     /// Index in `items` of the object that could not be read.
@@ -215,7 +230,11 @@ impl fmt::Display for Error {
         let inner = &*self.0;
         if let Some(path) = &inner.path {
             let path = path.display().to_string();
-            write!(f, "cannot read pods from {}: ", Escaped(&path))?;
+            let what = match inner.kind {
+                ErrorKind::Policy => "use policy",
+                _ => "read pods from",
+            };
+            write!(f, "cannot {what} {}: ", Escaped(&path))?;
         }
         if let Some(index) = inner.item_index {
             write!(f, "items[{index}]")?;
@@ -238,6 +257,9 @@ impl fmt::Display for Error {
                 "line {} column {} (byte {}): ",
                 p.line, p.column, p.byte_offset
             )?;
+        }
+        if let Some(field) = &inner.field {
+            write!(f, "{}: ", Escaped(field))?;
         }
         Escaped(&inner.message).fmt(f)
     }

@@ -77,17 +77,25 @@
 
 mod error;
 pub mod limits;
+mod period;
 mod text;
 mod time;
 
 pub mod act;
 #[cfg(feature = "kube")]
 mod call;
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "kube")]
+pub mod controller;
+pub mod decide;
 pub mod diagnose;
+mod healer;
 #[cfg(feature = "kube")]
 pub mod lease;
 pub mod model;
 pub mod observe;
+pub mod record;
 #[cfg(feature = "test-util")]
 pub mod testing;
 
@@ -97,6 +105,7 @@ pub use diagnose::{
     thresholds::Thresholds,
 };
 pub use error::{Error, ErrorKind};
+pub use healer::{Healer, Pass};
 pub use model::{
     cause::Cause,
     container::{Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting},

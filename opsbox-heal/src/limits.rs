@@ -10,6 +10,7 @@
 //! assert!(150_000 * 9_000 < limits::MAX_INPUT_BYTES);
 //! ```
 
+#[cfg(feature = "kube")]
 use std::time::Duration;
 
 /// Largest file that [`PodSnapshot::from_path`](crate::PodSnapshot::from_path) reads: 4 GiB.
@@ -59,63 +60,8 @@ pub const MAX_PROBLEMS_LISTED: usize = 100;
 /// All of them are counted.
 pub const MAX_SKIPPED_LISTED: usize = 100;
 
-/// Calls a second to the API server unless the caller says otherwise: that of client-go.
-pub const DEFAULT_API_CALLS_PER_SECOND: f64 = 5.0;
-
-/// Calls that may go at once after a pause unless the caller says otherwise: that of client-go.
-pub const DEFAULT_API_BURST: u32 = 10;
-
-/// Fewest calls a second that a [`RateLimit`](crate::observe::live::RateLimit) allows: one in a
-/// quarter of an hour.
-pub const MIN_API_CALLS_PER_SECOND: f64 = 0.001;
-
-/// Most calls a second that a [`RateLimit`](crate::observe::live::RateLimit) allows; no API server
-/// answers more.
-pub const MAX_API_CALLS_PER_SECOND: f64 = 100_000.0;
-
-/// The wait after the first failure of a list or a watch. It doubles with each further one.
-pub const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
-
-/// The longest wait after a failure, whatever the API server asks for.
-pub const MAX_RETRY_WAIT: Duration = Duration::from_secs(30);
-
-/// Most bytes that are read of an answer that is an error; a real one has a few hundred.
-pub const MAX_STATUS_BYTES: usize = 64 * 1024;
-
-/// Largest object that is read of a live cluster: 8 MiB. etcd keeps none above 1.5 MiB unless told to.
-pub const MAX_OBJECT_BYTES: usize = 8 * 1024 * 1024;
-
-/// Pods in a page of a list unless the caller says otherwise: that of client-go.
-pub const DEFAULT_PAGE_SIZE: u32 = 500;
-
-/// Most pods in a page of a list: the server makes the whole page before it sends any of it.
-pub const MAX_PAGE_SIZE: u32 = 10_000;
-
-/// How long the API server may take to begin an answer.
-pub const LIST_ANSWER_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long the API server may say nothing within a list.
-pub const LIST_SILENCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long a watch may say nothing unless the caller says otherwise: one and a half times what is
-/// between two bookmarks.
-pub const DEFAULT_WATCH_SILENCE: Duration = Duration::from_secs(90);
-
-/// How long the API server is asked to keep a watch open unless the caller says otherwise.
-pub const DEFAULT_WATCH_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How many pods that have gone a [`PodStore`](crate::observe::live::PodStore) remembers, so that a
-/// late event does not bring one back.
-pub const MAX_TOMBSTONES: usize = 4_096;
-
-/// How many shared values a [`PodStore`](crate::observe::live::PodStore) may keep that no pod has any
-/// more, beside as many as are in use.
-pub const POOL_SLACK: usize = 1_024;
-
-/// How often a [`Sweep`](crate::observe::live::Sweep) tries the same call before it gives a namespace
-/// up.
-pub const MAX_SWEEP_TRIES: u32 = 5;
-
+/// Largest policy file: 1 MiB.
+pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
 /// How long one request of an act may take if nothing else is asked for. The API server is told.
 pub const ACT_TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -140,3 +86,100 @@ pub const LEASE_RENEW_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How often the leader renews its Lease, and the others look at it.
 pub const LEASE_RETRY_PERIOD: Duration = Duration::from_secs(2);
+/// Calls a second to the API server unless the caller says otherwise: that of client-go.
+#[cfg(feature = "kube")]
+pub const DEFAULT_API_CALLS_PER_SECOND: f64 = 5.0;
+
+/// Calls that may go at once after a pause unless the caller says otherwise: that of client-go.
+#[cfg(feature = "kube")]
+pub const DEFAULT_API_BURST: u32 = 10;
+
+/// Fewest calls a second that a [`RateLimit`](crate::observe::live::RateLimit) allows: one in a
+/// quarter of an hour.
+#[cfg(feature = "kube")]
+pub const MIN_API_CALLS_PER_SECOND: f64 = 0.001;
+
+/// Most calls a second that a [`RateLimit`](crate::observe::live::RateLimit) allows; no API server
+/// answers more.
+#[cfg(feature = "kube")]
+pub const MAX_API_CALLS_PER_SECOND: f64 = 100_000.0;
+
+/// The wait after the first failure of a list or a watch. It doubles with each further one.
+#[cfg(feature = "kube")]
+pub const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait after a failure, whatever the API server asks for.
+#[cfg(feature = "kube")]
+pub const MAX_RETRY_WAIT: Duration = Duration::from_secs(30);
+
+/// Most bytes that are read of an answer that is an error; a real one has a few hundred.
+#[cfg(feature = "kube")]
+pub const MAX_STATUS_BYTES: usize = 64 * 1024;
+
+/// Largest object that is read of a live cluster: 8 MiB. etcd keeps none above 1.5 MiB unless told to.
+#[cfg(feature = "kube")]
+pub const MAX_OBJECT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Pods in a page of a list unless the caller says otherwise: that of client-go.
+#[cfg(feature = "kube")]
+pub const DEFAULT_PAGE_SIZE: u32 = 500;
+
+/// Most pods in a page of a list: the server makes the whole page before it sends any of it.
+#[cfg(feature = "kube")]
+pub const MAX_PAGE_SIZE: u32 = 10_000;
+
+/// How long the API server may take to begin an answer.
+#[cfg(feature = "kube")]
+pub const LIST_ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the API server may say nothing within a list.
+#[cfg(feature = "kube")]
+pub const LIST_SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a watch may say nothing unless the caller says otherwise: one and a half times what is
+/// between two bookmarks.
+#[cfg(feature = "kube")]
+pub const DEFAULT_WATCH_SILENCE: Duration = Duration::from_secs(90);
+
+/// How long the API server is asked to keep a watch open unless the caller says otherwise.
+#[cfg(feature = "kube")]
+pub const DEFAULT_WATCH_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How many pods that have gone a [`PodStore`](crate::observe::live::PodStore) remembers, so that a
+/// late event does not bring one back.
+#[cfg(feature = "kube")]
+pub const MAX_TOMBSTONES: usize = 4_096;
+
+/// How many shared values a [`PodStore`](crate::observe::live::PodStore) may keep that no pod has any
+/// more, beside as many as are in use.
+#[cfg(feature = "kube")]
+pub const POOL_SLACK: usize = 1_024;
+
+/// How often a [`Sweep`](crate::observe::live::Sweep) tries the same call before it gives a namespace
+/// up.
+#[cfg(feature = "kube")]
+pub const MAX_SWEEP_TRIES: u32 = 5;
+
+/// How often the controller judges all pods when nothing changes.
+pub const PASS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many times as long as a pass took the controller waits before the next one.
+pub const PASS_PAUSE_FACTOR: u32 = 9;
+
+/// Most bytes of one free text in an audit entry; the rest is cut at a character.
+pub const MAX_AUDIT_TEXT_BYTES: usize = 4 * 1024;
+
+/// Longest line of an audit stream that is read.
+pub const MAX_AUDIT_LINE_BYTES: usize = 256 * 1024;
+
+/// Most bytes of the note of a Kubernetes Event; the API refuses more.
+pub const MAX_EVENT_NOTE_BYTES: usize = 1_024;
+
+/// Most bytes of the action and the reason of a Kubernetes Event, each; the API refuses more.
+pub const MAX_EVENT_WORD_BYTES: usize = 128;
+
+/// How many different Events are remembered, so that a repeat is counted on the one that is there.
+pub const MAX_EVENT_SERIES: usize = 4_096;
+
+/// After so long a repeat is an Event of its own. The API server forgets an Event after an hour.
+pub const EVENT_SERIES_GAP: Duration = Duration::from_secs(30 * 60);

@@ -32,6 +32,39 @@ pub(crate) fn escaped(text: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
+/// Of several names the one that was probably meant.
+#[cfg(feature = "config")]
+pub(crate) fn nearest<'n>(unknown: &str, names: &[&'n str]) -> Option<&'n str> {
+    let unknown = unknown.to_lowercase();
+    names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&unknown, &name.to_lowercase()), *name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(not(feature = "config"))]
+pub(crate) fn nearest<'n>(_unknown: &str, _names: &[&'n str]) -> Option<&'n str> {
+    None
+}
+
+/// That there is no such name, and which ones there are.
+pub(crate) fn unknown_name(
+    what: &str,
+    unknown: &str,
+    names: &[&str],
+    nearest: Option<&str>,
+) -> String {
+    match nearest {
+        Some(name) => format!("there is no {what} `{unknown}`; did you mean `{name}`?"),
+        None => format!(
+            "there is no {what} `{unknown}`; there are {}",
+            names.join(", ")
+        ),
+    }
+}
+
 /// Control characters, line separators, and the marks that reorder or hide text around them.
 fn is_unprintable(c: char) -> bool {
     c.is_control()

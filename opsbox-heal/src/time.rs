@@ -82,6 +82,9 @@ impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(time) = usual(text.as_bytes()) {
+            return Ok(time);
+        }
         // The error of the library is not kept as source: it would be part of the public API.
         let time: jiff::Timestamp = text.parse().map_err(|_| {
             let mut shown: String = text.chars().take(40).collect();
@@ -95,6 +98,77 @@ impl FromStr for Timestamp {
         })?;
         Ok(Self::from_unix_seconds(time.as_second()))
     }
+}
+
+/// As RFC 3339 text, like the API.
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A time as the API server writes it, `2026-01-02T03:04:05Z`: a pod has a dozen of them.
+fn usual(text: &[u8]) -> Option<Timestamp> {
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+        b'Z',
+    ] = text
+    else {
+        return None;
+    };
+    let digits = [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1];
+    if !digits.iter().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let two = |tens: &u8, ones: &u8| 10 * i64::from(tens & 15) + i64::from(ones & 15);
+    let (year, month, day) = (100 * two(y0, y1) + two(y2, y3), two(m0, m1), two(d0, d1));
+    let (hour, minute, second) = (two(h0, h1), two(n0, n1), two(s0, s1));
+    // What not every month has is left to the library.
+    let is_usual = (1..=12).contains(&month)
+        && (1..=28).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !is_usual {
+        return None;
+    }
+    // Years that begin in March have their leap day at the end.
+    let year = if month <= 2 { year - 1 } else { year };
+    let days_before_month = (153 * ((month + 9) % 12) + 2) / 5;
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + days_before_month
+        + day
+        - 1;
+    // From 0000-03-01 to 1970-01-01.
+    let days = days - 719_468;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(Timestamp::from_unix_seconds(seconds))
 }
 
 impl From<SystemTime> for Timestamp {
@@ -135,6 +209,38 @@ mod tests {
         assert_eq!(offset.to_string(), "2026-03-01T10:00:00Z");
         let micros: Timestamp = "2026-03-01T10:00:00.999999Z".parse().unwrap();
         assert_eq!(micros, offset);
+    }
+
+    #[test]
+    fn usual_times_are_read_as_the_library_reads_them() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut usual_ones = 0;
+        for _ in 0..50_000 {
+            let text = format!(
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+                rng.u16(0..10_000),
+                rng.u8(0..14),
+                rng.u8(0..33),
+                rng.u8(0..25),
+                rng.u8(0..61),
+                rng.u8(0..62)
+            );
+            let library = text
+                .parse::<jiff::Timestamp>()
+                .map(jiff::Timestamp::as_second);
+            if let Some(time) = usual(text.as_bytes()) {
+                assert_eq!(library.ok(), Some(time.unix_seconds()), "{text}");
+                usual_ones += 1;
+            }
+        }
+        assert!(usual_ones > 30_000, "{usual_ones}");
+        for odd in [
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T00:00:00z",
+            "+026-01-01T00:00:00Z",
+        ] {
+            assert_eq!(usual(odd.as_bytes()), None);
+        }
     }
 
     #[test]

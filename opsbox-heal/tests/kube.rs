@@ -22,6 +22,8 @@ mod api_server;
 mod harness;
 #[path = "common/kubelet.rs"]
 mod kubelet;
+#[path = "kube/leases.rs"]
+mod leases;
 #[path = "common/ports.rs"]
 mod ports;
 #[path = "kube/restarts.rs"]
@@ -61,6 +63,10 @@ fn main() -> ExitCode {
             "owners_that_cannot_be_restarted_are_told",
             restarts::refused,
         ),
+        ("a_leader_that_is_gone_is_followed", leases::taken_over),
+        ("clocks_of_others_do_not_matter", leases::skewed),
+        ("never_two_leaders", leases::never_two),
+        ("an_election_without_rights_says_so", leases::forbidden),
     ];
     let trials = checks.iter().map(|&(name, check)| {
         let shared = Arc::clone(&shared);

@@ -43,6 +43,11 @@ pub struct Diagnosis<'a> {
 }
 
 impl<'a> Diagnosis<'a> {
+    /// A verdict on this pod.
+    pub fn new(pod: &'a PodState, verdict: Verdict) -> Self {
+        Self { pod, verdict }
+    }
+
     /// The pod.
     pub fn pod(&self) -> &'a PodState {
         self.pod

@@ -31,6 +31,7 @@ pub(crate) mod cause;
 pub(crate) mod container;
 pub(crate) mod labels;
 pub(crate) mod matrix;
+mod names;
 pub(crate) mod pod;
 pub(crate) mod pod_condition;
 pub(crate) mod verdict;

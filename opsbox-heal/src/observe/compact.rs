@@ -1,122 +1,20 @@
 //! From what was read to the compact model.
 
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::sync::Arc;
 
-use super::wire;
+use super::{pool::Pool, wire};
 use crate::{
     limits::{MAX_CONTAINERS, MAX_MESSAGE_BYTES},
     model::{
         container::{
             Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
         },
-        labels::Labels,
         pod::{Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
         pod_condition::{ConditionStatus, Detail, PackedTime, PodCondition, PodConditionType},
         volume::{Volume, VolumeKind},
     },
     time::Timestamp,
 };
-
-/// Values that many pods have in common, each kept once.
-#[derive(Debug, Default)]
-pub(super) struct Pool {
-    texts: HashSet<Arc<str>>,
-    owners: HashSet<Arc<Owner>>,
-    volumes: HashSet<Arc<[Volume]>>,
-}
-
-impl Pool {
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let new: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&new));
-        new
-    }
-
-    fn some_text(&mut self, text: &wire::Text<'_>) -> Option<Arc<str>> {
-        (!text.as_str().is_empty()).then(|| self.text(text.as_str()))
-    }
-
-    fn volumes(&mut self, volumes: &[Volume]) -> Option<Arc<[Volume]>> {
-        if volumes.is_empty() {
-            return None;
-        }
-        if let Some(known) = self.volumes.get(volumes) {
-            return Some(Arc::clone(known));
-        }
-        let new: Arc<[Volume]> = volumes.into();
-        self.volumes.insert(Arc::clone(&new));
-        Some(new)
-    }
-
-    fn owner(&mut self, owner: Owner) -> Arc<Owner> {
-        shared(&mut self.owners, owner)
-    }
-
-    fn detail(&mut self, reason: &wire::Text<'_>, message: &wire::Text<'_>) -> Option<Box<Detail>> {
-        let reason = self.some_text(reason);
-        let message = some_message(message);
-        (reason.is_some() || message.is_some()).then(|| {
-            Box::new(Detail {
-                kind: None,
-                reason,
-                message,
-            })
-        })
-    }
-}
-
-/// What only a store that lives long needs.
-#[cfg(feature = "kube")]
-impl Pool {
-    pub(super) fn len(&self) -> usize {
-        self.texts.len() + self.owners.len() + self.volumes.len()
-    }
-
-    /// Drops the values that no pod has any more.
-    pub(super) fn drop_unused(&mut self) {
-        // The texts last, since volumes hold some of them.
-        self.volumes
-            .retain(|volumes| Arc::strong_count(volumes) > 1);
-        self.owners.retain(|owner| Arc::strong_count(owner) > 1);
-        self.texts.retain(|text| Arc::strong_count(text) > 1);
-        self.volumes.shrink_to(2 * self.volumes.len());
-        self.owners.shrink_to(2 * self.owners.len());
-        self.texts.shrink_to(2 * self.texts.len());
-    }
-
-    /// Calls `each` with the size of each piece of memory that the values take, counters included,
-    /// and with that of each table.
-    pub(super) fn each_piece(&self, mut each: impl FnMut(usize)) {
-        const COUNTERS: usize = 2 * size_of::<usize>();
-        for text in &self.texts {
-            each(COUNTERS + text.len());
-        }
-        for owner in &self.owners {
-            each(COUNTERS + size_of::<Owner>());
-            each(owner.kind.len());
-            each(owner.name.len());
-            each(owner.uid.len());
-        }
-        for volumes in &self.volumes {
-            each(COUNTERS + size_of_val(&**volumes));
-        }
-        each(self.texts.capacity() * size_of::<Arc<str>>());
-        each(self.owners.capacity() * size_of::<Arc<Owner>>());
-        each(self.volumes.capacity() * size_of::<Arc<[Volume]>>());
-    }
-}
-
-fn shared<T: Eq + Hash>(pool: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
-    if let Some(known) = pool.get(&value) {
-        return Arc::clone(known);
-    }
-    let new = Arc::new(value);
-    pool.insert(Arc::clone(&new));
-    new
-}
 
 /// The compact form of one pod, or what is wrong with it.
 pub(super) fn pod(
@@ -173,12 +71,12 @@ pub(super) fn pod(
     Ok(PodState {
         namespace: pool.text(meta.namespace.as_str()),
         identity,
-        labels: labels(meta, pool),
+        labels: meta.labels.as_ref().and_then(|labels| pool.labels(labels)),
         volumes,
         owner: owner(meta, pool),
         node: pool.some_text(&spec.node_name),
         phase: status.phase.as_str().into(),
-        detail: pool.detail(&status.reason, &status.message),
+        detail: detail(pool, &status.reason, &status.message),
         created: time(meta.creation_timestamp.as_ref()),
         deletion: deletion(meta, pool),
         conditions: conditions(status.conditions.unwrap_or_default(), pool),
@@ -195,20 +93,14 @@ pub(super) fn pod(
     })
 }
 
-fn labels(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Labels> {
-    let labels = meta.labels.as_ref().filter(|labels| !labels.0.is_empty())?;
-    Some(Labels(pool.text(&labels.0)))
-}
-
 /// The volumes that matter and what the environment is made of, once each.
 fn volumes(spec: &wire::PodSpec<'_>, pool: &mut Pool) -> Option<Arc<[Volume]>> {
     let mut found = Vec::new();
-    let mut add = |kind, source: &wire::Text<'_>| {
+    let mut add = |kind, source| {
         // A ConfigMap or Secret is often named many times: each variable names it again.
-        let known = |volume: &Volume| volume.kind == kind && *volume.source == *source.as_str();
-        if !source.as_str().is_empty() && !found.iter().any(known) {
-            let source = pool.text(source.as_str());
-            found.push(Volume { kind, source });
+        let source = wire::Text::as_str(source);
+        if !source.is_empty() && !found.contains(&(kind, source)) {
+            found.push((kind, source));
         }
     };
     for volume in spec.volumes.iter().flatten() {
@@ -279,14 +171,7 @@ fn empty_dir_kind(medium: &wire::Text<'_>) -> VolumeKind {
 fn owner(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Arc<Owner>> {
     let owners = meta.owner_references.as_deref().unwrap_or_default();
     let managing = owners.iter().find(|o| o.controller == Some(true));
-    managing.or_else(|| owners.first()).map(|o| {
-        pool.owner(Owner {
-            kind: o.kind.as_str().into(),
-            name: o.name.as_str().into(),
-            uid: o.uid.as_str().into(),
-            controller: o.controller == Some(true),
-        })
-    })
+    managing.or_else(|| owners.first()).map(|o| pool.owner(o))
 }
 
 fn deletion(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Box<Deletion>> {
@@ -310,7 +195,7 @@ fn conditions(conditions: Vec<wire::Condition<'_>>, pool: &mut Pool) -> Box<[Pod
             "DisruptionTarget" => PodConditionType::DisruptionTarget,
             _ => PodConditionType::Other,
         };
-        let mut detail = pool.detail(&condition.reason, &condition.message);
+        let mut detail = detail(pool, &condition.reason, &condition.message);
         if kind == PodConditionType::Other {
             detail.get_or_insert_default().kind = pool.some_text(&condition.kind);
         }
@@ -431,7 +316,7 @@ fn state(state: wire::State<'_>, pool: &mut Pool) -> ContainerState {
     }
     let waiting = state.waiting.unwrap_or_default();
     ContainerState::Waiting(Waiting {
-        detail: pool.detail(&waiting.reason, &waiting.message),
+        detail: detail(pool, &waiting.reason, &waiting.message),
     })
 }
 
@@ -467,6 +352,22 @@ fn real_time(time: Option<&wire::Time>) -> Option<Timestamp> {
 
 fn clamp_u32(value: i64) -> u32 {
     u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+fn detail(
+    pool: &mut Pool,
+    reason: &wire::Text<'_>,
+    message: &wire::Text<'_>,
+) -> Option<Box<Detail>> {
+    let reason = pool.some_text(reason);
+    let message = some_message(message);
+    (reason.is_some() || message.is_some()).then(|| {
+        Box::new(Detail {
+            kind: None,
+            reason,
+            message,
+        })
+    })
 }
 
 fn some_message(text: &wire::Text<'_>) -> Option<Box<str>> {

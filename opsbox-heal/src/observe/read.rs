@@ -8,9 +8,9 @@ use std::{
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
-    careful,
-    compact::{self, Pool},
+    careful, compact,
     node::Head,
+    pool::Pool,
     problem::Problem,
     snapshot::{PodSnapshot, Skipped},
     type_meta::WHAT_TO_DO,

@@ -101,7 +101,8 @@ impl PodSnapshot {
         }
     }
 
-    /// Reads JSON.
+    /// Reads JSON. Of objects and lists that no verdict needs, such as managed fields, only strings
+    /// and brackets are looked at.
     ///
     /// # Errors
     ///

@@ -304,7 +304,8 @@ impl<'de> Deserialize<'de> for Labels {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut labels = String::new();
+                // As long as the labels of a Helm chart are.
+                let mut labels = String::with_capacity(384);
                 while let Some((key, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
                     for part in [key.as_str(), value.as_str()] {
                         if part.contains(END) {

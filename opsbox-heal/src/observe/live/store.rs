@@ -11,7 +11,7 @@ use super::memory;
 use crate::{
     limits::{MAX_TOMBSTONES, POOL_SLACK},
     model::pod::PodState,
-    observe::compact::Pool,
+    observe::pool::Pool,
 };
 
 /// The pods of a cluster as they were last seen, by namespace and name.
@@ -87,7 +87,7 @@ impl PodStore {
     }
 
     /// All pods, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<PodState>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PodState>> + Clone {
         self.entries.iter().map(|entry| &entry.pod)
     }
 

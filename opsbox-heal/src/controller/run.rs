@@ -1,0 +1,332 @@
+//! Watching and healing until it is told to stop.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use kube::Client;
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{
+    acts::carry_out,
+    clock::{Clock, Steady, SystemClock},
+    observer::Observer,
+};
+use crate::{
+    act::{Outcome, Remediator},
+    decide::{Decision, History, Policy},
+    healer::Healer,
+    lease::{Election, Fence},
+    limits,
+    observe::live::{PodScope, PodWatch, RateLimit, WatchConfig},
+    time::Timestamp,
+};
+
+/// Watches the pods of a cluster and heals them as a policy says. See the [module](crate::controller).
+///
+/// The `kube::Client` decides who acts and where; its rights are those of
+/// [`rbac`](crate::rbac). Calls are limited to [`RateLimit::default`], so that a sick cluster is
+/// not made worse.
+pub struct Controller {
+    pub(super) client: Client,
+    pub(super) policy: Policy,
+    pub(super) scope: PodScope,
+    pub(super) rate: RateLimit,
+    pub(super) history: History,
+    pub(super) own_pod: Option<(String, String)>,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) clock: Arc<dyn Clock>,
+    watch: WatchConfig,
+    election: Option<Election>,
+    interval: Duration,
+}
+
+impl Controller {
+    /// Heals with the rights of this client, as this policy says.
+    pub fn new(client: Client, policy: Policy) -> Self {
+        Self {
+            client,
+            policy,
+            scope: PodScope::all(),
+            rate: RateLimit::default(),
+            history: History::new(),
+            own_pod: None,
+            observers: Vec::new(),
+            clock: Arc::new(SystemClock),
+            watch: WatchConfig::default(),
+            election: None,
+            interval: limits::PASS_INTERVAL,
+        }
+    }
+
+    /// Only these pods; all that the client may see if it is not set. Budgets by share are of these.
+    #[must_use]
+    pub fn scope(mut self, scope: PodScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How the watch is kept.
+    #[must_use]
+    pub fn watch_config(mut self, config: WatchConfig) -> Self {
+        self.watch = config;
+        self
+    }
+
+    /// How many calls there are at most.
+    #[must_use]
+    pub fn rate_limit(mut self, rate: RateLimit) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// Only the leader of this election decides and acts.
+    #[must_use]
+    pub fn election(mut self, election: Election) -> Self {
+        self.election = Some(election);
+        self
+    }
+
+    /// With the memory of the process before.
+    #[must_use]
+    pub fn history(mut self, history: History) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Namespace and name of the pod that this code runs in, which is never touched.
+    #[must_use]
+    pub fn own_pod(mut self, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        self.own_pod = Some((namespace.into(), name.into()));
+        self
+    }
+
+    /// Who is told of what happens; each call adds one.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// How often pods are judged when nothing changes, since some verdicts come with time;
+    /// [`PASS_INTERVAL`](limits::PASS_INTERVAL) if it is not set.
+    #[must_use]
+    pub fn pass_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Another clock than that of the machine, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(super) fn healer(&self) -> Healer {
+        let healer = Healer::new(self.policy.clone()).with_history(self.history.clone());
+        match &self.own_pod {
+            Some((namespace, name)) => healer.with_own_pod(namespace, name),
+            None => healer,
+        }
+    }
+
+    /// Runs until `shutdown` is ready. Acts that are on their way are then waited for, none is begun,
+    /// and the Lease is released. Returns the memory, for the next run.
+    ///
+    /// It does not end by itself: what fails is tried again, and seen in
+    /// [`Observer::watched`].
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> History {
+        let calls = self.rate.apply(self.client.clone());
+        let mut remediator = Remediator::new(calls.clone());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut fence = None;
+        let election = self.election.take().map(|election| {
+            let its_fence = election.fence();
+            remediator = remediator.clone().fence(its_fence.clone());
+            fence = Some(its_fence);
+            tokio::spawn(election.run(async { drop(stopped.await) }))
+        });
+        let healer = self.healer();
+        let watch = PodWatch::with_config(calls, self.scope.clone(), self.watch.clone());
+        let mut state = Loop {
+            steady: Steady::new(&*self.clock),
+            healer,
+            watch,
+            remediator,
+            fence,
+            acts: JoinSet::new(),
+            observers: self.observers,
+            clock: self.clock,
+            interval: self.interval,
+            dirty: true,
+            leads: false,
+            last_pass: Instant::now(),
+            last_cost: Duration::ZERO,
+        };
+        state.until(shutdown).await;
+        drop(stop);
+        if let Some(election) = election {
+            drop(election.await);
+        }
+        state.healer.history().clone()
+    }
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller")
+            .field("policy", &self.policy)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Loop {
+    healer: Healer,
+    watch: PodWatch,
+    remediator: Remediator,
+    fence: Option<Fence>,
+    acts: JoinSet<(Decision, Outcome)>,
+    observers: Vec<Arc<dyn Observer>>,
+    clock: Arc<dyn Clock>,
+    steady: Steady,
+    interval: Duration,
+    /// Whether something has changed since the last pass.
+    dirty: bool,
+    leads: bool,
+    last_pass: Instant,
+    last_cost: Duration,
+}
+
+impl Loop {
+    async fn until(&mut self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let wake = match self.dirty {
+                true => self.last_pass + self.last_cost * limits::PASS_PAUSE_FACTOR,
+                false => self.last_pass + self.interval,
+            };
+            let elected = async {
+                match (&mut self.fence, self.leads) {
+                    (Some(fence), false) => fence.leading().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(done) = self.acts.join_next() => self.done(done),
+                () = elected => {
+                    self.leads = true;
+                    self.dirty = true;
+                }
+                () = tokio::time::sleep_until(wake) => self.pass(),
+                _ = self.watch.next() => self.dirty = true,
+            }
+        }
+        while let Some(done) = self.acts.join_next().await {
+            self.done(done);
+        }
+    }
+
+    fn pass(&mut self) {
+        let begin = Instant::now();
+        self.last_pass = begin;
+        self.dirty = false;
+        if let Some(by) = self.steady.jump(&*self.clock) {
+            tracing::warn!(seconds = by, "the clock was set");
+            self.healer.clock_was_set(by);
+        }
+        let now = self.steady.now();
+        if let Some(fence) = &self.fence {
+            self.leads = fence.is_leader();
+            if !self.leads {
+                return;
+            }
+        }
+        let state = self.watch.state();
+        for observer in &self.observers {
+            observer.watched(&state);
+        }
+        let store = self.watch.store();
+        // Before the first list is complete, nothing is known.
+        if !state.synced && store.is_empty() {
+            return;
+        }
+        let stale_after = self.healer.policy().stale_after;
+        let stale = match state.is_current(stale_after) {
+            true => None,
+            false => Some(self.steady.ago(stale_after.max(state.silent_for))),
+        };
+        let pods = || store.iter().map(|pod| &**pod);
+        let pass = self.healer.pass(pods(), stale, now);
+        for (act, recovery) in &pass.recoveries {
+            tracing::info!(pod = %act.target, workload = %act.target.workload, %recovery, "act verified");
+            for observer in &self.observers {
+                observer.recovered(act, recovery, now);
+            }
+        }
+        for decision in pass.changed() {
+            for observer in &self.observers {
+                observer.decided(decision, now);
+            }
+        }
+        for decision in pass.plan.escalations() {
+            escalate(&self.observers, decision, now);
+        }
+        for decision in pass.plan.acts().filter(|decision| !decision.dry_run) {
+            if !may_act(&self.observers, decision, now) {
+                continue;
+            }
+            self.healer.begin(decision, pods(), now);
+            let (remediator, decision) = (self.remediator.clone(), decision.clone());
+            self.acts.spawn(async move {
+                let outcome = carry_out(&remediator, &decision, now).await;
+                (decision, outcome)
+            });
+        }
+        for observer in &self.observers {
+            observer.passed(&pass, now);
+        }
+        self.last_cost = begin.elapsed();
+    }
+
+    fn done(&mut self, done: Result<(Decision, Outcome), tokio::task::JoinError>) {
+        let Ok((decision, outcome)) = done else {
+            // Neither cancelled nor known to panic; the act stays under way and is verified.
+            tracing::error!("a task that acted did not end");
+            return;
+        };
+        let now = self.steady.now();
+        for observer in &self.observers {
+            observer.acted(&decision, &outcome, now);
+        }
+        if let Some(told) = self.healer.answered(&decision, &outcome, now) {
+            escalate(&self.observers, &told, now);
+        }
+        self.dirty = true;
+    }
+}
+
+pub(super) fn escalate(observers: &[Arc<dyn Observer>], decision: &Decision, now: Timestamp) {
+    tracing::warn!(pod = %decision.target, reason = decision.reason.as_str(), "{decision}");
+    for observer in observers {
+        observer.escalated(decision, now);
+    }
+}
+
+/// Whether every observer has recorded that this act is about to be made.
+pub(super) fn may_act(
+    observers: &[Arc<dyn Observer>],
+    decision: &Decision,
+    now: Timestamp,
+) -> bool {
+    observers
+        .iter()
+        .all(|observer| match observer.acting(decision, now) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(pod = %decision.target, error, "not acted on, since it cannot be recorded");
+                false
+            }
+        })
+}

@@ -1,0 +1,75 @@
+//! The whole loop against a real API server with its controllers: pods fall ill, and are healed.
+//!
+//! `KUBEBUILDER_ASSETS` names the folder with `etcd`, `kube-apiserver` and `kube-controller-manager`. Without
+//! them the trials are ignored, with a line on stderr, never passed. With `OPSBOX_REQUIRE_COUNTERPARTS=1`
+//! they fail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures are read by people, with --nocapture"
+)]
+
+#[path = "common/api_server.rs"]
+mod api_server;
+#[path = "heal/conditions.rs"]
+mod conditions;
+#[path = "common/kubelet.rs"]
+mod kubelet;
+#[path = "heal/leaders.rs"]
+mod leaders;
+#[path = "heal/limits.rs"]
+mod limits;
+#[path = "common/ports.rs"]
+mod ports;
+#[path = "common/trials.rs"]
+mod trials;
+#[path = "heal/world.rs"]
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use api_server::{ApiServer, block_on};
+use libtest_mimic::{Arguments, Failed};
+use trials::trial;
+
+type Check = fn(&ApiServer) -> Result<(), Failed>;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They share two cores with the server, and measure time.
+    arguments.test_threads = arguments.test_threads.or(Some(1));
+    let assets = api_server::assets();
+    let shared: Arc<OnceLock<ApiServer>> = Arc::default();
+    let checks: &[(&str, Check)] = &[
+        ("each_condition_is_healed", conditions::healed),
+        ("what_a_restart_cannot_heal_is_told", conditions::told),
+        ("a_sweep_does_the_same", conditions::swept),
+        ("a_dry_run_writes_nothing", limits::dry_run),
+        ("a_disruption_budget_is_obeyed", limits::disruption_budget),
+        ("a_bad_rollout_is_left_alone", limits::rollout),
+        (
+            "acts_are_refused_that_cannot_be_recorded",
+            limits::unrecorded,
+        ),
+        ("missing_rights_are_told", limits::forbidden),
+        ("two_candidates_act_once", leaders::once),
+        ("how_long_it_takes", leaders::latency),
+    ];
+    let trials = checks.iter().map(|&(name, check)| {
+        let shared = Arc::clone(&shared);
+        trial(name, assets.clone(), move |assets| {
+            let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
+            check(server)
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    // Nothing that is static is dropped, and the server must end.
+    drop(shared);
+    conclusion.exit_code()
+}
