@@ -1,6 +1,16 @@
 //! The watch against the API double: whatever happens to the connection, in the end the store has what
 //! the server has, and every change was told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures are read by people, with --nocapture"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -65,9 +75,10 @@ fn assert_same(api: &ApiDouble, watch: &PodWatch) {
         })
         .collect();
     let differs = |name: &&String| store.get(*name) != server.get(*name);
-    let names: Vec<&String> = store.keys().chain(server.keys()).filter(differs).collect();
-    let shown = |name| (name, store.get(name), server.get(name));
-    let differing: Vec<_> = names.into_iter().map(shown).collect();
+    let names = store.keys().chain(server.keys()).filter(differs);
+    let differing: Vec<_> = names
+        .map(|name| (name, store.get(name), server.get(name)))
+        .collect();
     assert!(
         differing.is_empty(),
         "store and server differ: {differing:#?}"
@@ -271,7 +282,7 @@ async fn namespaces_and_labels_are_kept_apart() {
     // A pod that loses its label is gone, one that gets it back is there again.
     let label = |value: &'static str| {
         api.modify("Pod", "b", "web", |pod| {
-            pod["metadata"]["labels"]["app"] = value.into()
+            pod["metadata"]["labels"]["app"] = value.into();
         });
     };
     label("other");
@@ -414,10 +425,6 @@ async fn schedule(seed: u64) {
     api.set_faults(seed, FaultRates::none());
     for change in settle(&mut watch).await {
         tell(&mut told, &change, seed);
-    }
-    println!("seed {seed}, {profile:?}, {:?}", watch.state());
-    for request in api.requests().iter().rev().take(6) {
-        println!("{request:?}");
     }
     assert_same(&api, &watch);
     let known: BTreeMap<String, String> = watch

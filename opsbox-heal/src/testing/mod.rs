@@ -42,10 +42,16 @@
 //! # }).unwrap();
 //! ```
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a member of a JSON object is written so; what is written to is an object"
+)]
+
 mod answer;
 mod body;
 mod double;
 mod faults;
+mod generate;
 mod list;
 mod objects;
 mod printer;
@@ -53,9 +59,11 @@ mod record;
 mod route;
 mod selector;
 mod serve;
+mod tcp;
 mod watch;
 mod write;
 
 pub use double::{ApiDouble, Profile};
 pub use faults::{Fault, FaultRates};
+pub use generate::GeneratedCluster;
 pub use record::{ApiRequest, ApiWrite};

@@ -19,8 +19,7 @@ pub(super) struct Route {
 impl Route {
     /// Takes `/api/v1/...` or `/apis/group/version/...` apart.
     pub(super) fn parse(path: &str) -> Option<Self> {
-        let parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
-        let mut parts = parts.into_iter();
+        let mut parts = path.trim_matches('/').split('/').map(decode);
         let group = match parts.next()?.as_str() {
             "api" => String::new(),
             "apis" => parts.next()?,

@@ -67,6 +67,10 @@ pub(super) async fn serve(
         route,
         query,
     };
+    if !asked.body.is_object() && !asked.body.is_null() {
+        let answer = Answer::failure(400, "BadRequest", "the body is not an object");
+        return respond(answer, &double, false);
+    }
     let fault = double.lock().fault(&asked);
     if let Some(Fault::Slow(delay)) = fault {
         sleep(delay).await;

@@ -86,9 +86,14 @@ impl Write<'_> {
         };
         if let Some(there) = objects.get(&key) {
             let message = format!("{} {:?} already exists", self.route, key.name);
-            return Written::refused(Answer::failure(409, "AlreadyExists", &message)).of(there);
+            let refused = self.refuse(409, "AlreadyExists", &message, &key.name);
+            return Written::refused(refused).of(there);
         }
         born(&mut object, serial, self.now);
+        if self.route.resource == "pods" {
+            // Only the kubelet, and who stands in for it, may say how a pod does.
+            object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+        }
         self.keep(objects, key, object, 201)
     }
 
@@ -104,16 +109,24 @@ impl Write<'_> {
                  value: 0x0: must be specified for an update",
                 key.name
             );
-            return Written::refused(Answer::failure(422, "Invalid", &message)).of(&there);
+            let details = json!({
+                "name": key.name, "group": self.route.group, "kind": "Lease",
+                "causes": [{"reason": "FieldValueInvalid", "field": "metadata.resourceVersion"}],
+            });
+            let refused = Answer::status(422, "Invalid", &message, &details);
+            return Written::refused(refused).of(&there);
         }
         if !asked.is_empty() && asked != there.version.to_string() {
             return Written::refused(self.conflict(&key)).of(&there);
         }
         object["kind"] = self.route.kind().into();
         object["apiVersion"] = self.route.api_version().into();
-        keep_identity(&mut object, &there.value());
-        let before = there;
-        self.keep(objects, key, object, 200).of(&before)
+        let before = there.value();
+        keep_identity(&mut object, &before);
+        if object == before {
+            return unchanged(&there);
+        }
+        self.keep(objects, key, object, 200).of(&there)
     }
 
     pub(super) fn patch(&self, objects: &mut Objects) -> Written {
@@ -135,12 +148,7 @@ impl Write<'_> {
         }
         keep_identity(&mut object, &before);
         if object == before {
-            // Nothing changes, so there is no new version either.
-            return Written {
-                answer: Answer::json(200, there.whole()),
-                changes: Vec::new(),
-                uid: Some(there.uid.clone()),
-            };
+            return unchanged(&there);
         }
         self.keep(objects, key, object, 200).of(&there)
     }
@@ -270,8 +278,20 @@ impl Write<'_> {
             .parse::<Timestamp>()
             .ok();
         if !waits {
-            let change = (!deletion.dry_run).then(|| objects.remove(key)).flatten();
-            return (object, change.into_iter().collect());
+            if is_pod {
+                let meta = metadata(&mut object);
+                meta.insert("deletionTimestamp".to_owned(), self.now.to_string().into());
+                meta.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+            }
+            let mut changes = Vec::new();
+            if !deletion.dry_run {
+                if is_pod {
+                    // The server marks a pod even if it goes at once, so watches see both.
+                    changes.push(objects.put(key.clone(), object.clone()));
+                }
+                changes.extend(objects.remove(key));
+            }
+            return (object, changes);
         }
         let due = self
             .now
@@ -351,13 +371,20 @@ impl Write<'_> {
         None
     }
 
+    fn refuse(&self, code: u16, reason: &str, message: &str, name: &str) -> Answer {
+        let details = json!({
+            "name": name, "group": self.route.group, "kind": self.route.resource,
+        });
+        Answer::status(code, reason, message, &details)
+    }
+
     fn refused_precondition(&self, key: &Key, what: &str, asked: &str, is: &str) -> Answer {
         let message = format!(
             "Operation cannot be fulfilled on {} {:?}: Precondition failed: {what} in \
              precondition: {asked}, {what} in object meta: {is}",
             self.route, key.name
         );
-        Answer::failure(409, "Conflict", &message)
+        self.refuse(409, "Conflict", &message, &key.name)
     }
 
     fn conflict(&self, key: &Key) -> Answer {
@@ -366,7 +393,16 @@ impl Write<'_> {
              your changes to the latest version and try again",
             self.route, key.name
         );
-        Answer::failure(409, "Conflict", &message)
+        self.refuse(409, "Conflict", &message, &key.name)
+    }
+}
+
+/// Nothing changes, so there is no new version either.
+fn unchanged(there: &Object) -> Written {
+    Written {
+        answer: Answer::json(200, there.whole()),
+        changes: Vec::new(),
+        uid: Some(there.uid.clone()),
     }
 }
 

@@ -198,9 +198,11 @@ impl Call {
     fn broken(&self, error: &(dyn StdError + 'static)) -> Error {
         let chain = chain(error);
         let lower = chain.to_ascii_lowercase();
-        let is_tls = ["certificate", "handshake", "tls"]
-            .iter()
-            .any(|word| lower.contains(word));
+        // A connection that ends without the farewell of TLS was cut, which is nothing unsafe.
+        let is_tls = !lower.contains("close_notify")
+            && ["certificate", "handshake", "fatal alert", "corrupt message"]
+                .iter()
+                .any(|word| lower.contains(word));
         if is_tls {
             return self.error(
                 ErrorKind::Tls,

@@ -16,6 +16,7 @@ use crate::{
     model::pod::PodState,
     observe::{
         compact,
+        fast::{Json, Unusual},
         node::Head,
         pool::Pool,
         wire::{ObjectMeta, PodSpec, PodStatus, Text},
@@ -84,8 +85,23 @@ struct Pod<'a> {
     status: Option<PodStatus<'a>>,
 }
 
+/// Reads JSON as the API server writes it, jumping over what is not needed; `None` if it is in any
+/// way unusual, and is to be read by the parser that knows all of JSON.
+fn usual<'de, T>(
+    json: &'de [u8],
+    read: impl FnOnce(&mut Json<'de>) -> Result<T, Unusual>,
+) -> Option<T> {
+    let mut json = Json::new(str::from_utf8(json).ok()?);
+    let value = read(&mut json).ok()?;
+    json.end().ok()?;
+    Some(value)
+}
+
 /// One pod in JSON.
 pub(super) fn pod(json: &[u8], pool: &mut Pool) -> Result<PodState, UnreadablePod> {
+    if let Some(pod) = usual(json, |json| Pod::deserialize(json)) {
+        return compacted(pod, pool);
+    }
     match serde_json::from_slice::<Pod<'_>>(json) {
         Ok(pod) => compacted(pod, pool),
         Err(error) => {
@@ -118,6 +134,13 @@ pub(super) enum Event {
 
 /// One line of a watch.
 pub(super) fn event(line: &[u8], pool: &mut Pool) -> Event {
+    let usual = usual(line, |json| {
+        let pool = &mut *pool;
+        Line { pool }.deserialize(json)
+    });
+    if let Some(Some(event)) = usual {
+        return event;
+    }
     let mut json = serde_json::Deserializer::from_slice(line);
     let read = Line { pool }.deserialize(&mut json);
     match read {

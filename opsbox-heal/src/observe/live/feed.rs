@@ -66,15 +66,15 @@ pub(super) struct Feed {
 enum State {
     Start,
     /// The initial events of a streaming list.
-    Initial(Stream),
+    Initial(Box<Stream>),
     Page {
         token: String,
-        answer: Option<(Answer, Elements)>,
+        answer: Option<Box<(Answer, Elements)>>,
     },
     /// A watch is to be opened at this version.
     Watch(Box<str>),
     Watching {
-        stream: Stream,
+        stream: Box<Stream>,
         version: Box<str>,
     },
 }
@@ -171,7 +171,7 @@ impl Feed {
         Ok(())
     }
 
-    async fn initial(&mut self, mut stream: Stream) -> Step {
+    async fn initial(&mut self, mut stream: Box<Stream>) -> Step {
         let restart = |error| (error, State::Start);
         let bytes = match stream.answer.next(LIST_SILENCE_LIMIT).await {
             Ok(Some(bytes)) => bytes,
@@ -212,8 +212,8 @@ impl Feed {
         Ok(())
     }
 
-    async fn page(&mut self, token: String, open: Option<(Answer, Elements)>) -> Step {
-        let (mut answer, mut elements) = match open {
+    async fn page(&mut self, token: String, open: Option<Box<(Answer, Elements)>>) -> Step {
+        let mut open = match open {
             Some(open) => open,
             None => {
                 let mut call = self.call("list").query("limit", self.config.page_size);
@@ -221,7 +221,7 @@ impl Feed {
                     call = call.query("continue", &token);
                 }
                 match call.send(&self.client, LIST_ANSWER_LIMIT).await {
-                    Ok(answer) => (answer, Elements::new(&["items"], MAX_OBJECT_BYTES)),
+                    Ok(answer) => Box::new((answer, Elements::new(&["items"], MAX_OBJECT_BYTES))),
                     // A token is good for some minutes (410); then all begins anew.
                     Err(error) if error.kind() == ErrorKind::Gone => {
                         return Err((error, State::Start));
@@ -236,6 +236,7 @@ impl Feed {
                 }
             }
         };
+        let (answer, elements) = &mut *open;
         match answer.next(LIST_SILENCE_LIMIT).await {
             Ok(Some(bytes)) => {
                 let (ready, mut pool) = (&mut self.ready, self.pool.lock());
@@ -250,13 +251,15 @@ impl Feed {
                 pushed.map_err(|fault| (faulty(&answer.call, &fault), State::Start))?;
                 self.state = State::Page {
                     token,
-                    answer: Some((answer, elements)),
+                    answer: Some(open),
                 };
                 Ok(())
             }
-            Ok(None) => self
-                .end_of_page(&answer.call, elements)
-                .map_err(|error| (error, State::Start)),
+            Ok(None) => {
+                let (answer, elements) = *open;
+                self.end_of_page(&answer.call, elements)
+                    .map_err(|error| (error, State::Start))
+            }
             // The first page would come from a newer version, and a pod of the first try that is not
             // in it would stay for ever: all begins anew.
             Err(error) if token.is_empty() => Err((error, State::Start)),
@@ -319,7 +322,7 @@ impl Feed {
         Ok(())
     }
 
-    async fn open(&mut self, call: Call, silence: Duration) -> Result<Stream, Error> {
+    async fn open(&mut self, call: Call, silence: Duration) -> Result<Box<Stream>, Error> {
         // Spread, so that the watches of many namespaces do not end at the same moment.
         let timeout = self.config.watch_timeout;
         let timeout = timeout.mul_f64(0.75 + 0.25 * self.backoff.fraction());
@@ -328,13 +331,13 @@ impl Feed {
             .query("allowWatchBookmarks", true)
             .query("timeoutSeconds", timeout.as_secs().max(1));
         let answer = call.send(&self.client, LIST_ANSWER_LIMIT).await?;
-        Ok(Stream {
+        Ok(Box::new(Stream {
             answer,
             lines: Lines::new(MAX_OBJECT_BYTES),
             opened: Instant::now(),
             heard_anything: false,
             deadline: Instant::now() + timeout + silence,
-        })
+        }))
     }
 
     async fn watch(&mut self, version: Box<str>) -> Step {
@@ -350,7 +353,7 @@ impl Feed {
         }
     }
 
-    async fn watching(&mut self, mut stream: Stream, version: Box<str>) -> Step {
+    async fn watching(&mut self, mut stream: Box<Stream>, version: Box<str>) -> Step {
         let until_resync = self.until_resync();
         if until_resync.is_zero() {
             tracing::debug!("listing all pods anew, as the resync period asks");

@@ -134,6 +134,8 @@ pub struct SweepStats {
     pub gone: u64,
     /// Calls made.
     pub calls: u64,
+    /// Bytes of the bodies that were read, after decompression.
+    pub bytes: u64,
     /// Whether the server made tables.
     pub tables: bool,
     /// Why the nodes are not known, if they are not.
@@ -141,12 +143,23 @@ pub struct SweepStats {
     counts: Counts,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Counts {
     namespaces: BTreeMap<Box<str>, PodCount>,
     nodes: BTreeMap<Box<str>, PodCount>,
     /// By namespace and name without what makes a pod of a workload unique.
     groups: BTreeMap<(Box<str>, Box<str>), PodCount>,
+}
+
+/// Only how many there are: a cluster has thousands.
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts")
+            .field("namespaces", &self.namespaces.len())
+            .field("nodes", &self.nodes.len())
+            .field("groups", &self.groups.len())
+            .finish()
+    }
 }
 
 /// How many pods, for budgets.
@@ -179,6 +192,10 @@ impl SweepStats {
     pub fn siblings(&self, pod: &PodState) -> PodCount {
         let key = (Box::from(pod.namespace()), Box::from(stem(pod.name())));
         self.counts.groups.get(&key).copied().unwrap_or_default()
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        self.bytes += u64::try_from(bytes.len()).unwrap_or_default();
     }
 }
 
@@ -468,6 +485,9 @@ impl Sweep {
             columns: &columns,
             cells,
         };
+        if page.rows.iter().any(|cells| row(cells).name().is_empty()) {
+            return Err(table.error(ErrorKind::WrongKind, "a row of the table has no name"));
+        }
         let nodes = self.nodes.as_ref().unwrap_or(&Nodes::NotKnown);
         let is_suspicious = |cells| row(cells).is_suspicious(&self.thresholds, nodes);
         let suspicious: Vec<bool> = page.rows.iter().map(|c| is_suspicious(c)).collect();
@@ -528,6 +548,7 @@ impl Sweep {
         let mut elements = Elements::new(&["items"], MAX_OBJECT_BYTES);
         let mut read = Vec::new();
         while let Some(bytes) = answer.next(LIST_SILENCE_LIMIT).await? {
+            self.stats.read(&bytes);
             let mut pool = self.pool.lock();
             let each = |_, json: &[u8]| read.push(decode::pod(json, &mut pool));
             let pushed = elements.push(&bytes, each);
@@ -560,6 +581,7 @@ impl Sweep {
             Err(error) => return Err(error),
         };
         let json = answer.collect(MAX_OBJECT_BYTES, LIST_SILENCE_LIMIT).await?;
+        self.stats.read(&json);
         let pod = decode::pod(&json, &mut self.pool.lock());
         self.at_hand.suspects.pop_front();
         self.take(namespace, pod, false);
@@ -583,11 +605,12 @@ impl Sweep {
     }
 
     /// A page of a table, or of what the server sends instead.
-    async fn read(&self, call: &Call) -> Result<Page, Error> {
+    async fn read(&mut self, call: &Call) -> Result<Page, Error> {
         let mut answer: Answer = call.send(&self.client, LIST_ANSWER_LIMIT).await?;
         let mut elements = Elements::new(&["rows", "items"], MAX_OBJECT_BYTES);
         let mut page = Page::default();
         while let Some(bytes) = answer.next(LIST_SILENCE_LIMIT).await? {
+            self.stats.read(&bytes);
             let mut odd = false;
             let each = |member, json: &[u8]| match member {
                 "rows" => match serde_json::from_slice::<TableRow>(json) {

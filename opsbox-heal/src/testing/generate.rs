@@ -1,0 +1,645 @@
+//! Clusters of any size, with pods as the API server writes them.
+
+use serde_json::{Value, json};
+
+use super::faults::{Dice, FaultRates};
+use crate::Timestamp;
+
+/// A generated cluster: the same numbers make the same cluster.
+///
+/// Pods come as Deployments' do, about twenty to a workload, with the metadata, volumes, probes and
+/// managed fields of a real one: some 9 kB each. So many of a thousand are not healthy, each kind of
+/// trouble that this crate knows among them.
+///
+/// ```
+/// use opsbox_heal::{PodSnapshot, diagnose, testing::GeneratedCluster};
+///
+/// let now = "2026-03-01T12:00:00Z".parse()?;
+/// let cluster = GeneratedCluster::new(200, now).sick_per_thousand(100);
+/// let sick = cluster.pods().filter(|pod| {
+///     let read = PodSnapshot::from_json(pod.to_string().as_bytes()).unwrap();
+///     diagnose(&read.pods()[0], now).is_sick()
+/// });
+/// assert!((1..50).contains(&sick.count()));
+/// # Ok::<(), opsbox_heal::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GeneratedCluster {
+    pods: u32,
+    namespaces: u32,
+    nodes: u32,
+    sick_per_thousand: u32,
+    seed: u64,
+    managed_fields: bool,
+    now: Timestamp,
+}
+
+/// What a pod goes through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Healthy,
+    RestartedLongAgo,
+    CrashLoop,
+    Flapping,
+    ImagePull,
+    ConfigError,
+    Unschedulable,
+    Failed,
+    Evicted,
+    NodeLost,
+    OomDown,
+    OomRecently,
+    OomLongAgo,
+    NotReady,
+    GateShut,
+    NeverStarts,
+    LivenessRestarts,
+    Terminating,
+    StuckTerminating,
+    DoneButStuck,
+    InitStuck,
+    InitCrash,
+    SidecarCrash,
+    Done,
+    DoneLongAgo,
+    Starting,
+    FuturePhase,
+    NoStatus,
+}
+
+const TROUBLES: [Fate; 26] = [
+    Fate::CrashLoop,
+    Fate::Flapping,
+    Fate::ImagePull,
+    Fate::ConfigError,
+    Fate::Unschedulable,
+    Fate::Failed,
+    Fate::Evicted,
+    Fate::NodeLost,
+    Fate::OomDown,
+    Fate::OomRecently,
+    Fate::OomLongAgo,
+    Fate::NotReady,
+    Fate::GateShut,
+    Fate::NeverStarts,
+    Fate::LivenessRestarts,
+    Fate::Terminating,
+    Fate::StuckTerminating,
+    Fate::DoneButStuck,
+    Fate::InitStuck,
+    Fate::InitCrash,
+    Fate::SidecarCrash,
+    Fate::Done,
+    Fate::DoneLongAgo,
+    Fate::Starting,
+    Fate::FuturePhase,
+    Fate::NoStatus,
+];
+
+/// The node that does not answer.
+const LOST_NODE: &str = "node-lost";
+
+const PODS_A_WORKLOAD: u32 = 20;
+
+impl GeneratedCluster {
+    /// A cluster of so many pods at that moment: a namespace for each thousand of them and a node for
+    /// each thirty, ten of a thousand pods in trouble.
+    pub fn new(pods: u32, now: Timestamp) -> Self {
+        Self {
+            pods,
+            namespaces: (pods / 1_000).max(1),
+            nodes: (pods / 30).max(1),
+            sick_per_thousand: 10,
+            seed: 0,
+            managed_fields: true,
+            now,
+        }
+    }
+
+    /// How many of a thousand pods are in trouble.
+    #[must_use]
+    pub fn sick_per_thousand(mut self, pods: u32) -> Self {
+        self.sick_per_thousand = pods;
+        self
+    }
+
+    /// In how many namespaces they are.
+    #[must_use]
+    pub fn namespaces(mut self, namespaces: u32) -> Self {
+        self.namespaces = namespaces.max(1);
+        self
+    }
+
+    /// Another cluster of the same size.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Whether pods have managed fields, half of their bytes. On by default.
+    #[must_use]
+    pub fn managed_fields(mut self, on: bool) -> Self {
+        self.managed_fields = on;
+        self
+    }
+
+    /// The namespaces.
+    pub fn all_namespaces(&self) -> impl Iterator<Item = Value> {
+        let named = |index| {
+            json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": namespace(index)}, "status": {"phase": "Active"},
+            })
+        };
+        (0..self.namespaces).map(named)
+    }
+
+    /// The nodes, of which the last does not answer.
+    pub fn all_nodes(&self) -> impl Iterator<Item = Value> {
+        let node = |name: &str, status| {
+            json!({
+                "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+                "status": {"conditions": [{"type": "Ready", "status": status}]},
+            })
+        };
+        let ready = (0..self.nodes).map(move |index| node(&format!("node-{index}"), "True"));
+        ready.chain([node(LOST_NODE, "Unknown")])
+    }
+
+    /// The pods.
+    pub fn pods(&self) -> impl Iterator<Item = Value> {
+        (0..self.pods).map(|index| self.pod(index))
+    }
+
+    /// All of it, for an [`ApiDouble`](super::ApiDouble).
+    pub fn objects(&self) -> impl Iterator<Item = Value> {
+        self.all_namespaces()
+            .chain(self.all_nodes())
+            .chain(self.pods())
+    }
+
+    fn pod(&self, index: u32) -> Value {
+        let seed = self
+            .seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(u64::from(index));
+        let mut dice = Dice::new(seed, FaultRates::none());
+        // A hundredth of the healthy ones have restarted at some time.
+        let fate = if dice.happens(self.sick_per_thousand) {
+            let count = u64::try_from(TROUBLES.len()).unwrap_or(1);
+            let which = usize::try_from(dice.roll(count)).unwrap_or_default();
+            TROUBLES.get(which).copied().unwrap_or(Fate::CrashLoop)
+        } else if dice.happens(10) {
+            Fate::RestartedLongAgo
+        } else {
+            Fate::Healthy
+        };
+        Draft {
+            cluster: self,
+            index,
+            fate,
+            dice,
+        }
+        .write()
+    }
+}
+
+fn namespace(index: u32) -> String {
+    format!("team-{index}")
+}
+
+/// A pod that is being written.
+struct Draft<'a> {
+    cluster: &'a GeneratedCluster,
+    index: u32,
+    fate: Fate,
+    dice: Dice,
+}
+
+impl Draft<'_> {
+    fn write(mut self) -> Value {
+        let workload = self.index / PODS_A_WORKLOAD;
+        let set = format!(
+            "service-{workload}-{:08x}",
+            workload.wrapping_mul(2_654_435_761)
+        );
+        let name = format!("{set}-{:05x}", self.index.wrapping_mul(40_503) & 0xF_FFFF);
+        let uid = format!(
+            "{:08x}-1111-4222-8333-{:012x}",
+            self.index, self.cluster.seed
+        );
+        let node = match self.fate {
+            Fate::NodeLost => LOST_NODE.to_owned(),
+            _ => format!("node-{}", self.dice.roll(self.cluster.nodes.into())),
+        };
+        let app = format!("service-{workload}");
+        let (age, done) = self.age();
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": name, "generateName": format!("{set}-"),
+                "namespace": namespace(workload % self.cluster.namespaces), "uid": uid,
+                "creationTimestamp": self.ago(age),
+                "labels": {
+                    "app.kubernetes.io/name": app, "app.kubernetes.io/part-of": "shop",
+                    "pod-template-hash": format!("{:08x}", workload.wrapping_mul(2_654_435_761)),
+                },
+                "annotations": {
+                    "prometheus.io/scrape": "true", "prometheus.io/port": "9090",
+                    "checksum/config": format!("{:064x}", u128::from(workload) * 0x9E37_79B9_7F4A_7C15),
+                },
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set,
+                    "uid": format!("{workload:08x}-9999-4222-8333-000000000000"),
+                    "controller": true, "blockOwnerDeletion": true,
+                }],
+            },
+            "spec": spec(&app, &node),
+            "status": {},
+        });
+        pod["status"] = self.status(age, done);
+        self.mark(&mut pod);
+        if self.cluster.managed_fields {
+            pod["metadata"]["managedFields"] = managed_fields(&self.ago(age));
+        }
+        pod
+    }
+
+    fn ago(&self, seconds: u64) -> String {
+        let seconds = i64::try_from(seconds).unwrap_or(0);
+        let now = self.cluster.now.unix_seconds();
+        Timestamp::from_unix_seconds(now - seconds).to_string()
+    }
+
+    /// Seconds since it was made, and since it ended, if it did.
+    fn age(&mut self) -> (u64, u64) {
+        let day = 86_400;
+        match self.fate {
+            Fate::Starting => (self.dice.roll(40), 0),
+            Fate::Done => {
+                let done = 10 + self.dice.roll(20_000);
+                (done + 30, done)
+            }
+            Fate::DoneLongAgo => (4 * day, 2 * day + self.dice.roll(day)),
+            Fate::DoneButStuck | Fate::Failed | Fate::Evicted => (day, 4_000),
+            _ => (8_000 + self.dice.roll(20 * day), 0),
+        }
+    }
+
+    fn status(&mut self, age: u64, done: u64) -> Value {
+        let (started, ended) = (self.ago(age.saturating_sub(5)), self.ago(done));
+        let up = json!({"running": {"startedAt": started}});
+        let waits = |reason: &str| {
+            json!({"waiting": {"reason": reason, "message": format!(
+            "{reason}: back-off 5m0s restarting failed container, for which see the events")}})
+        };
+        let end = |code: i64, reason: &str, from: String, to: String| {
+            json!({"terminated": {
+            "exitCode": code, "reason": reason, "startedAt": from, "finishedAt": to}})
+        };
+        let crashed = |to: u64| end(1, "Error", self.ago(to + 20), self.ago(to));
+        let killed = |to: u64, run: u64| end(137, "Error", self.ago(to + run), self.ago(to));
+        let oom = |to: u64| end(137, "OOMKilled", self.ago(to + 300), self.ago(to));
+        let since = |to: u64| json!({"running": {"startedAt": self.ago(to)}});
+        let app = |ready: bool, restarts: u32, state: &Value, last: &Value| {
+            container("app", ready, restarts, state, last)
+        };
+        let none = json!({});
+        let proxy = container("proxy", true, 0, &up, &none);
+        let init = container(
+            "migrate",
+            true,
+            0,
+            &end(0, "Completed", started.clone(), started.clone()),
+            &none,
+        );
+        // phase, ready, initialized, init, app, proxy
+        let (phase, ready, init, app, proxy) = match self.fate {
+            Fate::Healthy
+            | Fate::Terminating
+            | Fate::StuckTerminating
+            | Fate::NodeLost
+            | Fate::GateShut => ("Running", true, init, app(true, 0, &up, &none), proxy),
+            Fate::RestartedLongAgo => (
+                "Running",
+                true,
+                init,
+                app(true, 2, &since(7_900), &crashed(7_905)),
+                proxy,
+            ),
+            Fate::CrashLoop => (
+                "Running",
+                false,
+                init,
+                app(false, 17, &waits("CrashLoopBackOff"), &crashed(100)),
+                proxy,
+            ),
+            Fate::Flapping => (
+                "Running",
+                true,
+                init,
+                app(true, 9, &since(15), &crashed(60)),
+                proxy,
+            ),
+            Fate::ImagePull => (
+                "Pending",
+                false,
+                init,
+                app(false, 0, &waits("ImagePullBackOff"), &none),
+                proxy,
+            ),
+            Fate::ConfigError => (
+                "Pending",
+                false,
+                init,
+                app(false, 0, &waits("CreateContainerConfigError"), &none),
+                proxy,
+            ),
+            Fate::Failed => {
+                let failed = end(3, "Error", started.clone(), ended.clone());
+                (
+                    "Failed",
+                    false,
+                    init,
+                    app(false, 0, &failed, &none),
+                    container(
+                        "proxy",
+                        false,
+                        0,
+                        &end(0, "Completed", started.clone(), ended.clone()),
+                        &none,
+                    ),
+                )
+            }
+            Fate::OomDown => (
+                "Running",
+                false,
+                init,
+                app(false, 3, &oom(20), &oom(700)),
+                proxy,
+            ),
+            Fate::OomRecently => (
+                "Running",
+                true,
+                init,
+                app(true, 1, &since(1_500), &oom(1_505)),
+                proxy,
+            ),
+            Fate::OomLongAgo => (
+                "Running",
+                true,
+                init,
+                app(true, 1, &since(7_800), &oom(7_810)),
+                proxy,
+            ),
+            Fate::NotReady => ("Running", false, init, app(false, 0, &up, &none), proxy),
+            Fate::NeverStarts => {
+                let mut starting = app(false, 0, &up, &none);
+                starting["started"] = false.into();
+                ("Running", false, init, starting, proxy)
+            }
+            Fate::LivenessRestarts => (
+                "Running",
+                true,
+                init,
+                app(true, 4, &since(200), &killed(205, 400)),
+                proxy,
+            ),
+            Fate::InitStuck => {
+                let waits = waits("PodInitializing");
+                let running = container("migrate", false, 0, &up, &none);
+                (
+                    "Pending",
+                    false,
+                    running,
+                    app(false, 0, &waits, &none),
+                    container("proxy", false, 0, &waits, &none),
+                )
+            }
+            Fate::InitCrash => {
+                let waits = waits("PodInitializing");
+                let crash = container(
+                    "migrate",
+                    false,
+                    8,
+                    &json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+                    &crashed(50),
+                );
+                (
+                    "Pending",
+                    false,
+                    crash,
+                    app(false, 0, &waits, &none),
+                    container("proxy", false, 0, &waits, &none),
+                )
+            }
+            Fate::SidecarCrash => {
+                let crash = container("proxy", false, 6, &waits("CrashLoopBackOff"), &crashed(50));
+                ("Running", false, init, app(true, 0, &up, &none), crash)
+            }
+            Fate::Done | Fate::DoneLongAgo | Fate::DoneButStuck => {
+                let done = end(0, "Completed", started.clone(), ended.clone());
+                (
+                    "Succeeded",
+                    false,
+                    init,
+                    app(false, 0, &done, &none),
+                    container("proxy", false, 0, &done, &none),
+                )
+            }
+            Fate::Starting => {
+                let waits = json!({"waiting": {"reason": "ContainerCreating"}});
+                (
+                    "Pending",
+                    false,
+                    init,
+                    app(false, 0, &waits, &none),
+                    container("proxy", false, 0, &waits, &none),
+                )
+            }
+            Fate::FuturePhase => ("Hibernated", false, init, app(false, 0, &up, &none), proxy),
+            Fate::Evicted => {
+                return json!({"phase": "Failed", "reason": "Evicted", "startTime": started,
+                    "message": "The node was low on resource: memory."});
+            }
+            Fate::Unschedulable => {
+                return json!({"phase": "Pending", "qosClass": "Burstable", "conditions": [{
+                    "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                    "lastTransitionTime": started,
+                    "message": "0/3 nodes are available: 3 Insufficient cpu."}]});
+            }
+            Fate::NoStatus => return json!({"phase": "Running"}),
+        };
+        let ready = match (self.fate, ready) {
+            (Fate::NodeLost, _) => "Unknown",
+            (Fate::GateShut, _) | (_, false) => "False",
+            _ => "True",
+        };
+        let initialized = !matches!(self.fate, Fate::InitStuck | Fate::InitCrash);
+        let condition = |kind: &str, status: &str| {
+            json!({
+                "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": started,
+            })
+        };
+        json!({
+            "phase": phase, "qosClass": "Burstable", "startTime": started,
+            "hostIP": "10.0.0.1", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}],
+            "conditions": [
+                condition("PodReadyToStartContainers", "True"),
+                condition("Initialized", if initialized { "True" } else { "False" }),
+                condition("Ready", ready),
+                condition("ContainersReady", if ready == "True" { "True" } else { "False" }),
+                condition("PodScheduled", "True"),
+            ],
+            "initContainerStatuses": [init],
+            "containerStatuses": [app, proxy],
+        })
+    }
+
+    /// What is not in the status.
+    fn mark(&mut self, pod: &mut Value) {
+        let meta = &mut pod["metadata"];
+        match self.fate {
+            Fate::Terminating => {
+                meta["deletionTimestamp"] = self.ago(0).into();
+                meta["deletionGracePeriodSeconds"] = 30.into();
+            }
+            Fate::StuckTerminating => {
+                meta["deletionTimestamp"] = self.ago(4_000).into();
+                meta["deletionGracePeriodSeconds"] = 30.into();
+                meta["finalizers"] = json!(["example.org/keep"]);
+            }
+            Fate::DoneButStuck => {
+                meta["deletionTimestamp"] = self.ago(3_000).into();
+                meta["deletionGracePeriodSeconds"] = 0.into();
+                meta["finalizers"] = json!(["batch.kubernetes.io/job-tracking"]);
+            }
+            Fate::Unschedulable => {
+                if let Some(spec) = pod["spec"].as_object_mut() {
+                    spec.remove("nodeName");
+                }
+            }
+            Fate::GateShut => {
+                pod["spec"]["readinessGates"] = json!([{"conditionType": "example.org/in-pool"}]);
+            }
+            Fate::Done | Fate::DoneLongAgo | Fate::Failed | Fate::Evicted => {
+                pod["spec"]["restartPolicy"] = "Never".into();
+            }
+            _ => {}
+        }
+    }
+}
+
+fn container(name: &str, ready: bool, restarts: u32, state: &Value, last: &Value) -> Value {
+    json!({
+        "name": name, "ready": ready, "restartCount": restarts, "state": state, "lastState": last,
+        "started": state.get("running").is_some(),
+        "image": format!("registry.example/shop/{name}:1.4.2"),
+        "imageID": format!("registry.example/shop/{name}@sha256:{:064x}", 0x1234_5678_9abc_def0_u64),
+        "containerID": format!("containerd://{:064x}", 0x0fed_cba9_8765_4321_u64),
+    })
+}
+
+fn spec(app: &str, node: &str) -> Value {
+    let probe = |path: &str, period: u32| {
+        json!({
+            "httpGet": {"path": path, "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1,
+            "periodSeconds": period, "successThreshold": 1, "failureThreshold": 3,
+        })
+    };
+    let mount = json!([
+        {"name": "config", "mountPath": "/etc/app", "readOnly": true},
+        {"name": "scratch", "mountPath": "/tmp"},
+        {"name": "kube-api-access-x7k2p", "readOnly": true,
+         "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+    ]);
+    let env: Value = (0..3).map(|index| json!({
+        "name": format!("SHOP_SETTING_{index}"), "value": format!("value-of-setting-{index}"),
+    })).collect();
+    let container = |name: &str| {
+        json!({
+            "name": name, "image": format!("registry.example/shop/{name}:1.4.2"), "env": env,
+            "resources": {"limits": {"cpu": "1", "memory": "512Mi"},
+                          "requests": {"cpu": "100m", "memory": "256Mi"}},
+            "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+            "volumeMounts": mount, "imagePullPolicy": "IfNotPresent",
+            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+            "securityContext": {"runAsNonRoot": true, "readOnlyRootFilesystem": true,
+                                "capabilities": {"drop": ["ALL"]}},
+        })
+    };
+    let mut main = container("app");
+    main["startupProbe"] = probe("/started", 5);
+    main["readinessProbe"] = probe("/ready", 10);
+    main["livenessProbe"] = probe("/alive", 10);
+    json!({
+        "nodeName": node, "restartPolicy": "Always", "priority": 0, "dnsPolicy": "ClusterFirst",
+        "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30,
+        "serviceAccountName": app, "serviceAccount": app, "enableServiceLinks": true,
+        "securityContext": {"runAsUser": 10001, "fsGroup": 10001},
+        "initContainers": [container("migrate")],
+        "containers": [main, container("proxy")],
+        "volumes": [
+            {"name": "config", "configMap": {"name": format!("{app}-config"), "defaultMode": 420}},
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": [
+                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            ]}},
+        ],
+        "tolerations": [
+            {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+             "tolerationSeconds": 300},
+            {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+             "tolerationSeconds": 300},
+        ],
+    })
+}
+
+/// What the API server notes of who wrote which field.
+fn managed_fields(at: &str) -> Value {
+    let leaf = json!({});
+    let container = json!({
+        ".": leaf, "f:env": {".": leaf, "k:{\"name\":\"SHOP_SETTING_0\"}": {".": leaf, "f:name": leaf, "f:value": leaf},
+            "k:{\"name\":\"SHOP_SETTING_1\"}": {".": leaf, "f:name": leaf, "f:value": leaf}},
+        "f:image": leaf, "f:imagePullPolicy": leaf, "f:name": leaf,
+        "f:ports": {".": leaf, "k:{\"containerPort\":8080,\"protocol\":\"TCP\"}": {".": leaf, "f:containerPort": leaf, "f:name": leaf, "f:protocol": leaf}},
+        "f:resources": {".": leaf, "f:limits": {".": leaf, "f:cpu": leaf, "f:memory": leaf}, "f:requests": {".": leaf, "f:cpu": leaf, "f:memory": leaf}},
+        "f:terminationMessagePath": leaf, "f:terminationMessagePolicy": leaf,
+        "f:volumeMounts": {".": leaf, "k:{\"mountPath\":\"/etc/app\"}": {".": leaf, "f:mountPath": leaf, "f:name": leaf, "f:readOnly": leaf}},
+    });
+    let condition = |kind: &str| {
+        (
+            format!("k:{{\"type\":\"{kind}\"}}"),
+            json!({
+        ".": leaf, "f:lastProbeTime": leaf, "f:lastTransitionTime": leaf, "f:status": leaf, "f:type": leaf}),
+        )
+    };
+    let mut conditions: serde_json::Map<String, Value> = [
+        "ContainersReady",
+        "Initialized",
+        "Ready",
+        "PodReadyToStartContainers",
+    ]
+    .map(condition)
+    .into_iter()
+    .collect();
+    conditions.insert(".".to_owned(), leaf.clone());
+    json!([
+        {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1",
+         "time": at, "fieldsType": "FieldsV1", "fieldsV1": {
+            "f:metadata": {"f:annotations": {".": leaf, "f:checksum/config": leaf, "f:prometheus.io/port": leaf, "f:prometheus.io/scrape": leaf},
+                "f:generateName": leaf, "f:labels": {".": leaf, "f:app.kubernetes.io/name": leaf, "f:app.kubernetes.io/part-of": leaf, "f:pod-template-hash": leaf},
+                "f:ownerReferences": {".": leaf, "k:{\"uid\":\"00000000-9999-4222-8333-000000000000\"}": leaf}},
+            "f:spec": {"f:containers": {"k:{\"name\":\"app\"}": container, "k:{\"name\":\"proxy\"}": container},
+                "f:dnsPolicy": leaf, "f:enableServiceLinks": leaf, "f:restartPolicy": leaf, "f:schedulerName": leaf,
+                "f:securityContext": {".": leaf, "f:fsGroup": leaf, "f:runAsUser": leaf}, "f:serviceAccount": leaf,
+                "f:serviceAccountName": leaf, "f:terminationGracePeriodSeconds": leaf,
+                "f:volumes": {".": leaf, "k:{\"name\":\"config\"}": {".": leaf, "f:configMap": {".": leaf, "f:defaultMode": leaf, "f:name": leaf}, "f:name": leaf}}}}},
+        {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": at,
+         "fieldsType": "FieldsV1", "subresource": "status", "fieldsV1": {"f:status": {
+            "f:conditions": conditions, "f:containerStatuses": leaf, "f:initContainerStatuses": leaf, "f:hostIP": leaf, "f:phase": leaf, "f:podIP": leaf,
+            "f:podIPs": {".": leaf, "k:{\"ip\":\"10.1.2.3\"}": {".": leaf, "f:ip": leaf}}, "f:startTime": leaf}}},
+    ])
+}
