@@ -266,6 +266,21 @@ pub(crate) fn forbidden(server: &ApiServer) -> Result<(), Failed> {
         let after = server.requests(&account("leases", "nobody")).len();
         assert!(after - before <= 5, "{} requests", after - before);
         candidate.kill();
+
+        let client = server.client();
+        let election = Election::new(client, "no-such-namespace", "heal", "me").unwrap();
+        let fence = election.fence();
+        let running = tokio::spawn(election.run(std::future::pending()));
+        eventually("the trouble is told", async || fence.trouble().is_some()).await;
+        println!("{}", fence.trouble().unwrap());
+        assert!(
+            fence
+                .trouble()
+                .unwrap()
+                .to_string()
+                .contains("there is no namespace")
+        );
+        running.abort();
     });
     Ok(())
 }
