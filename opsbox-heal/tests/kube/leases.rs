@@ -151,6 +151,52 @@ pub(crate) fn skewed(server: &ApiServer) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The election of client-go, as the controller manager has it, on the same Lease.
+pub(crate) fn client_go(server: &ApiServer) -> Result<(), Failed> {
+    block_on(async {
+        let leases = leases(server).await;
+        let holder = async || {
+            let lease = leases.get_opt("shared").await.unwrap();
+            lease.and_then(|lease| lease.spec?.holder_identity)
+        };
+        let mut ours = Candidate::start(server.client(), "shared", "ours");
+        ours.fence.leading().await;
+        let mut theirs = server.candidate("leases", "shared", [DURATION, DEADLINE, PERIOD]);
+        // Longer than it would wait for a leader that is gone.
+        let began = Instant::now();
+        while began.elapsed() < 2 * DURATION + Duration::from_secs(2) {
+            assert!(ours.fence.is_leader() && !theirs.has_ended());
+            assert_eq!(holder().await.as_ref(), Some(&ours.identity));
+            tokio::time::sleep(PERIOD).await;
+        }
+        let token = ours.fence.token().unwrap();
+        ours.shut_down().await;
+        let released = Instant::now();
+        eventually("client-go leads", async || {
+            holder().await.is_some_and(|holder| holder != ours.identity)
+        })
+        .await;
+        println!("client-go led {:.1?} after our release", released.elapsed());
+        assert!(released.elapsed() < DURATION, "{:?}", released.elapsed());
+
+        let mut next = Candidate::start(server.client(), "shared", "next");
+        tokio::time::sleep(2 * DURATION).await;
+        assert!(!next.fence.is_leader() && !theirs.has_ended());
+        let killed = Instant::now();
+        drop(theirs);
+        next.fence.leading().await;
+        println!("we led {:.1?} after client-go was killed", killed.elapsed());
+        assert!(
+            killed.elapsed() < DURATION + 2 * PERIOD,
+            "{:?}",
+            killed.elapsed()
+        );
+        assert!(next.fence.token().unwrap() > token);
+        next.shut_down().await;
+    });
+    Ok(())
+}
+
 /// Asks all of them all the time, on threads of its own.
 struct Census {
     ends: Arc<AtomicBool>,
