@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::api_server::{ApiServer, account, assets, block_on, eventually};
 
-const DURATION: Duration = Duration::from_secs(4);
-const DEADLINE: Duration = Duration::from_millis(2_500);
+const DURATION: Duration = Duration::from_secs(6);
+const DEADLINE: Duration = Duration::from_secs(4);
 const PERIOD: Duration = Duration::from_millis(500);
+/// What a machine that does a lot else may take longer.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// A candidate that runs.
 struct Candidate {
@@ -70,9 +72,11 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         let parameters = PatchParams::default();
         leases.patch("two", &parameters, &patch).await.unwrap();
         let mut second = Candidate::start(server.client(), "two", "second");
-        tokio::time::sleep(2 * PERIOD).await;
+        eventually("the second knows who leads", async || {
+            second.fence.holder() == first.identity
+        })
+        .await;
         assert!(first.fence.is_leader() && !second.fence.is_leader());
-        assert_eq!(second.fence.holder(), first.identity);
         let token = first.fence.token().unwrap();
 
         let killed = Instant::now();
@@ -88,7 +92,7 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         let taken = killed.elapsed();
         println!("the killed leader ended after {lost:.2?}, the second led after {taken:.2?}");
         assert!(
-            lost <= DEADLINE && taken <= DURATION + 2 * PERIOD,
+            lost <= DEADLINE + SLACK && taken <= DURATION + 2 * PERIOD + SLACK,
             "{taken:?}"
         );
         assert!(taken >= DURATION - PERIOD, "{taken:?}");
@@ -114,7 +118,11 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         assert!(!second.fence.is_leader() && second.fence.pass().is_none());
         third.fence.leading().await;
         println!("the third led {:.2?} after the release", released.elapsed());
-        assert!(released.elapsed() < 2 * PERIOD, "{:?}", released.elapsed());
+        assert!(
+            released.elapsed() < 2 * PERIOD + SLACK,
+            "{:?}",
+            released.elapsed()
+        );
         third.shut_down().await;
         let spec = leases.get("two").await.unwrap().spec.unwrap();
         assert_eq!(spec.holder_identity, None);
@@ -141,7 +149,7 @@ pub(crate) fn skewed(server: &ApiServer) -> Result<(), Failed> {
             let taken = started.elapsed();
             println!("a lease of the {name} was taken after {taken:.2?}");
             assert!(
-                taken >= DURATION && taken <= DURATION + 2 * PERIOD,
+                taken >= DURATION && taken <= DURATION + 2 * PERIOD + SLACK,
                 "{taken:?}"
             );
             assert_eq!(candidate.fence.token(), Some(8));
@@ -187,7 +195,7 @@ pub(crate) fn client_go(server: &ApiServer) -> Result<(), Failed> {
         next.fence.leading().await;
         println!("we led {:.1?} after client-go was killed", killed.elapsed());
         assert!(
-            killed.elapsed() < DURATION + 2 * PERIOD,
+            killed.elapsed() < DURATION + 2 * PERIOD + SLACK,
             "{:?}",
             killed.elapsed()
         );
