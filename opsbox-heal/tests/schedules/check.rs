@@ -1,0 +1,302 @@
+//! What must hold of a run, by the record of the API server and a ledger of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use opsbox_heal::decide::{Budget, Decision, Policy, Reason};
+use opsbox_heal::record::EntryKind;
+use opsbox_heal::testing::ApiWrite;
+
+use crate::candidate::{Candidate, Log};
+use crate::world::{Ill, World, text};
+
+/// A removal of a pod that the API server has accepted.
+struct Act {
+    /// Which candidate.
+    by: usize,
+    uid: String,
+    decided: Duration,
+    accepted: Duration,
+    /// When its Event was there for others to read.
+    told: Option<Duration>,
+}
+
+/// A run that is over.
+pub(crate) struct Run<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) policy: &'a Policy,
+    pub(crate) candidates: &'a [Candidate],
+    pub(crate) elects: bool,
+    /// Clocks were set, so that times of different machines cannot be compared.
+    pub(crate) jumps: bool,
+    /// What a controller sees may be old for a while without it knowing.
+    pub(crate) old_views: bool,
+}
+
+/// What a check has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) acts: usize,
+    /// Acts beyond a budget of a leader that could not know of those before, since they had left no Event.
+    pub(crate) beyond: usize,
+    pub(crate) escalations: usize,
+}
+
+impl Run<'_> {
+    pub(crate) fn check(&self) -> Counts {
+        let logs: Vec<_> = self.candidates.iter().map(|c| c.wire.log.lock().unwrap()).collect();
+        let logs: Vec<&Log> = logs.iter().map(|log| &**log).collect();
+        let writes = self.world.api.writes();
+        let acts = self.accepted(&writes, &logs);
+        self.recorded(&logs);
+        let beyond = self.budgets(&acts, &logs) + self.rate(&acts, &logs);
+        Counts {
+            acts: acts.len(),
+            beyond,
+            escalations: self.told_once(&writes, &logs),
+        }
+    }
+
+    /// By the leader, with a line before it, on the pod that was judged, which was not well.
+    fn accepted(&self, writes: &[ApiWrite], logs: &[&Log]) -> Vec<Act> {
+        let mut acts: Vec<Act> = Vec::new();
+        let mut holder = String::new();
+        let on_leases = "leases.coordination.k8s.io";
+        for write in writes.iter().filter(|write| write.took_effect()) {
+            if write.resource == on_leases {
+                holder = text(&write.body, "/spec/holderIdentity");
+            }
+            if write.resource != "pods" {
+                continue;
+            }
+            assert!(write.removed_pod(), "{write:?}");
+            let named = |c: &Candidate| c.wire.name == write.user_agent;
+            let by = self.candidates.iter().position(named).unwrap();
+            let leads = holder.starts_with(&format!("{}_", write.user_agent));
+            assert!(leads || !self.elects, "{holder} leads: {write:?}");
+            let uid = write.uid.clone().unwrap();
+            let judged = logs[by].acting.iter().rev().find(|(at, decision)| {
+                *at <= write.at && decision.target.uid == uid
+            });
+            let Some((decided, decision)) = judged else {
+                panic!("not the pod that was judged: {write:?}")
+            };
+            assert_eq!(decision.target.name, write.name);
+            let version = (uid.clone(), decision.target.resource_version.clone());
+            assert!(self.world.unwell.contains(&version), "was well: {decision}");
+            if acts.iter().any(|act| act.uid == uid && act.by == by) {
+                panic!("twice: {write:?}")
+            }
+            acts.push(Act {
+                by,
+                told: event_of(writes, &uid, &write.user_agent),
+                uid,
+                decided: *decided,
+                accepted: write.at,
+            });
+        }
+        acts
+    }
+
+    /// In the audit stream: each act once before its request, and its outcome once after it.
+    fn recorded(&self, logs: &[&Log]) {
+        for (candidate, log) in self.candidates.iter().zip(logs) {
+            let mut by_uid: BTreeMap<&str, (Vec<Duration>, usize)> = BTreeMap::new();
+            for (at, line) in &log.lines {
+                let Some(act) = &line.act else { continue };
+                let (begun, ended) = by_uid.entry(act).or_default();
+                match line.kind {
+                    EntryKind::Decision if !line.dry_run => {
+                        assert_eq!(begun.len(), *ended, "begun twice: {line:?}");
+                        begun.push(*at);
+                    }
+                    EntryKind::Outcome => {
+                        *ended += 1;
+                        assert_eq!(begun.len(), *ended, "{line:?}");
+                    }
+                    _ => {}
+                }
+            }
+            for (act, (begun, ended)) in &by_uid {
+                let sent = log.sent.iter().filter(|(_, uid)| uid == act);
+                let sent: Vec<Duration> = sent.map(|(at, _)| *at).collect();
+                assert!(sent.len() <= begun.len(), "{act} without a line before it");
+                for (sent, begun) in sent.iter().zip(begun) {
+                    assert!(begun <= sent, "{act}");
+                }
+                let open = begun.len() - ended;
+                assert!(open == 0 || !candidate.ends_well, "{act} has no outcome");
+            }
+            let of_lines: usize = by_uid.values().map(|(begun, _)| begun.len()).sum();
+            assert_eq!(of_lines, log.acting.len());
+            for (_, uid) in &log.sent {
+                assert!(by_uid.contains_key(&**uid), "{uid} is not in the audit stream");
+            }
+        }
+    }
+
+    /// Whether the one who made `later` could know of `earlier`.
+    fn knows(&self, earlier: &Act, later: &Act, logs: &[&Log]) -> bool {
+        if earlier.by == later.by {
+            return true;
+        }
+        let mut recalls = logs[later.by].recalled.iter().filter(|at| **at <= later.decided);
+        !self.jumps && earlier.told.is_some_and(|told| recalls.any(|at| *at > told))
+    }
+
+    /// How many acts were beyond a budget that another process before has filled unseen.
+    fn budgets(&self, acts: &[Act], logs: &[&Log]) -> usize {
+        let budgets = &self.policy.budgets;
+        let budgets = [budgets.workload, budgets.namespace, budgets.node, budgets.cluster];
+        let mut beyond = 0;
+        for (index, act) in acts.iter().enumerate() {
+            let pod = self.world.by_uid(&act.uid);
+            let open = self.open(&acts[..index], act.accepted);
+            for (scope, (name, budget)) in self.world.scopes(pod).iter().zip(budgets).enumerate() {
+                let allowed = allowed(budget, self.world.most(name, act.accepted));
+                let here = open.iter().filter(|(other, certainly)| {
+                    // Which of two acts on a workload has ended cannot be told from outside.
+                    let counts = scope != 2 || *certainly;
+                    let of = self.world.by_uid(&other.uid);
+                    counts && other.uid != act.uid && self.world.scopes(of)[scope] == *name
+                });
+                let known = here.clone().filter(|(other, _)| self.knows(other, act, logs));
+                let known = known.count();
+                assert!(
+                    known < allowed,
+                    "{known} of {allowed} under way in {name}, and then {} at {:?}: {:?}",
+                    act.uid,
+                    act.accepted,
+                    here.map(|(act, _)| (&act.uid, act.by, act.accepted)).collect::<Vec<_>>(),
+                );
+                beyond += usize::from(here.count() >= allowed);
+            }
+        }
+        beyond
+    }
+
+    /// The acts that are under way at a moment, and whether no other act of the workload can be
+    /// the one that has ended instead.
+    fn open<'r>(&self, acts: &'r [Act], now: Duration) -> Vec<(&'r Act, bool)> {
+        let seconds = Duration::from_secs;
+        let mut over: BTreeSet<&str> = BTreeSet::new();
+        let mut replaced: BTreeSet<usize> = BTreeSet::new();
+        for act in acts {
+            let pod = self.world.by_uid(&act.uid);
+            let mut limit = self.policy.recovery_timeout;
+            if self.old_views || self.jumps {
+                // Nobody came, as far as it was seen.
+                limit = limit.min(seconds(58));
+            }
+            let ended_before = pod.ill == Some(Ill::Evicted);
+            if ended_before || act.accepted + limit <= now + seconds(2) {
+                over.insert(&act.uid);
+            }
+        }
+        // Who has been ready for ten seconds, give or take those that clocks are cut to.
+        let stable = if self.jumps { Duration::ZERO } else { seconds(8) };
+        let mut new: Vec<_> = self.world.pods.iter().collect();
+        new.retain(|pod| pod.stable(stable).is_some_and(|at| at <= now));
+        new.sort_by_key(|pod| pod.stable(stable));
+        for pod in new {
+            let mut fitting = acts.iter().rev().filter(|act| {
+                let of = self.world.by_uid(&act.uid);
+                of.workload == pod.workload
+                    && of.uid != pod.uid
+                    && pod.created + seconds(6) >= act.decided
+                    && !over.contains(&*act.uid)
+            });
+            if let Some(act) = fitting.next() {
+                over.insert(&act.uid);
+                replaced.insert(pod.workload);
+            }
+        }
+        let open = acts.iter().filter(|act| !over.contains(&*act.uid));
+        let certainly = |act: &Act| !replaced.contains(&self.world.by_uid(&act.uid).workload);
+        open.map(|act| (act, certainly(act))).collect()
+    }
+
+    fn rate(&self, acts: &[Act], logs: &[&Log]) -> usize {
+        let rate = &self.policy.rate;
+        // Moments are whole seconds.
+        let period = rate.period.saturating_sub(Duration::from_secs(2));
+        let mut beyond = 0;
+        for (index, act) in acts.iter().enumerate() {
+            let before = acts[..index].iter().filter(|other| {
+                other.decided <= act.decided && other.decided + period > act.decided
+            });
+            let known = before.clone().filter(|other| self.knows(other, act, logs));
+            let known = known.count();
+            assert!(known < rate.acts as usize, "{known} within {period:?}");
+            beyond += usize::from(before.count() >= rate.acts as usize);
+        }
+        beyond
+    }
+
+    fn told_once(&self, writes: &[ApiWrite], logs: &[&Log]) -> usize {
+        let mut told: BTreeMap<String, (usize, &Decision)> = BTreeMap::new();
+        let mut all: Vec<_> = Vec::new();
+        for (by, log) in logs.iter().enumerate() {
+            all.extend(log.escalated.iter().map(|(at, decision)| (*at, by, decision)));
+        }
+        all.sort_by_key(|(at, by, _)| (*at, *by));
+        for (at, by, decision) in &all {
+            let Some((before, first)) = told.insert(subject(decision), (*by, decision)) else {
+                continue;
+            };
+            assert!(before != *by, "told twice at {at:?}: {decision}");
+            let event = event_of(writes, &first.target.uid, &self.candidates[before].wire.name);
+            let mut recalls = logs[*by].recalled.iter().filter(|recall| *recall <= at);
+            let known = event.is_some_and(|told| recalls.any(|recall| *recall > told));
+            assert!(!known || self.jumps, "told twice at {at:?}: {decision}");
+        }
+        all.len()
+    }
+
+    /// What could be healed is, or a human knows.
+    pub(crate) fn healed(&self) -> bool {
+        let logs: Vec<_> = self.candidates.iter().map(|c| c.wire.log.lock().unwrap()).collect();
+        let told: Vec<&Decision> = logs
+            .iter()
+            .flat_map(|log| log.escalated.iter().map(|(_, decision)| decision))
+            .collect();
+        let common = told.iter().any(|d| matches!(d.reason, Reason::CommonCause { .. }));
+        let mut all = true;
+        for pod in self.world.sick() {
+            let workload = &self.world.workloads[pod.workload];
+            all &= workload.broken;
+            let of_it = |decision: &&&Decision| {
+                decision.target.workload.name == workload.name
+                    && decision.target.namespace == workload.namespace
+            };
+            let known = common || told.iter().any(|decision| of_it(&decision));
+            assert!(known, "nobody knows of {pod:?}");
+        }
+        all
+    }
+}
+
+fn allowed(budget: Budget, pods: usize) -> usize {
+    let percent = usize::from(budget.max_share.as_percent());
+    let share = (pods * percent / 100).max(1);
+    share.min(budget.max_count as usize)
+}
+
+fn subject(decision: &Decision) -> String {
+    match &decision.reason {
+        Reason::CommonCause { cause, .. } => cause.to_string(),
+        _ => format!("{} {}", decision.target.workload, decision.condition),
+    }
+}
+
+/// When the Event of what this process did to a pod was accepted.
+fn event_of(writes: &[ApiWrite], uid: &str, by: &str) -> Option<Duration> {
+    let mut writes = writes.iter().filter(|write| {
+        write.resource == "events.events.k8s.io"
+            && write.verb == "create"
+            && write.took_effect()
+            && write.user_agent == by
+            && text(&write.body, "/regarding/uid") == uid
+    });
+    writes.next().map(|write| write.at)
+}
