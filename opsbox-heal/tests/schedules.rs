@@ -315,11 +315,12 @@ async fn play(seed: u64) -> Schedule {
     for (_, due) in &mut fleet.places {
         *due = Duration::ZERO;
     }
-    for _ in 0..300 {
+    // At the slowest rate one act in a minute and a half.
+    for step in 0..1_500 {
         fleet.fill(&world);
         sleep(STEP).await;
         world.step(false);
-        if world.sick().next().is_none() && rng.u8(..) < 10 {
+        if step % 30 == 29 && check::unknown(&world, &fleet.all).is_empty() {
             break;
         }
     }
@@ -339,6 +340,9 @@ async fn play(seed: u64) -> Schedule {
         jumps: trouble.jumps != NEVER,
         old_views: trouble.makes_old_views(),
     };
+    if number("OPSBOX_SEED").is_some() {
+        run.tell();
+    }
     let counts = run.check();
     let well = run.healed();
     Schedule {

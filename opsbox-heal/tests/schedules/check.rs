@@ -43,6 +43,43 @@ pub(crate) struct Counts {
 }
 
 impl Run<'_> {
+    /// All that happened, to be read by whoever looks for the reason of a failure.
+    pub(crate) fn tell(&self) {
+        println!("{:#?}", self.policy);
+        let mut all: Vec<(Duration, String)> = Vec::new();
+        for write in self.world.api.writes() {
+            if write.resource != "leases.coordination.k8s.io" {
+                let line = format!(
+                    "api: {} {} {} {} {:?} {}",
+                    write.user_agent, write.verb, write.resource, write.name, write.uid, write.code
+                );
+                all.push((write.at, line));
+            }
+        }
+        for candidate in self.candidates {
+            let (name, log) = (&candidate.wire.name, candidate.wire.log.lock().unwrap());
+            for (at, line) in &log.lines {
+                let pod = line.target.as_ref().map(|target| (&target.name, &target.uid));
+                let outcome = line.outcome.as_ref().map(|outcome| &outcome.message);
+                let recovery = line.recovery.as_ref().map(|recovery| &recovery.result);
+                let line = format!(
+                    "{name}: {:?} {pod:?} {:?} {} {} {} {outcome:?} {recovery:?}",
+                    line.kind, line.condition, line.action, line.reason, line.message
+                );
+                all.push((*at, line));
+            }
+            all.extend(log.recalled.iter().map(|at| (*at, format!("{name}: recalls"))));
+            all.extend(log.led.iter().map(|at| (*at, format!("{name}: leads"))));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        for (at, line) in all {
+            println!("{at:>10.3?} {line}");
+        }
+        for pod in &self.world.pods {
+            println!("{pod:?}");
+        }
+    }
+
     pub(crate) fn check(&self) -> Counts {
         let logs: Vec<_> = self.candidates.iter().map(|c| c.wire.log.lock().unwrap()).collect();
         let logs: Vec<&Log> = logs.iter().map(|log| &**log).collect();
@@ -253,27 +290,30 @@ impl Run<'_> {
         all.len()
     }
 
-    /// What could be healed is, or a human knows.
+    /// What could be healed is, or a human knows; whether all but the hopeless is well.
     pub(crate) fn healed(&self) -> bool {
-        let logs: Vec<_> = self.candidates.iter().map(|c| c.wire.log.lock().unwrap()).collect();
-        let told: Vec<&Decision> = logs
-            .iter()
-            .flat_map(|log| log.escalated.iter().map(|(_, decision)| decision))
-            .collect();
-        let common = told.iter().any(|d| matches!(d.reason, Reason::CommonCause { .. }));
-        let mut all = true;
-        for pod in self.world.sick() {
-            let workload = &self.world.workloads[pod.workload];
-            all &= workload.broken;
-            let of_it = |decision: &&&Decision| {
-                decision.target.workload.name == workload.name
-                    && decision.target.namespace == workload.namespace
-            };
-            let known = common || told.iter().any(|decision| of_it(&decision));
-            assert!(known, "nobody knows of {pod:?}");
-        }
-        all
+        let unknown = unknown(self.world, self.candidates);
+        let sick = || self.world.sick().collect::<Vec<_>>();
+        assert!(unknown.is_empty(), "nobody knows of {unknown:?}: {:?}", sick());
+        let mut workloads = self.world.workloads.iter().enumerate();
+        workloads.all(|(index, workload)| workload.broken || self.world.is_well(index))
     }
+}
+
+/// The workloads that are not well, and of which no human was told, nor of a common cause.
+pub(crate) fn unknown(world: &World, candidates: &[Candidate]) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    for candidate in candidates {
+        for (_, decision) in &candidate.wire.log.lock().unwrap().escalated {
+            if matches!(decision.reason, Reason::CommonCause { .. }) {
+                return Vec::new();
+            }
+            known.insert(decision.target.workload.name.clone());
+        }
+    }
+    let names = world.workloads.iter().map(|workload| workload.name.clone());
+    let names = names.enumerate().filter(|(index, _)| !world.is_well(*index));
+    names.map(|(_, name)| name).filter(|name| !known.contains(name)).collect()
 }
 
 fn allowed(budget: Budget, pods: usize) -> usize {

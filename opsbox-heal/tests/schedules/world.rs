@@ -389,6 +389,14 @@ impl World {
         self.pods.iter().filter(move |pod| !pod.gone && !is_well(pod))
     }
 
+    /// Whether all pods of a workload are there and well, and nothing is left of others.
+    pub(crate) fn is_well(&self, index: usize) -> bool {
+        let of_it = |pod: &&Pod| pod.workload == index;
+        let serving = self.pods.iter().filter(of_it).filter(|pod| pod.serves()).count();
+        let sick = self.sick().filter(of_it).count();
+        serving == self.workloads[index].replicas && sick == 0
+    }
+
     pub(crate) fn by_uid(&self, uid: &str) -> &Pod {
         let serial: usize = uid.strip_prefix("uid-").unwrap().parse().unwrap();
         &self.pods[serial]
