@@ -238,7 +238,7 @@ async fn play(seed: u64) -> Schedule {
         _ => Trouble::of(&mut rng),
     };
     let elects = rng.u8(..) < 170;
-    let rarity = *rng.choice(&[100, 200, 400]).unwrap();
+    let rarity = *rng.choice(&[40, 100, 300]).unwrap();
     let api = ApiDouble::new(BEGIN.parse().unwrap());
     let mut world = World::new(api.clone(), rng.fork(), rarity);
     let mut fleet = Fleet::new(

@@ -43,6 +43,22 @@ pub(crate) struct Log {
     /// When Events were asked for that were then read.
     pub(crate) recalled: Vec<Duration>,
     pub(crate) led: Vec<Duration>,
+    /// By how much its clock was wrong from when on.
+    pub(crate) skews: Vec<(Duration, i64)>,
+}
+
+impl Log {
+    /// Whether its clock was right all the time from one moment to another.
+    pub(crate) fn clock_was_right(&self, from: Duration, to: Duration) -> bool {
+        let mut ends = self.skews.iter().skip(1).map(|(at, _)| *at);
+        let mut skews = self.skews.iter();
+        // The controller looks at its clock once a pass.
+        let slack = Duration::from_secs(12);
+        skews.all(|(begin, by)| {
+            let end = ends.next().unwrap_or(Duration::MAX);
+            *by == 0 || *begin > to || end.saturating_add(slack) < from
+        })
+    }
 }
 
 /// The connection of one process to the API server.
@@ -122,6 +138,8 @@ impl Wire {
 
     pub(crate) fn skew(&self, seconds: i64) {
         self.skew.store(seconds, Ordering::Relaxed);
+        let now = self.start.elapsed();
+        self.log.lock().unwrap().skews.push((now, seconds));
     }
 }
 
