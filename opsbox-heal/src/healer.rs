@@ -28,7 +28,7 @@
 //! # Ok::<(), opsbox_heal::Error>(())
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{
     act::{Act, Expect, Outcome, Recovery, RecoveryLimits, Verifier},
@@ -47,6 +47,8 @@ pub struct Healer {
     policy: Policy,
     history: History,
     verifier: Verifier,
+    /// The uids of acts of which it is not known whether they were done.
+    unsure: HashSet<String>,
     own_pod: Option<(String, String)>,
     /// By uid, what was decided of a sick pod in the last pass.
     decided: HashMap<String, (Action, &'static str)>,
@@ -86,6 +88,7 @@ impl Healer {
             policy,
             history: History::new(),
             verifier: Verifier::new(limits),
+            unsure: HashSet::new(),
             own_pod: None,
             decided: HashMap::new(),
         }
@@ -123,15 +126,7 @@ impl Healer {
     /// The clock was set by so many seconds: what is remembered keeps its distance from now.
     pub fn clock_was_set(&mut self, seconds: i64) {
         self.history.shift(seconds);
-        // What it follows is begun anew from the memory.
-        let open: Vec<String> = self
-            .verifier
-            .open()
-            .map(|act| act.uid().to_owned())
-            .collect();
-        for uid in open {
-            self.verifier.forget(&uid);
-        }
+        self.verifier.shift(seconds);
     }
 
     /// Judges and decides. `pods` are all that are observed, `stale_since` is set if they may be
@@ -247,7 +242,10 @@ impl Healer {
             Outcome::Done => return None,
             Outcome::Unavailable {
                 uncertain: true, ..
-            } => return None,
+            } => {
+                self.unsure.insert(decision.target.uid.clone());
+                return None;
+            }
             Outcome::Blocked { retry_after, .. } => Effect::Blocked {
                 retry_after: *retry_after,
             },
@@ -337,9 +335,12 @@ impl Healer {
     }
 
     fn conclude(&mut self, act: &UnderWay, recovery: &Recovery, now: Timestamp) {
-        let effect = match recovery.is_recovered() {
-            true => Effect::Helped,
-            false => Effect::DidNotHelp,
+        let is_unsure = self.unsure.remove(&act.target.uid);
+        let effect = match recovery {
+            Recovery::Recovered { .. } => Effect::Helped,
+            // Then it was not done, and says nothing of whether it would help.
+            Recovery::NotGone { .. } if is_unsure => Effect::Failed,
+            _ => Effect::DidNotHelp,
         };
         self.history.finished(&act.target.uid, &effect, now);
     }

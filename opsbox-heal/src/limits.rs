@@ -184,5 +184,11 @@ pub const MAX_EVENT_SERIES: usize = 4_096;
 /// After so long a repeat is an Event of its own. The API server forgets an Event after an hour.
 pub const EVENT_SERIES_GAP: Duration = Duration::from_secs(30 * 60);
 
+/// For how long an Event is tried again that could not be recorded: a next leader learns from it.
+pub const EVENT_RETRY_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the controller waits before it asks again for the Events of the process before.
+pub const RECALL_RETRY_WAIT: Duration = Duration::from_secs(5);
+
 /// How long the controller waits for the Events of the process before.
 pub const RECALL_TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -239,6 +239,19 @@ impl Verifier {
         self.open.values().map(|open| &open.act)
     }
 
+    /// The clock was set by so many seconds: what is followed keeps its distance from now.
+    pub fn shift(&mut self, seconds: i64) {
+        let shift = |moment: &mut Timestamp| {
+            let moved = moment.unix_seconds().saturating_add(seconds);
+            *moment = Timestamp::from_unix_seconds(moved);
+        };
+        for open in self.open.values_mut() {
+            shift(&mut open.act.at);
+            let moments = [&mut open.left_at, &mut open.replaced_at];
+            moments.into_iter().flatten().for_each(shift);
+        }
+    }
+
     /// Follows it no longer, for instance because its workload was scaled down.
     pub fn forget(&mut self, uid: &str) {
         self.open.remove(uid);

@@ -121,7 +121,7 @@ impl Controller {
                 observer.acted(decision, &outcome, now);
                 observer.answered(decision, &outcome, took);
             }
-            if outcome.is_done() {
+            if outcome.may_have_acted() {
                 self.tell(decision, now).await;
             }
             if let Some(told) = healer.answered(decision, &outcome, now) {

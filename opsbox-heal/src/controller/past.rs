@@ -6,6 +6,7 @@ use kube::{
     api::{Api, ListParams},
 };
 
+use super::records::{COMMON_CAUSE, NODE};
 use crate::{
     decide::{Action, PastAct, WorkloadRef},
     model::verdict::Condition,
@@ -28,7 +29,7 @@ pub(super) async fn acts(client: &Client, scope: &PodScope) -> Result<Vec<PastAc
         }
     }
     let mut acts: Vec<PastAct> = events.iter().filter_map(act).collect();
-    acts.sort_by_key(|act| act.at);
+    acts.sort_by(|a, b| (a.at, &a.uid).cmp(&(b.at, &b.uid)));
     Ok(acts)
 }
 
@@ -46,6 +47,8 @@ fn act(event: &Event) -> Option<PastAct> {
     let at = event.event_time.as_ref()?.0.as_second();
     let last = event.series.as_ref();
     let last = last.map_or(at, |series| series.last_observed_time.0.as_second());
+    let annotation = |key| event.metadata.annotations.as_ref()?.get(key);
+    let common_cause = annotation(COMMON_CAUSE).map(|cause| serde_json::from_str(cause));
     Some(PastAct {
         namespace: pod.namespace.clone()?,
         name: pod.name.clone()?,
@@ -57,6 +60,8 @@ fn act(event: &Event) -> Option<PastAct> {
         ),
         condition,
         action,
+        node: annotation(NODE).cloned(),
+        common_cause: common_cause.and_then(Result::ok),
         at: Timestamp::from_unix_seconds(last),
     })
 }

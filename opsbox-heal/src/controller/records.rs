@@ -153,19 +153,34 @@ mod metrics {
     }
 }
 
-/// The Event of an act or an escalation, on the pod and its workload.
+/// The annotation of an Event with the node of the pod.
+pub(super) const NODE: &str = "opsbox-heal/node";
+
+/// The annotation of an Event with the common cause that it is about, in JSON.
+pub(super) const COMMON_CAUSE: &str = "opsbox-heal/common-cause";
+
+/// The Event of an act or an escalation, on the pod and its workload. The annotations are for the
+/// process after, which learns from it what was done.
 pub(super) fn event(decision: &Decision) -> Event {
     let target = &decision.target;
     let pod = ObjectRef::new("Pod", &target.namespace, &target.name).uid(&target.uid);
     let workload = &target.workload;
     let owner = ObjectRef::new(&workload.kind, &workload.namespace, &workload.name);
     let condition = decision.condition.as_str();
-    let event = match decision.action {
+    let mut event = match decision.action {
         Action::Evict => Event::normal(pod, "Evict", condition),
         Action::Delete => Event::normal(pod, "Delete", condition),
         Action::RestartOwner => Event::normal(pod, "RestartOwner", condition),
         _ => Event::warning(pod, "Escalate", condition),
     };
+    if let Some(node) = &target.node {
+        event = event.annotation(NODE, node);
+    }
+    if let Reason::CommonCause { cause, .. } = &decision.reason
+        && let Ok(cause) = serde_json::to_string(cause)
+    {
+        event = event.annotation(COMMON_CAUSE, cause);
+    }
     event
         .related(owner)
         .note(format!("{}; {}", decision.summary, decision.reason))

@@ -176,6 +176,8 @@ impl Controller {
             dirty: true,
             leads: false,
             recalled: false,
+            recall_at: Instant::now(),
+            leads_since: Instant::now(),
             last_pass: Instant::now(),
             last_cost: Duration::ZERO,
         };
@@ -223,8 +225,11 @@ struct Loop {
     /// Whether something has changed since the last pass.
     dirty: bool,
     leads: bool,
-    /// Whether the Events of the process before were read.
+    /// Whether the Events of the process before were read, when to try it next if not, and since
+    /// when it leads.
     recalled: bool,
+    recall_at: Instant,
+    leads_since: Instant,
     last_pass: Instant,
     last_cost: Duration,
 }
@@ -278,6 +283,8 @@ impl Loop {
         if self.leads != leads {
             self.leads = leads;
             self.recalled = self.recalled && leads;
+            self.leads_since = Instant::now();
+            self.recall_at = self.leads_since;
             self.observers
                 .iter()
                 .for_each(|observer| observer.leads(leads));
@@ -285,8 +292,11 @@ impl Loop {
     }
 
     /// Reads what was done before from the Events, once a leadership.
+    ///
+    /// Until it has, nothing is done: what is under way could be too much already. It is given up
+    /// when that must be over, or if it will never be allowed.
     async fn recall(&mut self) {
-        if self.recalled || self.events.is_none() {
+        if self.recalled || self.events.is_none() || Instant::now() < self.recall_at {
             return;
         }
         if self.fence.as_ref().is_some_and(|fence| !fence.is_leader()) {
@@ -300,13 +310,18 @@ impl Loop {
                     "learned from Events what was done before"
                 );
                 self.healer.recall(acts, self.steady.now());
+                self.recalled = true;
             }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "what was done before is not known; add list on events");
+            Ok(Err(kube::Error::Api(refused))) if refused.code == 403 => {
+                tracing::warn!(error = %refused, "what was done before is not known; add list on events");
+                self.recalled = true;
             }
-            Err(_) => tracing::warn!("what was done before is not known: no answer in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "what was done before is not known yet"),
+            Err(_) => tracing::warn!("what was done before is not known yet: no answer in time"),
         }
-        self.recalled = true;
+        let over = self.leads_since.elapsed() >= self.healer.policy().recovery_timeout;
+        self.recalled |= over;
+        self.recall_at = Instant::now() + limits::RECALL_RETRY_WAIT;
     }
 
     fn pass(&mut self) {
@@ -331,7 +346,8 @@ impl Loop {
         }
         let store = self.watch.store();
         let stale_after = self.healer.policy().stale_after;
-        let stale = match state.is_current(stale_after) {
+        let knows_past = self.recalled || self.events.is_none();
+        let stale = match state.is_current(stale_after) && knows_past {
             true => None,
             false => Some(self.steady.ago(stale_after.max(state.silent_for))),
         };
@@ -376,8 +392,18 @@ impl Loop {
     fn tell(&mut self, decision: &Decision, now: Timestamp) {
         if let Some(events) = self.events.clone().filter(|_| !decision.dry_run) {
             let event = event(decision);
-            self.acts
-                .spawn(async move { Done::Event(events.record(&event, now).await) });
+            self.acts.spawn(async move {
+                let (begin, mut wait) = (Instant::now(), limits::MIN_RETRY_WAIT);
+                loop {
+                    let outcome = events.record(&event, now).await;
+                    let goes_on = begin.elapsed() + wait < limits::EVENT_RETRY_LIMIT;
+                    if !outcome.is_retryable() || !goes_on {
+                        return Done::Event(outcome);
+                    }
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+            });
         }
     }
 
@@ -401,7 +427,8 @@ impl Loop {
             observer.acted(&decision, &outcome, now);
             observer.answered(&decision, &outcome, took);
         }
-        if outcome.is_done() {
+        // Whoever leads next must count what may have been done as well.
+        if outcome.may_have_acted() {
             self.tell(&decision, now);
         }
         if let Some(told) = self.healer.answered(&decision, &outcome, now) {

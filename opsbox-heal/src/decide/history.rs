@@ -188,6 +188,10 @@ pub struct PastAct {
     pub condition: Condition,
     /// What was done.
     pub action: Action,
+    /// The node that the pod was bound to, if it is known.
+    pub node: Option<String>,
+    /// Of an escalation, what the pod has in common with others, if it was about that.
+    pub common_cause: Option<CommonCause>,
     /// When.
     pub at: Timestamp,
 }
@@ -205,9 +209,18 @@ impl History {
         policy: &Policy,
         now: Timestamp,
     ) {
+        // Of this memory alone: two acts of one moment are two acts.
+        let known: BTreeMap<Subject, Option<Timestamp>> = self
+            .efficacy
+            .iter()
+            .map(|(subject, efficacy)| (subject.clone(), efficacy.last))
+            .collect();
         for past in acts {
             let at = past.at.min(now);
-            let subject = Subject::Workload(past.workload.clone(), past.condition);
+            let subject = match past.common_cause.filter(|_| !past.action.is_act()) {
+                Some(cause) => Subject::CommonCause(cause),
+                None => Subject::Workload(past.workload.clone(), past.condition),
+            };
             let span = Span {
                 first: at,
                 last: at,
@@ -216,8 +229,8 @@ impl History {
                 self.escalated.entry(subject).or_insert(span);
                 continue;
             }
-            let known = self.efficacy.get(&subject).and_then(|known| known.last);
-            if self.under_way.contains_key(&past.uid) || known >= Some(at) {
+            let last = known.get(&subject).copied().flatten();
+            if self.under_way.contains_key(&past.uid) || last >= Some(at) {
                 continue;
             }
             let efficacy = self.efficacy.entry(subject).or_default();
@@ -239,7 +252,7 @@ impl History {
                     uid: past.uid.clone(),
                     resource_version: String::new(),
                     workload: past.workload,
-                    node: None,
+                    node: past.node,
                 };
                 let act = UnderWay {
                     target,

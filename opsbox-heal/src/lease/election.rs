@@ -56,6 +56,7 @@ pub struct Election {
     state: watch::Sender<State>,
     passes: Arc<RwLock<()>>,
     random: RandomState,
+    seed: Option<u64>,
 }
 
 impl Election {
@@ -99,6 +100,7 @@ impl Election {
             state: watch::Sender::new(State::default()),
             passes: Arc::default(),
             random,
+            seed: None,
         })
     }
 
@@ -141,6 +143,13 @@ impl Election {
             retry_period,
         };
         Ok(self)
+    }
+
+    /// Decides how waits are spread, so that a simulation can be run again. At random by default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
     }
 
     /// Who this candidate is in the Lease.
@@ -375,7 +384,12 @@ impl Election {
 
     /// From 0 to 1.
     fn jitter(&self, turn: u64) -> f64 {
-        let random = u32::try_from(self.random.hash_one(turn) >> 32).unwrap_or_default();
+        let random = match self.seed {
+            None => self.random.hash_one(turn),
+            // Fibonacci hashing: the upper bits are spread well.
+            Some(seed) => seed.wrapping_add(turn).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        };
+        let random = u32::try_from(random >> 32).unwrap_or_default();
         f64::from(random) / f64::from(u32::MAX)
     }
 }

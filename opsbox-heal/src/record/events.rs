@@ -123,6 +123,7 @@ pub struct Event {
     action: String,
     reason: String,
     note: String,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Event {
@@ -140,6 +141,7 @@ impl Event {
             action: action.into(),
             reason: reason.into(),
             note: String::new(),
+            annotations: BTreeMap::new(),
         }
     }
 
@@ -168,6 +170,12 @@ impl Event {
         self
     }
 
+    /// With an annotation for programs. In a series the first ones stay.
+    pub fn annotation(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.annotations.insert(key.into(), value.into());
+        self
+    }
+
     fn json(&self, name: &str, time: &str, recorder: &EventRecorder) -> Value {
         let mut event = json!({
             "apiVersion": "events.k8s.io/v1", "kind": "Event",
@@ -183,6 +191,11 @@ impl Event {
             "reportingController": recorder.controller,
             "reportingInstance": cut(&recorder.instance, limits::MAX_EVENT_WORD_BYTES),
         });
+        if !self.annotations.is_empty()
+            && let Some(metadata) = event.pointer_mut("/metadata").and_then(Value::as_object_mut)
+        {
+            metadata.insert("annotations".to_owned(), json!(self.annotations));
+        }
         if let (Some(related), Some(fields)) = (&self.related, event.as_object_mut()) {
             fields.insert("related".to_owned(), related.json());
         }
@@ -208,7 +221,7 @@ impl Event {
 /// Records Events of `events.k8s.io/v1`, one request each.
 ///
 /// What is told again within half an hour is counted on the Event that is there (its `series`), instead of another
-/// object: the same if object, owner, type, action and reason are. Which ones are there is remembered by this value and
+/// object: the same if object, owner, type, action, reason and annotations are. Which ones are there is remembered by this value and
 /// its clones, up to [`MAX_EVENT_SERIES`](limits::MAX_EVENT_SERIES).
 ///
 /// An Event that cannot be recorded is no reason not to act: the [`Outcome`] says why, and the audit stream has it all.
@@ -247,7 +260,14 @@ pub struct EventRecorder {
 }
 
 /// What makes two Events the same.
-type Key = (ObjectRef, Option<ObjectRef>, bool, String, String);
+type Key = (
+    ObjectRef,
+    Option<ObjectRef>,
+    bool,
+    String,
+    String,
+    BTreeMap<String, String>,
+);
 
 #[derive(Clone, Debug)]
 struct Series {
@@ -403,6 +423,7 @@ fn key(event: &Event) -> Key {
         event.is_warning,
         event.action.clone(),
         event.reason.clone(),
+        event.annotations.clone(),
     )
 }
 

@@ -1,7 +1,7 @@
 //! The API server in the process.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -268,7 +268,16 @@ impl ApiDouble {
 
     /// From now on things go wrong as often as `rates` says, decided by `seed`.
     pub fn set_faults(&self, seed: u64, rates: FaultRates) {
-        self.lock().dice = Dice::new(seed, rates);
+        let mut shared = self.lock();
+        let injected = std::mem::take(&mut shared.dice.injected);
+        shared.dice = Dice::new(seed, rates);
+        shared.dice.injected = injected;
+    }
+
+    /// How many faults there were so far of each kind: those of requests by [`Fault::as_str`], and
+    /// of events `duplicate`, `reorder` and `break_watch`.
+    pub fn injected_faults(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().dice.injected.clone()
     }
 
     /// The next request of this verb on this resource (`pods`, `leases.coordination.k8s.io`,

@@ -1,6 +1,6 @@
 //! What goes wrong, decided by a seed or by a script.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,25 @@ pub struct FaultRates {
     pub break_watch: u32,
 }
 
+impl Fault {
+    /// A word for its kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Status(409) => "conflict",
+            Self::Status(429) => "busy",
+            Self::Status(_) => "server_error",
+            Self::Cut => "cut",
+            Self::LostAnswer => "lost_answer",
+            Self::Slow(_) => "slow",
+            Self::Stale(_) => "stale",
+            Self::Gone => "gone",
+            Self::GoneEvent => "gone_event",
+            Self::Hang => "hang",
+        }
+    }
+}
+
 impl FaultRates {
     /// Nothing goes wrong.
     pub fn none() -> Self {
@@ -114,11 +133,21 @@ impl FaultRates {
 pub(super) struct Dice {
     state: u64,
     pub(super) rates: FaultRates,
+    /// How many faults there were of each kind.
+    pub(super) injected: BTreeMap<&'static str, u64>,
 }
 
 impl Dice {
     pub(super) fn new(seed: u64, rates: FaultRates) -> Self {
-        Self { state: seed, rates }
+        Self {
+            state: seed,
+            rates,
+            injected: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn count(&mut self, kind: &'static str) {
+        *self.injected.entry(kind).or_default() += 1;
     }
 
     /// A number below `below` (splitmix64).

@@ -38,6 +38,8 @@ pub struct ApiWrite {
     pub name: String,
     /// The uid of the object as it was when the request was done; of what was created its new one.
     pub uid: Option<String>,
+    /// The header `User-Agent`: who asked, as a client calls itself.
+    pub user_agent: String,
     /// The body as it came.
     pub body: Value,
     /// Whether it was a dry run.

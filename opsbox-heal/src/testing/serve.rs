@@ -35,6 +35,7 @@ struct Asked {
     route: Route,
     query: Query,
     as_table: bool,
+    user_agent: String,
     body: Value,
 }
 
@@ -54,6 +55,8 @@ pub(super) async fn serve(
     let accept = accept
         .and_then(|accept| accept.to_str().ok())
         .unwrap_or_default();
+    let user_agent = parts.headers.get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|name| name.to_str().ok());
     let verb = verb(&parts.method, &route, &query);
     let asked = Asked {
         verb,
@@ -63,6 +66,7 @@ pub(super) async fn serve(
         },
         uri: parts.uri.to_string(),
         as_table: double.lock().profile.tables && accept.contains("as=Table"),
+        user_agent: user_agent.unwrap_or_default().to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         route,
         query,
@@ -148,10 +152,14 @@ impl Shared {
         let mut script = self.script.iter();
         let scripted =
             script.position(|next| next.verb == asked.verb && next.resource == asked.resource);
-        match scripted.and_then(|index| self.script.remove(index)) {
+        let fault = match scripted.and_then(|index| self.script.remove(index)) {
             Some(scripted) => Some(scripted.fault),
             None => self.dice.fault(asked.verb),
+        };
+        if let Some(fault) = fault {
+            self.dice.count(fault.as_str());
         }
+        fault
     }
 
     fn note(&mut self, asked: &Asked, at: Duration, code: u16) {
@@ -233,6 +241,7 @@ impl Shared {
                 None => name.unwrap_or_default().to_owned(),
             },
             uid: uid.map(Into::into),
+            user_agent: asked.user_agent,
             body: asked.body,
             dry_run,
             code: answer.code,

@@ -36,7 +36,9 @@ impl Watcher {
             return !self.is_closed();
         };
         let line = event(kind, &change.last);
-        if dice.happens(dice.rates.break_watch) || std::mem::take(&mut self.breaks) {
+        let breaks = dice.happens(dice.rates.break_watch);
+        if breaks || std::mem::take(&mut self.breaks) {
+            dice.count("break_watch");
             self.flush();
             let half = line.len() / 2;
             self.send(line.as_bytes().get(..half).unwrap_or_default());
@@ -44,11 +46,13 @@ impl Watcher {
             return false;
         }
         if self.held.is_none() && dice.happens(dice.rates.reorder) {
+            dice.count("reorder");
             self.held = Some(line);
             return !self.is_closed();
         }
         let mut lines = line;
         if dice.happens(dice.rates.duplicate) {
+            dice.count("duplicate");
             lines.extend_from_within(..);
         }
         // In one piece: after a break the client goes on from the higher of the two versions.
