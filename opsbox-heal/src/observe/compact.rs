@@ -35,7 +35,13 @@ pub(super) fn pod(
     .ok_or("metadata.name is longer than 4 GiB")?;
     let volumes = volumes(&spec, pool);
     let restart_policy = restart_policy(&spec.restart_policy).unwrap_or(RestartPolicy::Always);
-    let mut containers = Vec::new();
+    let count = |list: &Option<Vec<_>>| list.as_ref().map_or(0, Vec::len);
+    let specs = [
+        &spec.containers,
+        &spec.init_containers,
+        &spec.ephemeral_containers,
+    ];
+    let mut containers = Vec::with_capacity(specs.into_iter().map(count).sum());
     for (kind, specs, statuses) in [
         (
             ContainerKind::Regular,
@@ -99,7 +105,7 @@ pub(super) fn pod(
 
 /// The volumes that matter and what the environment is made of, once each.
 fn volumes(spec: &wire::PodSpec<'_>, pool: &mut Pool) -> Option<Arc<[Volume]>> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(8);
     let mut add = |kind, source| {
         // A ConfigMap or Secret is often named many times: each variable names it again.
         let source = wire::Text::as_str(source);

@@ -326,6 +326,11 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
         }
         seed.deserialize(&mut *self.json).map(Some)
     }
+
+    /// Most lists of a pod are shorter than this, so that they are allocated once.
+    fn size_hint(&self) -> Option<usize> {
+        Some(6)
+    }
 }
 
 impl Json<'_> {
