@@ -1,7 +1,8 @@
 //! How fast is a saved pod list read, and how fast are pods judged?
 //!
-//! The peers do the same walk: Python's `json` by `python/read_pods.py`, on CPU seconds without the
-//! start of the interpreter, and `serde_json` into the types of `k8s-openapi`, which keep more.
+//! The peers are Python's `json` with the same walk (`python/read_pods.py`), on CPU seconds without
+//! the start of the interpreter and without its garbage collector, which would take two thirds of
+//! them, and `serde_json` into the types of `k8s-openapi`, which keep more.
 
 #![allow(
     missing_docs,
@@ -13,9 +14,18 @@
 use std::{io::Write as _, process::Command};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use opsbox_benches::{measuring, pods::pod_list, process::ratio_to_process, ratio};
+use opsbox_benches::{
+    measuring,
+    memory::{Counting, kept},
+    pods::pod_list,
+    process::ratio_to_process,
+    ratio_until_freed,
+};
 use opsbox_heal::{PodSnapshot, Timestamp, diagnose};
 use serde::de::IgnoredAny;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const PODS: usize = 2_000;
 
@@ -49,7 +59,7 @@ fn pods(criterion: &mut Criterion) {
     group.bench_function("one pod in ten sick", |bench| bench.iter(judge));
     group.finish();
 
-    ratio(
+    ratio_until_freed(
         "pod list",
         "ours",
         read,
@@ -64,6 +74,11 @@ fn pods(criterion: &mut Criterion) {
             PODS / sick,
             thousands(PODS) / seconds / 1e3
         );
+        let (snapshot, bytes) = kept(read);
+        println!(
+            "figure  memory a pod: {} bytes",
+            bytes / snapshot.pods().len()
+        );
     }
 
     let mut saved = tempfile::NamedTempFile::new().expect("a file");
@@ -71,7 +86,7 @@ fn pods(criterion: &mut Criterion) {
     ratio_to_process(
         "pod list",
         || read().pods().len(),
-        "Python's json and the same walk",
+        "Python's json and the same walk, its garbage collector off",
         || {
             let mut python = Command::new("python3");
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/read_pods.py");
@@ -85,7 +100,7 @@ fn pods(criterion: &mut Criterion) {
         use k8s_openapi::{List, api::core::v1::Pod};
         let typed = || serde_json::from_str::<List<Pod>>(&list).expect("a typed list");
         assert_eq!(typed().items.len(), PODS);
-        ratio(
+        ratio_until_freed(
             "pod list",
             "ours",
             read,
@@ -93,7 +108,7 @@ fn pods(criterion: &mut Criterion) {
             typed,
         );
         let value = || serde_json::from_str::<serde_json::Value>(&list).expect("JSON");
-        ratio("pod list", "ours", read, "serde_json::Value", value);
+        ratio_until_freed("pod list", "ours", read, "serde_json::Value", value);
     }
 }
 

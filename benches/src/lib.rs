@@ -26,13 +26,30 @@ const SECONDS: f64 = 0.5;
 /// drifts. Nothing is printed when the bench is only tried (`--test`) or listed.
 pub fn ratio<A, B>(job: &str, ours: &str, a: impl Fn() -> A, other: &str, b: impl Fn() -> B) {
     black_box((a(), b()));
+    ratio_of(job, ours, || seconds(&a), other, || seconds(&b));
+}
+
+/// As [`ratio`], but the result of a run is freed when its time has been taken: for results of which
+/// one is far more to free than the other.
+pub fn ratio_until_freed<A, B>(
+    job: &str,
+    ours: &str,
+    a: impl Fn() -> A,
+    other: &str,
+    b: impl Fn() -> B,
+) {
+    black_box((a(), b()));
+    ratio_of(job, ours, || seconds_of(&a).0, other, || seconds_of(&b).0);
+}
+
+fn ratio_of(job: &str, ours: &str, a: impl Fn() -> f64, other: &str, b: impl Fn() -> f64) {
     if !measuring() {
         return;
     }
     let start = Instant::now();
     let mut ratios = Vec::new();
     while ratios.len() < PAIRS || start.elapsed().as_secs_f64() < SECONDS {
-        ratios.push(seconds(&b) / seconds(&a));
+        ratios.push(b() / a());
     }
     ratios.sort_by(f64::total_cmp);
     let at = |share: usize| {
@@ -60,6 +77,12 @@ fn figure(ratio: f64) -> String {
         0.1..10.0 => format!("{ratio:.2}"),
         _ => format!("{ratio:.0}"),
     }
+}
+
+fn seconds_of<T>(run: impl Fn() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = black_box(run());
+    (start.elapsed().as_secs_f64(), result)
 }
 
 fn seconds<T>(run: impl Fn() -> T) -> f64 {

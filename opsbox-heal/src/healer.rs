@@ -33,8 +33,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     act::{Act, Expect, Outcome, Recovery, RecoveryLimits, Verifier},
     decide::{
-        Action, ClusterFacts, Decision, Effect, History, Plan, Policy, Reason, Totals, UnderWay,
-        WorkloadRef, decide,
+        Action, ClusterFacts, Decision, Effect, History, PastAct, Plan, Policy, Reason, Totals,
+        UnderWay, WorkloadRef, decide,
     },
     diagnose::{judge::diagnose_with, report::Diagnosis},
     model::{pod::PodState, verdict::Condition},
@@ -113,6 +113,11 @@ impl Healer {
     /// What was done so far, and what came of it.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Adds what records say of acts of a process before; see [`History::recall`].
+    pub fn recall(&mut self, acts: impl IntoIterator<Item = PastAct>, now: Timestamp) {
+        self.history.recall(acts, &self.policy, now);
     }
 
     /// The clock was set by so many seconds: what is remembered keeps its distance from now.

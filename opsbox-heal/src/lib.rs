@@ -45,6 +45,12 @@
 //! | [`model`] | what is kept of a pod |
 //! | [`ProbeMatrix`] | startup x readiness x liveness, and what is inferred |
 //! | [`mod@diagnose`] | which condition is found when |
+//! | [`act`] | evictions, deletions, restarts, and whether they helped |
+//! | [`record`] | audit stream, Events, metrics, spans |
+//! | [`lease`] | leader election |
+//! | [`rbac`] | the permissions that the features in use need |
+//! | [`Cause`] | why, where a condition has several causes |
+//! | [`Thresholds`] | what counts as long, recent or often |
 //! | [`limits`] | every limit |
 //!
 //! # Features
@@ -52,7 +58,8 @@
 //! | feature | default | what | cost |
 //! |---|---|---|---|
 //! | `yaml` | yes | read YAML as well as JSON | `serde-saphyr` and its parser |
-//! | `kube` | no | a live cluster; the caller gives the client and chooses its TLS | `kube`, `tokio` |
+//! | `kube` | no | watch, sweep and act on a live cluster, record Events, elect a leader | `kube` without TLS, `tokio` |
+//! | `metrics` | no | [`record::Metrics`](record) for Prometheus | `prometheus-client` |
 //! | `test-util` | no | `testing`: an API server in the process | turns `kube` on |
 //!
 //! # Guarantees
@@ -65,6 +72,8 @@
 //! * Pure: a verdict depends on the pod, the moment and the [`Thresholds`], and on nothing else.
 //! * What is newer than this crate is [`Condition::Unrecognized`] and left to a human.
 //! * No tree of the document is built; a pod of one container takes less than half a kilobyte.
+//! * What no verdict needs is jumped over: of a skipped object or list only strings and brackets
+//!   are looked at.
 //! * No `unsafe`.
 //!
 //! # Limits
@@ -72,6 +81,9 @@
 //! * The API has no field for the liveness probe. That it fails is a suspicion, as [`ProbeMatrix`]
 //!   says.
 //! * A list is one moment. Whether a crash loop is getting better takes a second look.
+//! * Causes are read off messages in the words of today's container runtimes, registries and
+//!   schedulers. In other words there is no cause, but the condition all the same.
+//! * A ResourceQuota refuses a pod before there is one: that shows on the ReplicaSet, not here.
 //! * The clock of the machine that reads and the clocks of the nodes are taken to agree within
 //!   seconds.
 
@@ -98,6 +110,7 @@ mod healer;
 pub mod lease;
 pub mod model;
 pub mod observe;
+pub mod rbac;
 pub mod record;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -183,3 +183,6 @@ pub const MAX_EVENT_SERIES: usize = 4_096;
 
 /// After so long a repeat is an Event of its own. The API server forgets an Event after an hour.
 pub const EVENT_SERIES_GAP: Duration = Duration::from_secs(30 * 60);
+
+/// How long the controller waits for the Events of the process before.
+pub const RECALL_TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -18,12 +18,16 @@
 mod acts;
 #[path = "common/api_server.rs"]
 mod api_server;
+#[path = "kube/events.rs"]
+mod events;
 #[path = "kube/harness.rs"]
 mod harness;
 #[path = "common/kubelet.rs"]
 mod kubelet;
 #[path = "kube/leases.rs"]
 mod leases;
+#[path = "kube/permissions.rs"]
+mod permissions;
 #[path = "common/ports.rs"]
 mod ports;
 #[path = "kube/restarts.rs"]
@@ -67,6 +71,20 @@ fn main() -> ExitCode {
         ("clocks_of_others_do_not_matter", leases::skewed),
         ("never_two_leaders", leases::never_two),
         ("an_election_without_rights_says_so", leases::forbidden),
+        ("events_are_recorded", events::recorded),
+        ("a_remediation_is_two_requests", events::remediation),
+        (
+            "a_manifest_for_the_cluster_is_enough_and_no_more",
+            permissions::cluster,
+        ),
+        (
+            "a_manifest_for_namespaces_is_enough_and_no_more",
+            permissions::namespaces,
+        ),
+        (
+            "an_overloaded_server_is_no_disruption_budget",
+            acts::overloaded,
+        ),
     ];
     let trials = checks.iter().map(|&(name, check)| {
         let shared = Arc::clone(&shared);

@@ -283,4 +283,21 @@ mod tests {
         let silent = judge(read, Err(NoAnswer::TimedOut(limit))).unwrap_err();
         assert!(!silent.may_have_acted() && silent.is_retryable());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_has_an_outcome(
+            code in 300_u16..1_000,
+            body in "(?s)(.{0,80}|\\{\"message\":\".{0,40}\",\"details\":\\{\"name\":\"x\"\\}\\})",
+            bytes in proptest::collection::vec(0_u8.., 0..20),
+        ) {
+            for body in [body.as_bytes(), &bytes] {
+                let outcome = outcome(code, body, Some(u64::MAX));
+                let said = outcome.to_string();
+                proptest::prop_assert!(!outcome.is_done());
+                proptest::prop_assert!(!said.contains(char::is_control), "{said:?}");
+                proptest::prop_assert!(said.len() < 2_000, "{said}");
+            }
+        }
+    }
 }

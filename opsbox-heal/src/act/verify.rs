@@ -14,6 +14,14 @@ use crate::{
 };
 
 /// How long each step after an act may take.
+///
+/// ```
+/// use opsbox_heal::act::RecoveryLimits;
+/// use std::time::Duration;
+///
+/// let mut limits = RecoveryLimits::default();
+/// limits.ready_within = Duration::from_secs(15 * 60); // images of 20 GB
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryLimits {

@@ -17,6 +17,9 @@
 //!   observer that cannot record it forbids it.
 //! * With an [`Election`](crate::lease::Election) only the leader decides and acts; the others keep
 //!   their view of the cluster warm.
+//! * Acts and escalations become Events, if an [`EventRecorder`](crate::record::EventRecorder) is given. From
+//!   them the next process, or the next leader, learns what was done before it: what may still be
+//!   under way counts against its budgets.
 //! * Durations are measured by a clock that does not jump: when the clock of the machine is set,
 //!   the memory moves with it.
 //!
@@ -25,13 +28,17 @@
 //! use opsbox_heal::controller::Controller;
 //! use opsbox_heal::decide::{Mode, Policy};
 //! use opsbox_heal::lease::Election;
+//! use opsbox_heal::record::{AuditLog, EventRecorder};
+//! use std::sync::{Arc, Mutex};
 //!
 //! let mut policy = Policy::default();
 //! policy.mode = Mode::Act;
 //! let election = Election::new(client.clone(), "ops", "opsbox-heal", "heal-7d9-x2x")?;
-//! Controller::new(client, policy)
+//! Controller::new(client.clone(), policy)
 //!     .election(election)
+//!     .events(EventRecorder::new(client, "heal-7d9-x2x"))
 //!     .own_pod("ops", "heal-7d9-x2x")
+//!     .observer(Arc::new(Mutex::new(AuditLog::open("audit.jsonl")?)))
 //!     .run(async { drop(tokio::signal::ctrl_c().await) })
 //!     .await;
 //! # Ok(()) }
@@ -41,6 +48,8 @@ mod acts;
 mod clock;
 mod observer;
 mod once;
+mod past;
+mod records;
 mod run;
 
 pub use clock::{Clock, SystemClock};

@@ -1,5 +1,7 @@
 //! Who is told of what happens.
 
+use std::time::Duration;
+
 use crate::{
     act::{Outcome, Recovery},
     decide::{Decision, UnderWay},
@@ -48,9 +50,21 @@ pub trait Observer: Send + Sync {
     /// A human is to be told, once.
     fn escalated(&self, _decision: &Decision, _now: Timestamp) {}
 
-    /// A pass is over.
-    fn passed(&self, _pass: &Pass, _now: Timestamp) {}
+    /// How long the API server took to say what [`acted`](Self::acted) is told.
+    fn answered(&self, _decision: &Decision, _outcome: &Outcome, _took: Duration) {}
+
+    /// What the API server said to the Event of an act or an escalation.
+    fn recorded(&self, _outcome: &Outcome) {}
+
+    /// A pass is over, and took so long.
+    fn passed(&self, _pass: &Pass, _now: Timestamp, _took: Duration) {}
 
     /// How far the view of the cluster can be trusted, before each pass.
     fn watched(&self, _state: &WatchState) {}
+
+    /// A list or a watch failed; it is tried again.
+    fn interrupted(&self, _state: &WatchState) {}
+
+    /// Whether this process leads; told when it changes. Without an election it always does.
+    fn leads(&self, _leads: bool) {}
 }

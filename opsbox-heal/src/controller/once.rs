@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tokio::time::Instant;
+
 use super::{
     acts::carry_out,
     clock::Steady,
+    past,
+    records::event,
     run::{Controller, escalate, may_act},
 };
 use crate::{
@@ -14,6 +18,7 @@ use crate::{
     healer::Pass,
     model::pod::PodState,
     observe::live::{Sweep, SweepStats, Swept, UnreadablePod},
+    time::Timestamp,
 };
 
 /// What a single run found and did.
@@ -32,7 +37,8 @@ pub struct Once {
     pub errors: Vec<Error>,
     /// How much was looked at.
     pub stats: SweepStats,
-    /// The memory, to be given to the next run. Without it no act of this run counts then.
+    /// The memory, to be given to the next run. Without it, and without Events, no act of this run
+    /// counts then.
     pub history: History,
 }
 
@@ -62,6 +68,7 @@ impl Controller {
     /// election is not held: use a CronJob with `concurrencyPolicy: Forbid`.
     pub async fn run_once(self) -> Once {
         let calls = self.rate.apply(self.client.clone());
+        let begin = Instant::now();
         let steady = Steady::new(&*self.clock);
         let mut sweep = Sweep::new(calls.clone(), self.scope.clone())
             .thresholds(self.policy.thresholds.clone());
@@ -75,6 +82,14 @@ impl Controller {
         }
         let stats = sweep.stats().clone();
         let mut healer = self.healer();
+        if self.events.is_some() {
+            match past::acts(&calls, &self.scope).await {
+                Ok(acts) => healer.recall(acts, steady.now()),
+                Err(error) => {
+                    tracing::warn!(%error, "what was done before is not known; add list on events");
+                }
+            }
+        }
         let now = steady.now();
         let pass = healer.pass_of_sweep(pods.iter(), &stats, now);
         for (act, recovery) in &pass.recoveries {
@@ -89,6 +104,7 @@ impl Controller {
         }
         for decision in pass.plan.escalations() {
             escalate(&self.observers, decision, now);
+            self.tell(decision, now).await;
         }
         let remediator = Remediator::new(calls);
         let mut acts = Vec::new();
@@ -98,18 +114,24 @@ impl Controller {
                 continue;
             }
             healer.begin(decision, pods.iter(), now);
+            let begin = Instant::now();
             let outcome = carry_out(&remediator, decision, now).await;
-            let now = steady.now();
+            let (now, took) = (steady.now(), begin.elapsed());
             for observer in &self.observers {
                 observer.acted(decision, &outcome, now);
+                observer.answered(decision, &outcome, took);
+            }
+            if outcome.is_done() {
+                self.tell(decision, now).await;
             }
             if let Some(told) = healer.answered(decision, &outcome, now) {
                 escalate(&self.observers, &told, now);
+                self.tell(&told, now).await;
             }
             acts.push((decision.clone(), outcome));
         }
         for observer in &self.observers {
-            observer.passed(&pass, steady.now());
+            observer.passed(&pass, steady.now(), begin.elapsed());
         }
         Once {
             pass,
@@ -119,6 +141,17 @@ impl Controller {
             errors,
             stats,
             history: healer.history().clone(),
+        }
+    }
+}
+
+impl Controller {
+    async fn tell(&self, decision: &Decision, now: Timestamp) {
+        if let Some(events) = self.events.as_ref().filter(|_| !decision.dry_run) {
+            let outcome = events.record(&event(decision), now).await;
+            self.observers
+                .iter()
+                .for_each(|observer| observer.recorded(&outcome));
         }
     }
 }

@@ -9,6 +9,8 @@ use super::{
     acts::carry_out,
     clock::{Clock, Steady, SystemClock},
     observer::Observer,
+    past,
+    records::event,
 };
 use crate::{
     act::{Outcome, Remediator},
@@ -16,7 +18,8 @@ use crate::{
     healer::Healer,
     lease::{Election, Fence},
     limits,
-    observe::live::{PodScope, PodWatch, RateLimit, WatchConfig},
+    observe::live::{PodChange, PodScope, PodWatch, RateLimit, WatchConfig},
+    record::EventRecorder,
     time::Timestamp,
 };
 
@@ -34,6 +37,7 @@ pub struct Controller {
     pub(super) own_pod: Option<(String, String)>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Option<EventRecorder>,
     watch: WatchConfig,
     election: Option<Election>,
     interval: Duration,
@@ -51,6 +55,7 @@ impl Controller {
             own_pod: None,
             observers: Vec::new(),
             clock: Arc::new(SystemClock),
+            events: None,
             watch: WatchConfig::default(),
             election: None,
             interval: limits::PASS_INTERVAL,
@@ -96,6 +101,13 @@ impl Controller {
     #[must_use]
     pub fn own_pod(mut self, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         self.own_pod = Some((namespace.into(), name.into()));
+        self
+    }
+
+    /// Records acts and escalations as Events, and learns from them what was done before.
+    #[must_use]
+    pub fn events(mut self, events: EventRecorder) -> Self {
+        self.events = Some(events);
         self
     }
 
@@ -146,7 +158,7 @@ impl Controller {
             tokio::spawn(election.run(async { drop(stopped.await) }))
         });
         let healer = self.healer();
-        let watch = PodWatch::with_config(calls, self.scope.clone(), self.watch.clone());
+        let watch = PodWatch::with_config(calls.clone(), self.scope.clone(), self.watch.clone());
         let mut state = Loop {
             steady: Steady::new(&*self.clock),
             healer,
@@ -157,8 +169,12 @@ impl Controller {
             observers: self.observers,
             clock: self.clock,
             interval: self.interval,
+            client: calls,
+            scope: self.scope,
+            events: self.events,
             dirty: true,
             leads: false,
+            recalled: false,
             last_pass: Instant::now(),
             last_cost: Duration::ZERO,
         };
@@ -180,12 +196,23 @@ impl std::fmt::Debug for Controller {
     }
 }
 
+/// What a task has done.
+enum Done {
+    /// An act.
+    Act(Decision, Outcome, Duration),
+    /// An Event was sent.
+    Event(Outcome),
+}
+
 struct Loop {
     healer: Healer,
     watch: PodWatch,
     remediator: Remediator,
     fence: Option<Fence>,
-    acts: JoinSet<(Decision, Outcome)>,
+    acts: JoinSet<Done>,
+    client: Client,
+    scope: PodScope,
+    events: Option<EventRecorder>,
     observers: Vec<Arc<dyn Observer>>,
     clock: Arc<dyn Clock>,
     steady: Steady,
@@ -193,6 +220,8 @@ struct Loop {
     /// Whether something has changed since the last pass.
     dirty: bool,
     leads: bool,
+    /// Whether the Events of the process before were read.
+    recalled: bool,
     last_pass: Instant,
     last_cost: Duration,
 }
@@ -216,16 +245,63 @@ impl Loop {
                 () = &mut shutdown => break,
                 Some(done) = self.acts.join_next() => self.done(done),
                 () = elected => {
-                    self.leads = true;
+                    self.leads(true);
                     self.dirty = true;
                 }
-                () = tokio::time::sleep_until(wake) => self.pass(),
-                _ = self.watch.next() => self.dirty = true,
+                () = tokio::time::sleep_until(wake) => {
+                    // What the last leader did is not in the memory of this one.
+                    if self.watch.state().synced {
+                        self.recall().await;
+                    }
+                    self.pass();
+                }
+                change = self.watch.next() => {
+                    self.dirty = true;
+                    if let PodChange::Interrupted { .. } = change {
+                        let state = self.watch.state();
+                        self.observers.iter().for_each(|observer| observer.interrupted(&state));
+                    }
+                }
             }
         }
         while let Some(done) = self.acts.join_next().await {
             self.done(done);
         }
+    }
+
+    fn leads(&mut self, leads: bool) {
+        if self.leads != leads {
+            self.leads = leads;
+            self.recalled = self.recalled && leads;
+            self.observers
+                .iter()
+                .for_each(|observer| observer.leads(leads));
+        }
+    }
+
+    /// Reads what was done before from the Events, once a leadership.
+    async fn recall(&mut self) {
+        if self.recalled || self.events.is_none() {
+            return;
+        }
+        if self.fence.as_ref().is_some_and(|fence| !fence.is_leader()) {
+            return;
+        }
+        let asked = past::acts(&self.client, &self.scope);
+        match tokio::time::timeout(limits::RECALL_TIME_LIMIT, asked).await {
+            Ok(Ok(acts)) => {
+                tracing::info!(
+                    acts = acts.len(),
+                    "learned from Events what was done before"
+                );
+                self.healer.recall(acts, self.steady.now());
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what was done before is not known; add list on events");
+            }
+            Err(_) => tracing::warn!("what was done before is not known: no answer in time"),
+        }
+        self.recalled = true;
     }
 
     fn pass(&mut self) {
@@ -238,8 +314,9 @@ impl Loop {
         }
         let now = self.steady.now();
         if let Some(fence) = &self.fence {
-            self.leads = fence.is_leader();
-            if !self.leads {
+            let leads = fence.is_leader();
+            self.leads(leads);
+            if !leads {
                 return;
             }
         }
@@ -280,28 +357,55 @@ impl Loop {
             self.healer.begin(decision, pods(), now);
             let (remediator, decision) = (self.remediator.clone(), decision.clone());
             self.acts.spawn(async move {
+                let begin = Instant::now();
                 let outcome = carry_out(&remediator, &decision, now).await;
-                (decision, outcome)
+                Done::Act(decision, outcome, begin.elapsed())
             });
         }
-        for observer in &self.observers {
-            observer.passed(&pass, now);
+        for decision in pass.plan.escalations() {
+            self.tell(decision, now);
         }
         self.last_cost = begin.elapsed();
+        for observer in &self.observers {
+            observer.passed(&pass, now, self.last_cost);
+        }
     }
 
-    fn done(&mut self, done: Result<(Decision, Outcome), tokio::task::JoinError>) {
-        let Ok((decision, outcome)) = done else {
-            // Neither cancelled nor known to panic; the act stays under way and is verified.
-            tracing::error!("a task that acted did not end");
-            return;
+    /// Sends the Event of a decision beside the loop.
+    fn tell(&mut self, decision: &Decision, now: Timestamp) {
+        if let Some(events) = self.events.clone().filter(|_| !decision.dry_run) {
+            let event = event(decision);
+            self.acts
+                .spawn(async move { Done::Event(events.record(&event, now).await) });
+        }
+    }
+
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        let (decision, outcome, took) = match done {
+            Ok(Done::Act(decision, outcome, took)) => (decision, outcome, took),
+            Ok(Done::Event(outcome)) => {
+                self.observers
+                    .iter()
+                    .for_each(|observer| observer.recorded(&outcome));
+                return;
+            }
+            Err(error) => {
+                // The act stays under way and is verified.
+                tracing::error!(%error, "a task that acted did not end");
+                return;
+            }
         };
         let now = self.steady.now();
         for observer in &self.observers {
             observer.acted(&decision, &outcome, now);
+            observer.answered(&decision, &outcome, took);
+        }
+        if outcome.is_done() {
+            self.tell(&decision, now);
         }
         if let Some(told) = self.healer.answered(&decision, &outcome, now) {
             escalate(&self.observers, &told, now);
+            self.tell(&told, now);
         }
         self.dirty = true;
     }

@@ -101,6 +101,17 @@ pub enum CommonCause {
 }
 
 impl CommonCause {
+    /// What [`kind`](Self::kind) can be.
+    pub const KINDS: [&'static str; 7] = [
+        "cluster",
+        "node",
+        "rollout",
+        "image",
+        "config_map",
+        "secret",
+        "persistent_volume_claim",
+    ];
+
     /// Its kind in metrics and the audit stream.
     pub fn kind(&self) -> &'static str {
         match self {

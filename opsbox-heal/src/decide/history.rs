@@ -169,7 +169,89 @@ impl Efficacy {
     }
 }
 
+/// An act or an escalation of a process before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "it is made by whoever reads records"
+)]
+pub struct PastAct {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// What the pod was one of.
+    pub workload: WorkloadRef,
+    /// What it suffered from.
+    pub condition: Condition,
+    /// What was done.
+    pub action: Action,
+    /// When.
+    pub at: Timestamp,
+}
+
 impl History {
+    /// Adds what records say of acts of a process before, in the order of time; acts that are
+    /// remembered anyhow change nothing.
+    ///
+    /// What was begun within [`recovery_timeout`](Policy::recovery_timeout) counts as under way. Of
+    /// older acts it is not known whether they helped: one that was repeated within the probation
+    /// did not.
+    pub fn recall(
+        &mut self,
+        acts: impl IntoIterator<Item = PastAct>,
+        policy: &Policy,
+        now: Timestamp,
+    ) {
+        for past in acts {
+            let at = past.at.min(now);
+            let subject = Subject::Workload(past.workload.clone(), past.condition);
+            let span = Span {
+                first: at,
+                last: at,
+            };
+            if !past.action.is_act() {
+                self.escalated.entry(subject).or_insert(span);
+                continue;
+            }
+            let known = self.efficacy.get(&subject).and_then(|known| known.last);
+            if self.under_way.contains_key(&past.uid) || known >= Some(at) {
+                continue;
+            }
+            let efficacy = self.efficacy.entry(subject).or_default();
+            if let Some(before) = efficacy.helped.take()
+                && at.since(before.last) < policy.backoff.probation
+            {
+                efficacy.failures = efficacy.failures.saturating_add(1);
+                efficacy.did_not_help = efficacy.did_not_help.saturating_add(1);
+            }
+            efficacy.last = Some(at);
+            efficacy.helped = Some(span);
+            if now.since(at) < policy.rate.period {
+                self.starts.push_back(at);
+            }
+            if now.since(at) < policy.recovery_timeout {
+                let target = Target {
+                    namespace: past.namespace,
+                    name: past.name,
+                    uid: past.uid.clone(),
+                    resource_version: String::new(),
+                    workload: past.workload,
+                    node: None,
+                };
+                let act = UnderWay {
+                    target,
+                    condition: past.condition,
+                    action: past.action,
+                    since: at,
+                };
+                self.under_way.insert(past.uid, act);
+            }
+        }
+    }
+
     /// Nothing was done so far.
     pub fn new() -> Self {
         Self::default()

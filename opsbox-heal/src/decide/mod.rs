@@ -88,7 +88,7 @@ pub use budget::{Budget, Budgets};
 pub use common_cause::{Breaker, CommonCause, Tripped};
 pub use decision::{Decision, Plan};
 pub use facts::{ClusterFacts, Group, Totals};
-pub use history::{Effect, Efficacy, History, UnderWay};
+pub use history::{Effect, Efficacy, History, PastAct, UnderWay};
 pub use judge::{decide, why};
 pub use policy::{Backoff, Mode, Policy, Rate};
 pub use protection::{

@@ -155,3 +155,101 @@ fn remaining(leads: &Leads) -> Option<Duration> {
     let left = left.min(left_wall);
     (!left.is_zero()).then_some(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::{Client, client::Body};
+
+    use super::*;
+    use crate::act::{ActOptions, Remediator, Target};
+
+    fn fence(seconds: u64, wall: Duration) -> (watch::Sender<State>, Fence) {
+        #[allow(clippy::disallowed_methods, reason = "what the fence compares with")]
+        let until_wall = SystemTime::now() + wall;
+        let leads = Leads {
+            until: Instant::now() + Duration::from_secs(seconds),
+            until_wall,
+            token: 3,
+        };
+        let sender = watch::Sender::new(State {
+            leads: Some(leads),
+            ..State::default()
+        });
+        let fence = Fence {
+            state: sender.subscribe(),
+            passes: Arc::default(),
+        };
+        (sender, fence)
+    }
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_by_itself() {
+        let (sender, mut fence) = fence(10, DAY);
+        let pass = fence.pass().unwrap();
+        assert_eq!(fence.token(), Some(3));
+        assert_eq!(fence.remaining(), Some(Duration::from_secs(10)));
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(pass.remaining(), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(pass.remaining(), Duration::ZERO);
+        assert!(!fence.is_leader() && fence.pass().is_none() && fence.token().is_none());
+        fence.lost().await;
+        // An election that has ended holds nobody up.
+        drop(sender);
+        fence.lost().await;
+    }
+
+    /// The clock of the process stood still while the machine was suspended.
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_was_suspended_leads_no_longer() {
+        let (_sender, fence) = fence(10, Duration::ZERO);
+        assert!(!fence.is_leader() && fence.pass().is_none());
+    }
+
+    /// No answer comes, so the act ends with the leadership, and the API server was told so.
+    #[tokio::test(start_paused = true)]
+    async fn an_act_does_not_outlast_the_leadership() {
+        let (sent, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        let silent = tower::service_fn(move |request: Request<Body>| {
+            drop(sent.send(request.uri().to_string()));
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        });
+        let (_sender, fence) = fence(4, DAY);
+        let acts = Remediator::new(Client::new(silent, "default")).fence(fence);
+        let target = Target::new("shop", "web-1", "0b0e");
+        let began = Instant::now();
+        let outcome = acts.evict(&target, &ActOptions::real()).await;
+        assert!(
+            outcome.may_have_acted() && outcome.is_retryable(),
+            "{outcome}"
+        );
+        assert_eq!(began.elapsed(), Duration::from_secs(4));
+        assert_eq!(
+            seen.recv().await.unwrap(),
+            "/api/v1/namespaces/shop/pods/web-1/eviction?fieldManager=opsbox-heal&timeout=4000ms"
+        );
+        let outcome = acts.evict(&target, &ActOptions::real()).await;
+        assert_eq!(outcome, Outcome::NotLeader);
+        assert!(seen.try_recv().is_err());
+    }
+
+    /// What is left is too short to begin anything.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_begun_at_the_last_moment() {
+        let (_sender, fence) = fence(1, DAY);
+        tokio::time::advance(Duration::from_millis(600)).await;
+        assert!(fence.is_leader());
+        let silent = tower::service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        });
+        let acts = Remediator::new(Client::new(silent, "default")).fence(fence);
+        let target = Target::new("shop", "web-1", "0b0e");
+        let outcome = acts.delete(&target, &ActOptions::real()).await;
+        assert_eq!(outcome, Outcome::NotLeader);
+    }
+}

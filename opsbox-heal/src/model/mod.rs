@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! PodState ── conditions: [PodCondition]          PodScheduled, Ready, ...
+//!          ├─ owner, labels -> Workload, revision Deployment/web, its pod-template-hash
+//!          ├─ volumes: [Volume]                   what is local, what is shared with others
+//!          ├─ marks                               mirror, static, safe to evict, do not disrupt
 //!          ├─ deletion: Deletion                  deletionTimestamp, finalizers
 //!          └─ containers: [Container]             regular, sidecar, init, ephemeral
 //!                          ├─ state, last_state: ContainerState, Termination

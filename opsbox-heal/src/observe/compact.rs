@@ -9,7 +9,7 @@ use crate::{
         container::{
             Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
         },
-        pod::{Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
+        pod::{Common, Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
         pod_condition::{ConditionStatus, Detail, PackedTime, PodCondition, PodConditionType},
         volume::{Volume, VolumeKind},
     },
@@ -68,19 +68,11 @@ pub(super) fn pod(
             &mut containers,
         );
     }
-    Ok(PodState {
+    let common = Common {
         namespace: pool.text(meta.namespace.as_str()),
-        identity,
         labels: meta.labels.as_ref().and_then(|labels| pool.labels(labels)),
         volumes,
         owner: owner(meta, pool),
-        node: pool.some_text(&spec.node_name),
-        phase: status.phase.as_str().into(),
-        detail: detail(pool, &status.reason, &status.message),
-        created: time(meta.creation_timestamp.as_ref()),
-        deletion: deletion(meta, pool),
-        conditions: conditions(status.conditions.unwrap_or_default(), pool),
-        containers: containers.into(),
         priority: spec.priority,
         qos_class: match status.qos_class.as_str() {
             "Guaranteed" => QosClass::Guaranteed,
@@ -90,6 +82,17 @@ pub(super) fn pod(
         },
         restart_policy,
         marks: meta.annotations.as_ref().map(|a| a.0).unwrap_or_default(),
+    };
+    Ok(PodState {
+        common: pool.common(common),
+        identity,
+        node: pool.some_text(&spec.node_name),
+        phase: status.phase.as_str().into(),
+        detail: detail(pool, &status.reason, &status.message),
+        created: time(meta.creation_timestamp.as_ref()),
+        deletion: deletion(meta, pool),
+        conditions: conditions(status.conditions.unwrap_or_default(), pool),
+        containers: containers.into(),
     })
 }
 
@@ -230,26 +233,25 @@ fn join(
             Some(RestartPolicy::Always) if is_init => ContainerKind::Sidecar,
             _ => kind,
         };
+        let restart_policy = match (own_policy, pod_policy) {
+            (Some(own), _) => own,
+            // An init container that ended well is never started again.
+            (None, RestartPolicy::Always) if is_init => RestartPolicy::OnFailure,
+            (None, policy) => policy,
+        };
+        let probes = Probes {
+            startup: spec.startup_probe.is_some(),
+            readiness: spec.readiness_probe.is_some(),
+            liveness: spec.liveness_probe.is_some(),
+        };
+        let (name, image) = (spec.name.as_str(), spec.image.as_str());
         joined.push(Container {
-            name: pool.text(spec.name.as_str()),
-            image: pool.text(spec.image.as_str()),
+            spec: pool.container(name, image, kind, restart_policy, probes),
             state: ContainerState::NotReported,
             last_state: None,
             restarts: 0,
             index,
             reported: false,
-            kind,
-            restart_policy: match (own_policy, pod_policy) {
-                (Some(own), _) => own,
-                // An init container that ended well is never started again.
-                (None, RestartPolicy::Always) if is_init => RestartPolicy::OnFailure,
-                (None, policy) => policy,
-            },
-            probes: Probes {
-                startup: spec.startup_probe.is_some(),
-                readiness: spec.readiness_probe.is_some(),
-                liveness: spec.liveness_probe.is_some(),
-            },
             ready: false,
             started: None,
         });
@@ -258,22 +260,20 @@ fn join(
         let known = joined
             .iter_mut()
             .skip(first)
-            .find(|c| &*c.name == status.name.as_str());
+            .find(|c| &*c.spec.name == status.name.as_str());
         match known {
             Some(container) => report(container, index, status, pool),
             // A status without a spec: the list was cut down by somebody. Better than nothing.
             None => {
+                let (name, image) = (status.name.as_str(), status.image.as_str());
+                let probes = Probes::default();
                 let mut container = Container {
-                    name: pool.text(status.name.as_str()),
-                    image: pool.text(status.image.as_str()),
+                    spec: pool.container(name, image, kind, pod_policy, probes),
                     state: ContainerState::NotReported,
                     last_state: None,
                     restarts: 0,
                     index,
                     reported: true,
-                    kind,
-                    restart_policy: pod_policy,
-                    probes: Probes::default(),
                     ready: false,
                     started: None,
                 };

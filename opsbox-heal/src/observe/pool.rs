@@ -4,13 +4,16 @@ use std::{borrow::Borrow, collections::HashSet, hash::Hash, sync::Arc};
 
 use super::wire;
 use crate::model::{
+    container::{ContainerKind, ContainerSpec, Probes},
     labels::Labels,
-    pod::Owner,
+    pod::{Common, Owner, RestartPolicy},
     volume::{Volume, VolumeKind},
 };
 
 /// Texts that are asked for again before anything is hashed.
 const RECENT: usize = 64;
+/// Containers that are asked for again before anything is hashed.
+const RECENT_CONTAINERS: usize = 8;
 
 /// Values that many pods have in common. A list is sorted by namespace and name, so most pods have
 /// what the one before had, and that is compared first.
@@ -23,6 +26,11 @@ pub(super) struct Pool {
     last_labels: Option<Arc<str>>,
     volumes: HashSet<Arc<[Volume]>>,
     last_volumes: Option<Arc<[Volume]>>,
+    containers: HashSet<Arc<ContainerSpec>>,
+    /// Of the pods before, in a place that their name gives.
+    last_containers: [Option<Arc<ContainerSpec>>; RECENT_CONTAINERS],
+    commons: HashSet<Arc<Common>>,
+    last_common: Option<Arc<Common>>,
 }
 
 impl Default for Pool {
@@ -35,6 +43,10 @@ impl Default for Pool {
             last_labels: None,
             volumes: HashSet::new(),
             last_volumes: None,
+            containers: HashSet::new(),
+            last_containers: [const { None }; RECENT_CONTAINERS],
+            commons: HashSet::new(),
+            last_common: None,
         }
     }
 }
@@ -124,13 +136,68 @@ impl Pool {
         let volumes = shared(&mut self.volumes, volumes.as_slice());
         Some(Arc::clone(self.last_volumes.insert(volumes)))
     }
+
+    pub(super) fn container(
+        &mut self,
+        name: &str,
+        image: &str,
+        kind: ContainerKind,
+        restart_policy: RestartPolicy,
+        probes: Probes,
+    ) -> Arc<ContainerSpec> {
+        let place = name
+            .bytes()
+            .fold(0, |sum: usize, byte| sum.wrapping_add(byte.into()));
+        let place = place % RECENT_CONTAINERS;
+        let is_same = |known: &&Arc<ContainerSpec>| {
+            known.kind == kind
+                && known.restart_policy == restart_policy
+                && known.probes == probes
+                && *known.name == *name
+                && *known.image == *image
+        };
+        let last = self.last_containers.get(place).and_then(Option::as_ref);
+        if let Some(known) = last.filter(is_same) {
+            return Arc::clone(known);
+        }
+        let spec = ContainerSpec {
+            name: self.text(name),
+            image: self.text(image),
+            kind,
+            restart_policy,
+            probes,
+        };
+        let spec = shared_value(&mut self.containers, spec);
+        if let Some(last) = self.last_containers.get_mut(place) {
+            *last = Some(Arc::clone(&spec));
+        }
+        spec
+    }
+
+    pub(super) fn common(&mut self, common: Common) -> Arc<Common> {
+        if let Some(known) = self.last_common.as_ref().filter(|known| ***known == common) {
+            return Arc::clone(known);
+        }
+        let common = shared_value(&mut self.commons, common);
+        Arc::clone(self.last_common.insert(common))
+    }
+}
+
+fn shared_value<T: Eq + Hash>(pool: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
+    if let Some(known) = pool.get(&value) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(value);
+    pool.insert(Arc::clone(&new));
+    new
 }
 
 /// What only a store that lives long needs.
 #[cfg(feature = "kube")]
 impl Pool {
     pub(super) fn len(&self) -> usize {
-        self.texts.len() + self.owners.len() + self.volumes.len()
+        let parts = self.owners.len() + self.volumes.len() + self.containers.len();
+        self.texts.len() + parts + self.commons.len()
     }
 
     /// Drops the values that no pod has any more.
@@ -139,11 +206,17 @@ impl Pool {
         self.last_owner = None;
         self.last_labels = None;
         self.last_volumes = None;
-        // The texts last, since volumes hold some of them.
+        self.last_containers.fill(None);
+        self.last_common = None;
+        // What holds others first, the texts last.
+        self.commons.retain(|common| Arc::strong_count(common) > 1);
+        self.containers.retain(|spec| Arc::strong_count(spec) > 1);
         self.volumes
             .retain(|volumes| Arc::strong_count(volumes) > 1);
         self.owners.retain(|owner| Arc::strong_count(owner) > 1);
         self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.commons.shrink_to(2 * self.commons.len());
+        self.containers.shrink_to(2 * self.containers.len());
         self.volumes.shrink_to(2 * self.volumes.len());
         self.owners.shrink_to(2 * self.owners.len());
         self.texts.shrink_to(2 * self.texts.len());
@@ -165,6 +238,14 @@ impl Pool {
         for volumes in &self.volumes {
             each(COUNTERS + size_of_val(&**volumes));
         }
+        for _ in &self.commons {
+            each(COUNTERS + size_of::<Common>());
+        }
+        for _ in &self.containers {
+            each(COUNTERS + size_of::<ContainerSpec>());
+        }
+        each(self.commons.capacity() * size_of::<Arc<Common>>());
+        each(self.containers.capacity() * size_of::<Arc<ContainerSpec>>());
         each(self.texts.capacity() * size_of::<Arc<str>>());
         each(self.owners.capacity() * size_of::<Arc<Owner>>());
         each(self.volumes.capacity() * size_of::<Arc<[Volume]>>());

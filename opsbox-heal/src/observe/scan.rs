@@ -54,6 +54,9 @@ impl State {
         self.in_string = 0_u64.wrapping_sub(strings >> 63);
         let opening = mask(block, b'{', CURLY) & !strings;
         let closing = mask(block, b'}', CURLY) & !strings;
+        // Managed fields are full of `{}`, which neither deepen nor end anything.
+        let empty = opening & closing >> 1;
+        let (opening, closing) = (opening ^ empty, closing ^ empty << 1);
         let closed = u64::from(closing.count_ones());
         if closed < self.depth {
             self.depth = self.depth + u64::from(opening.count_ones()) - closed;

@@ -202,6 +202,12 @@ impl Entry {
         }
     }
 
+    /// With the condition of the pod, if the whole verdict is not at hand.
+    pub fn condition(mut self, condition: crate::Condition) -> Self {
+        self.condition = Some(condition.to_string());
+        self
+    }
+
     /// With what all lines about this act have in common.
     pub fn act(mut self, id: impl Into<String>) -> Self {
         self.act = Some(id.into());

@@ -27,6 +27,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// The label of every Event of this crate, key and value: by it the next process finds what was done.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "opsbox-heal");
+
 /// The object that an [`Event`] is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -168,13 +171,15 @@ impl Event {
     fn json(&self, name: &str, time: &str, recorder: &EventRecorder) -> Value {
         let mut event = json!({
             "apiVersion": "events.k8s.io/v1", "kind": "Event",
-            "metadata": {"name": name, "namespace": self.namespace()},
+            "metadata": {
+                "name": name, "namespace": self.namespace(), "labels": {MANAGED_BY.0: MANAGED_BY.1},
+            },
             "eventTime": time,
             "type": if self.is_warning { "Warning" } else { "Normal" },
             "reason": cut(&self.reason, limits::MAX_EVENT_WORD_BYTES),
             "action": cut(&self.action, limits::MAX_EVENT_WORD_BYTES),
             "note": cut(&redacted(&self.note), limits::MAX_EVENT_NOTE_BYTES),
-            "regarding": self.regarding.json(),
+            "regarding": self.regarding_json(),
             "reportingController": recorder.controller,
             "reportingInstance": cut(&recorder.instance, limits::MAX_EVENT_WORD_BYTES),
         });
@@ -182,6 +187,13 @@ impl Event {
             fields.insert("related".to_owned(), related.json());
         }
         event
+    }
+
+    /// What has no namespace must have the one of the Event all the same on servers up to 1.20 at least.
+    fn regarding_json(&self) -> Value {
+        let mut regarding = self.regarding.clone();
+        self.namespace().clone_into(&mut regarding.namespace);
+        regarding.json()
     }
 
     /// What has no namespace is told of in `default`, as everybody does.

@@ -65,6 +65,6 @@ mod redact;
 pub use audit::{AuditLog, SyncPolicy, entries};
 pub use entry::{Entry, EntryKind, EntryOutcome, EntryRecovery, EntryTarget, SCHEMA};
 #[cfg(feature = "kube")]
-pub use events::{Event, EventRecorder, ObjectRef};
+pub use events::{Event, EventRecorder, MANAGED_BY, ObjectRef};
 #[cfg(feature = "metrics")]
 pub use metrics::{Metrics, Operation};

@@ -83,8 +83,12 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(work)
 }
 
-/// A process of this test alone, killed at its end.
-struct Process(Child);
+/// A process of this test alone, killed at its end, be it that the test itself is killed.
+struct Process {
+    child: Child,
+    /// Waits for the end of this process, which ends its input.
+    reaper: Child,
+}
 
 impl Process {
     /// What it says goes to a file in the folder, for the message if it does not come up.
@@ -95,19 +99,31 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(says.unwrap())
-            .spawn();
-        Self(child.unwrap())
+            .spawn()
+            .unwrap();
+        let reaper = Command::new("sh")
+            .args(["-c", "read -r never; kill -9 \"$1\"", "reaper"])
+            .arg(child.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, reaper }
     }
 
     fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+        self.child.try_wait().unwrap().is_some()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        // The reaper first: afterwards the number may be that of another process.
+        for child in [&mut self.reaper, &mut self.child] {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 

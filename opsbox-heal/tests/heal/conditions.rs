@@ -27,7 +27,7 @@ pub(crate) fn healed(server: &ApiServer) -> Result<(), Failed> {
         policy
             .responses
             .insert(0, Response::new(Condition::OomKilled, [Action::Evict]));
-        policy.thresholds.not_ready_after = Duration::ZERO;
+        policy.thresholds.startup_grace = Duration::from_secs(3);
         type Sick = fn(&Pod) -> Value;
         let cases: [(Condition, Action, Sick); 6] = [
             (Condition::CrashLoopBackOff, Action::Evict, |pod| {

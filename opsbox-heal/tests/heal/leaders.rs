@@ -68,7 +68,7 @@ pub(crate) fn once(server: &ApiServer) -> Result<(), Failed> {
 /// watch and one request take by themselves.
 pub(crate) fn latency(server: &ApiServer) -> Result<(), Failed> {
     block_on(async {
-        let world = World::new(server, "latency", 8).await;
+        let world = World::new(server, "latency", 16).await;
         let pods: Api<Pod> = Api::namespaced(server.client(), "latency");
         // How long a change takes to be seen.
         let mut watch = PodWatch::new(server.client(), PodScope::namespace("latency"));
@@ -108,8 +108,11 @@ pub(crate) fn latency(server: &ApiServer) -> Result<(), Failed> {
                 let mut healed = Vec::new();
                 for turn in 0..11 {
                     world.well("all are ready").await;
-                    let name = world.pods().await[0].name_any();
-                    let pod = pods.get(&name).await.unwrap();
+                    // A new one that is ill again would show that the act before did not help.
+                    let mut all = world.pods().await;
+                    all.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().unwrap().0);
+                    let pod = all.swap_remove(0);
+                    let name = pod.name_any();
                     let status = crash_loop(&pod, 9);
                     let begin = Instant::now();
                     world.kubelet.status("latency", &name, &status).await.unwrap();

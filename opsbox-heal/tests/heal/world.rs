@@ -102,7 +102,7 @@ impl Observer for Seen {
         self.log.lock().unwrap().escalated.push(decision.clone());
     }
 
-    fn passed(&self, _: &Pass, _: Timestamp) {
+    fn passed(&self, _: &Pass, _: Timestamp, _: Duration) {
         self.log.lock().unwrap().passes += 1;
     }
 }

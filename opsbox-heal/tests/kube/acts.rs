@@ -156,7 +156,7 @@ fn budgets(server: &ApiServer, namespace: &str) -> Api<DynamicObject> {
 }
 
 /// Lets an account do everything in a namespace.
-async fn allow(server: &ApiServer, namespace: &str, name: &str) {
+pub(crate) async fn allow(server: &ApiServer, namespace: &str, name: &str) {
     server
         .create(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -367,6 +367,58 @@ pub(crate) fn away(_: &ApiServer) -> Result<(), Failed> {
             "{outcome}"
         );
         println!("{outcome}");
+    });
+    Ok(())
+}
+
+/// More at once than API priority and fairness lets through: the same status as that of a disruption budget, another
+/// answer.
+pub(crate) fn overloaded(server: &ApiServer) -> Result<(), Failed> {
+    block_on(async {
+        let judged = pod(server, "busy", "web-1", "web").await;
+        allow(server, "busy", "hasty").await;
+        let (version, shares) = match server.minor() {
+            20..23 => ("v1beta1", "assuredConcurrencyShares"),
+            23..26 => ("v1beta2", "assuredConcurrencyShares"),
+            26..29 => ("v1beta3", "nominalConcurrencyShares"),
+            _ => ("v1", "nominalConcurrencyShares"),
+        };
+        let version = format!("flowcontrol.apiserver.k8s.io/{version}");
+        server
+            .create(json!({
+                "apiVersion": version, "kind": "PriorityLevelConfiguration", "metadata": {"name": "hasty"},
+                "spec": {"type": "Limited", "limited": {shares: 1, "limitResponse": {"type": "Reject"}}},
+            }))
+            .await;
+        let subject = json!({"kind": "ServiceAccount", "serviceAccount": {"name": "hasty", "namespace": "busy"}});
+        let everything = json!({
+            "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": true});
+        server
+            .create(json!({
+                "apiVersion": version, "kind": "FlowSchema", "metadata": {"name": "hasty"},
+                "spec": {"priorityLevelConfiguration": {"name": "hasty"}, "matchingPrecedence": 2,
+                    "rules": [{"subjects": [subject], "resourceRules": [everything]}]},
+            }))
+            .await;
+        let hasty = Remediator::new(server.client_of("busy", "hasty"));
+        let dry = ActOptions::dry_run();
+        let refused = std::sync::Mutex::new(None);
+        eventually("some of many at once are refused", async || {
+            let all = (0..64).map(|_| hasty.evict(&judged, &dry));
+            let outcomes = futures_util::future::join_all(all).await;
+            let other = outcomes.into_iter().find(|outcome| !outcome.is_done());
+            let is_there = other.is_some();
+            *refused.lock().unwrap() = other;
+            is_there
+        })
+        .await;
+        let outcome = refused.lock().unwrap().take().unwrap();
+        println!("{outcome}");
+        assert_eq!(outcome.as_str(), "unavailable");
+        assert_eq!(outcome.retry_after(), Some(Duration::from_secs(1)));
+        assert!(outcome.to_string().contains("HTTP 429"), "{outcome}");
+        assert!(!outcome.may_have_acted());
+        assert!(living(server, &judged).await.is_some());
     });
     Ok(())
 }

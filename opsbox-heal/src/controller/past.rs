@@ -1,0 +1,62 @@
+//! What a process before has done, by the Events that it left.
+
+use k8s_openapi::api::events::v1::Event;
+use kube::{
+    Client,
+    api::{Api, ListParams},
+};
+
+use crate::{
+    decide::{Action, PastAct, WorkloadRef},
+    model::verdict::Condition,
+    observe::live::PodScope,
+    record::MANAGED_BY,
+    time::Timestamp,
+};
+
+/// The acts and escalations of all processes of this name, in the order of time.
+pub(super) async fn acts(client: &Client, scope: &PodScope) -> Result<Vec<PastAct>, kube::Error> {
+    let ours = ListParams::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
+    let mut events = Vec::new();
+    match scope.selected_namespaces() {
+        None => events.extend(Api::<Event>::all(client.clone()).list(&ours).await?),
+        Some(namespaces) => {
+            for namespace in namespaces {
+                let api = Api::<Event>::namespaced(client.clone(), namespace);
+                events.extend(api.list(&ours).await?);
+            }
+        }
+    }
+    let mut acts: Vec<PastAct> = events.iter().filter_map(act).collect();
+    acts.sort_by_key(|act| act.at);
+    Ok(acts)
+}
+
+fn act(event: &Event) -> Option<PastAct> {
+    let action = match event.action.as_deref()? {
+        "Evict" => Action::Evict,
+        "Delete" => Action::Delete,
+        "RestartOwner" => Action::RestartOwner,
+        "Escalate" => Action::Escalate,
+        _ => return None,
+    };
+    let reason = event.reason.as_deref()?;
+    let condition = Condition::ALL.into_iter().find(|c| c.as_str() == reason)?;
+    let (pod, owner) = (event.regarding.as_ref()?, event.related.as_ref()?);
+    let at = event.event_time.as_ref()?.0.as_second();
+    let last = event.series.as_ref();
+    let last = last.map_or(at, |series| series.last_observed_time.0.as_second());
+    Some(PastAct {
+        namespace: pod.namespace.clone()?,
+        name: pod.name.clone()?,
+        uid: pod.uid.clone()?,
+        workload: WorkloadRef::new(
+            owner.namespace.clone()?,
+            owner.kind.clone()?,
+            owner.name.clone()?,
+        ),
+        condition,
+        action,
+        at: Timestamp::from_unix_seconds(last),
+    })
+}
