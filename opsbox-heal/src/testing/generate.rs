@@ -506,18 +506,19 @@ impl Draft<'_> {
             Fate::SidecarCrash => (true, false),
             _ => (workload % 10 >= 6, workload % 10 == 9),
         };
-        let without = |list: &mut Value, name: &str| {
-            if let Some(all) = list.as_array_mut() {
-                all.retain(|container| container["name"] != name);
+        let mut without = |lists: [&str; 2], name: &str| {
+            for list in lists {
+                if let Some(all) = pod.pointer_mut(list).and_then(Value::as_array_mut) {
+                    all.retain(|container| container["name"] != name);
+                }
             }
         };
         if !proxy {
-            without(&mut pod["spec"]["containers"], "proxy");
-            without(&mut pod["status"]["containerStatuses"], "proxy");
+            without(["/spec/containers", "/status/containerStatuses"], "proxy");
         }
         if !init {
-            without(&mut pod["spec"]["initContainers"], "migrate");
-            without(&mut pod["status"]["initContainerStatuses"], "migrate");
+            let lists = ["/spec/initContainers", "/status/initContainerStatuses"];
+            without(lists, "migrate");
         }
         // Whatever its containers, a pod has some 9 kB: the fewer, the more settings each has.
         let settings = match (proxy, init) {
