@@ -49,7 +49,7 @@ fn finding(ready: &PodCondition) -> Finding {
 /// The finding on a pod of which nothing can be said but that it is healthy, as nearly all are:
 /// the only one that every condition together would come to, without asking them.
 pub(super) fn beyond_doubt(pod: &PodState) -> Option<Finding> {
-    if *pod.phase() != Phase::Running || pod.deletion.is_some() || pod.detail.is_some() {
+    if *pod.phase() != Phase::Running || pod.rare.is_some() {
         return None;
     }
     let mut ready = None;

@@ -20,11 +20,17 @@ pub struct PodState {
     pub(crate) identity: Identity,
     pub(crate) node: Option<Arc<str>>,
     pub(crate) phase: Phase,
-    pub(crate) detail: Option<Box<Detail>>,
     pub(crate) created: Option<Timestamp>,
-    pub(crate) deletion: Option<Box<Deletion>>,
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) conditions: Box<[PodCondition]>,
     pub(crate) containers: Box<[Container]>,
+}
+
+/// What few pods have, kept apart because the others then take less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rare {
+    pub(crate) detail: Option<Detail>,
+    pub(crate) deletion: Option<Deletion>,
 }
 
 /// What the pods of a workload have in common, kept once for all of them.
@@ -41,6 +47,10 @@ pub(crate) struct Common {
 }
 
 impl PodState {
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        self.rare.as_ref().and_then(|rare| rare.detail.as_ref())
+    }
+
     /// `metadata.namespace`; empty if the object had none.
     pub fn namespace(&self) -> &str {
         &self.common.namespace
@@ -130,12 +140,12 @@ impl PodState {
 
     /// `status.reason`, such as `Evicted` or `NodeLost`.
     pub fn reason(&self) -> Option<&str> {
-        self.detail.as_ref().and_then(|d| d.reason.as_deref())
+        self.detail().and_then(|d| d.reason.as_deref())
     }
 
     /// `status.message`, cut at [`MAX_MESSAGE_BYTES`](crate::limits::MAX_MESSAGE_BYTES).
     pub fn message(&self) -> Option<&str> {
-        self.detail.as_ref().and_then(|d| d.message.as_deref())
+        self.detail().and_then(|d| d.message.as_deref())
     }
 
     /// `metadata.creationTimestamp`.
@@ -145,7 +155,7 @@ impl PodState {
 
     /// Set once somebody has asked for the pod to be deleted.
     pub fn deletion(&self) -> Option<&Deletion> {
-        self.deletion.as_deref()
+        self.rare.as_ref().and_then(|rare| rare.deletion.as_ref())
     }
 
     /// `status.conditions`, in the order of the object.

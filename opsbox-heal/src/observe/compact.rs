@@ -9,7 +9,7 @@ use crate::{
         container::{
             Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
         },
-        pod::{Common, Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
+        pod::{Common, Deletion, Identity, Owner, PodState, QosClass, Rare, RestartPolicy},
         pod_condition::{ConditionStatus, Detail, PackedTime, PodCondition, PodConditionType},
         volume::{Volume, VolumeKind},
     },
@@ -88,9 +88,11 @@ pub(super) fn pod(
         identity,
         node: pool.some_text(&spec.node_name),
         phase: status.phase.as_str().into(),
-        detail: detail(pool, &status.reason, &status.message),
         created: time(meta.creation_timestamp.as_ref()),
-        deletion: deletion(meta, pool),
+        rare: rare(
+            detail(pool, &status.reason, &status.message),
+            deletion(meta, pool),
+        ),
         conditions: conditions(status.conditions.unwrap_or_default(), pool),
         containers: containers.into(),
     })
@@ -177,14 +179,20 @@ fn owner(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Arc<Owner>> {
     managing.or_else(|| owners.first()).map(|o| pool.owner(o))
 }
 
-fn deletion(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Box<Deletion>> {
+fn rare(detail: Option<Box<Detail>>, deletion: Option<Deletion>) -> Option<Box<Rare>> {
+    let detail = detail.map(|detail| *detail);
+    let any = detail.is_some() || deletion.is_some();
+    any.then(|| Box::new(Rare { detail, deletion }))
+}
+
+fn deletion(meta: &wire::ObjectMeta<'_>, pool: &mut Pool) -> Option<Deletion> {
     let due = time(meta.deletion_timestamp.as_ref())?;
     let finalizers = meta.finalizers.as_deref().unwrap_or_default();
-    Some(Box::new(Deletion {
+    Some(Deletion {
         due,
         grace_period_seconds: meta.deletion_grace_period_seconds.map(clamp_u32),
         finalizers: finalizers.iter().map(|f| pool.text(f.as_str())).collect(),
-    }))
+    })
 }
 
 fn conditions(conditions: Vec<wire::Condition<'_>>, pool: &mut Pool) -> Box<[PodCondition]> {

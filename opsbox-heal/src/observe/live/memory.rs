@@ -20,16 +20,22 @@ pub(super) fn of_pod(pod: &Arc<PodState>) -> usize {
         .map(|c| of_detail(c.detail.as_deref()))
         .sum();
     let containers: usize = pod.containers.iter().map(of_container).sum();
-    let deletion = pod.deletion.as_ref().map_or(0, |deletion| {
-        allocated(size_of_val(&**deletion)) + allocated(size_of_val(&*deletion.finalizers))
+    let rare = pod.rare.as_ref().map_or(0, |rare| {
+        let message = rare
+            .detail
+            .as_ref()
+            .and_then(|detail| detail.message.as_deref());
+        let finalizers = rare.deletion.as_ref().map(|deletion| &*deletion.finalizers);
+        allocated(size_of_val(&**rare))
+            + allocated(message.unwrap_or_default().len())
+            + allocated(finalizers.map_or(0, size_of_val))
     });
     own + allocated(identity)
         + allocated(pod.conditions.len() * size_of::<PodCondition>())
         + conditions
         + allocated(pod.containers.len() * size_of::<Container>())
         + containers
-        + of_detail(pod.detail.as_deref())
-        + deletion
+        + rare
 }
 
 fn of_container(container: &Container) -> usize {
