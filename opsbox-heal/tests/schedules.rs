@@ -31,9 +31,7 @@ use std::time::Duration;
 use candidate::{Candidate, Setting};
 use check::{Counts, Run};
 use fastrand::Rng;
-use opsbox_heal::decide::{
-    Backoff, Breaker, Budget, Mode, Policy, Rate, Share, response_defaults,
-};
+use opsbox_heal::decide::{Backoff, Breaker, Budget, Mode, Policy, Rate, Share, response_defaults};
 use opsbox_heal::testing::{ApiDouble, FaultRates};
 use tokio::time::sleep;
 use world::{STEP, World, text};
@@ -298,7 +296,11 @@ async fn play(seed: u64) -> Schedule {
         }
         if happens(&mut rng, trouble.budgets) {
             let allowed = if rng.bool() { 0 } else { 5 };
-            count(if allowed == 0 { "budget_closed" } else { "budget_open" });
+            count(if allowed == 0 {
+                "budget_closed"
+            } else {
+                "budget_open"
+            });
             world.budgets(allowed);
         }
         if happens(&mut rng, trouble.strikes) {
@@ -452,7 +454,10 @@ fn a_dry_run_writes_nothing() {
             }
             assert_eq!(api.writes(), []);
             let log = one.wire.log.lock().unwrap();
-            let would = log.lines.iter().filter(|(_, line)| line.dry_run && line.act.is_some());
+            let would = log
+                .lines
+                .iter()
+                .filter(|(_, line)| line.dry_run && line.act.is_some());
             assert!(would.count() > 0, "nothing would be done");
         });
     }

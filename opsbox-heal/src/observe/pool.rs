@@ -164,7 +164,11 @@ fn kept<T: Eq + Hash>(pool: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
 #[cfg(feature = "kube")]
 impl Pool {
     pub(super) fn len(&self) -> usize {
-        self.texts.len() + self.owners.len() + self.volumes.len()
+        self.texts.len()
+            + self.owners.len()
+            + self.volumes.len()
+            + self.containers.len()
+            + self.shared.len()
     }
 
     /// Drops the values that no pod has any more.
@@ -173,11 +177,18 @@ impl Pool {
         self.last_owner = None;
         self.last_labels = None;
         self.last_volumes = None;
-        // The texts last, since volumes hold some of them.
+        self.last_containers.fill(None);
+        self.last_shared = None;
+        // What holds others before these, and the texts last.
+        self.shared.retain(|shared| Arc::strong_count(shared) > 1);
+        self.containers
+            .retain(|container| Arc::strong_count(container) > 1);
         self.volumes
             .retain(|volumes| Arc::strong_count(volumes) > 1);
         self.owners.retain(|owner| Arc::strong_count(owner) > 1);
         self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.shared.shrink_to(2 * self.shared.len());
+        self.containers.shrink_to(2 * self.containers.len());
         self.volumes.shrink_to(2 * self.volumes.len());
         self.owners.shrink_to(2 * self.owners.len());
         self.texts.shrink_to(2 * self.texts.len());
@@ -199,6 +210,14 @@ impl Pool {
         for volumes in &self.volumes {
             each(COUNTERS + size_of_val(&**volumes));
         }
+        for _ in &self.shared {
+            each(COUNTERS + size_of::<Shared>());
+        }
+        for _ in &self.containers {
+            each(COUNTERS + size_of::<ContainerSpec>());
+        }
+        each(self.shared.capacity() * size_of::<Arc<Shared>>());
+        each(self.containers.capacity() * size_of::<Arc<ContainerSpec>>());
         each(self.texts.capacity() * size_of::<Arc<str>>());
         each(self.owners.capacity() * size_of::<Arc<Owner>>());
         each(self.volumes.capacity() * size_of::<Arc<[Volume]>>());

@@ -259,6 +259,7 @@ impl Draft<'_> {
             "status": {},
         });
         pod["status"] = self.status(age, done);
+        self.shape(workload, &mut pod);
         self.mark(&mut pod);
         if self.cluster.managed_fields {
             pod["metadata"]["managedFields"] = managed_fields(&self.ago(age));
@@ -497,6 +498,41 @@ impl Draft<'_> {
         })
     }
 
+    /// Six of ten workloads have one container, three have a proxy beside it, one an init container
+    /// too; and those of whose trouble it is a part have it.
+    fn shape(&self, workload: u32, pod: &mut Value) {
+        let (proxy, init) = match self.fate {
+            Fate::InitStuck | Fate::InitCrash => (true, true),
+            Fate::SidecarCrash => (true, false),
+            _ => (workload % 10 >= 6, workload % 10 == 9),
+        };
+        let mut without = |lists: [&str; 2], name: &str| {
+            for list in lists {
+                if let Some(all) = pod.pointer_mut(list).and_then(Value::as_array_mut) {
+                    all.retain(|container| container["name"] != name);
+                }
+            }
+        };
+        if !proxy {
+            without(["/spec/containers", "/status/containerStatuses"], "proxy");
+        }
+        if !init {
+            let lists = ["/spec/initContainers", "/status/initContainerStatuses"];
+            without(lists, "migrate");
+        }
+        // Whatever its containers, a pod has some 9 kB: the fewer, the more settings each has.
+        let settings = match (proxy, init) {
+            (false, _) => 34,
+            (true, false) => 10,
+            (true, true) => 3,
+        };
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                container["env"] = environment(settings);
+            }
+        }
+    }
+
     /// What is not in the status.
     fn mark(&mut self, pod: &mut Value) {
         let meta = &mut pod["metadata"];
@@ -541,6 +577,15 @@ fn container(name: &str, ready: bool, restarts: u32, state: &Value, last: &Value
     })
 }
 
+fn environment(settings: u32) -> Value {
+    let setting = |index| {
+        json!({
+            "name": format!("SHOP_SETTING_{index}"), "value": format!("value-of-setting-{index}"),
+        })
+    };
+    (0..settings).map(setting).collect()
+}
+
 fn spec(app: &str, node: &str) -> Value {
     let probe = |path: &str, period: u32| {
         json!({
@@ -554,12 +599,9 @@ fn spec(app: &str, node: &str) -> Value {
         {"name": "kube-api-access-x7k2p", "readOnly": true,
          "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
     ]);
-    let env: Value = (0..3).map(|index| json!({
-        "name": format!("SHOP_SETTING_{index}"), "value": format!("value-of-setting-{index}"),
-    })).collect();
     let container = |name: &str| {
         json!({
-            "name": name, "image": format!("registry.example/shop/{name}:1.4.2"), "env": env,
+            "name": name, "image": format!("registry.example/shop/{name}:1.4.2"),
             "resources": {"limits": {"cpu": "1", "memory": "512Mi"},
                           "requests": {"cpu": "100m", "memory": "256Mi"}},
             "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
