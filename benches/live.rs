@@ -162,7 +162,7 @@ async fn client(what: &str, port: &str) {
         }
         "watch" => watched(client, WatchConfig::default(), start).await,
         "watch-pages" => {
-            watched(client, WatchConfig::default().streaming_lists(false), start).await
+            watched(client, WatchConfig::default().streaming_lists(false), start).await;
         }
         "relist" => {
             let config = WatchConfig::default().resync_after(Duration::from_secs(1));
