@@ -16,8 +16,11 @@ use crate::{
 
 /// The pods of a cluster as they were last seen, by namespace and name.
 ///
-/// A pod of one container takes about 0.4 kB. Values that many pods share (namespace, node, owner,
-/// image, labels, reasons) are kept once, and dropped when the last pod that has them is gone.
+/// A pod takes about half a kilobyte: 489 bytes on average of 150,000 generated ones with one to
+/// three containers, the allocator's rounding, the index and what is shared included
+/// (`benches/live.rs`). Values that many pods share (namespace, owner, labels, volumes, what the
+/// spec says of a container, node, reasons) are kept once, and dropped when the last pod that has
+/// them is gone.
 ///
 /// It is filled by a [`PodWatch`](super::PodWatch); read it between two changes.
 ///
