@@ -119,16 +119,32 @@ fn a_common_cause_is_remembered_as_one() {
     healer.recall([told.clone()], at(10));
     let all = pods("web", 2, false);
     let pass = healer.pass(all.iter(), None, at(20));
-    assert_eq!(pass.plan.escalations().count(), 0, "{:?}", pass.plan.decisions());
+    assert_eq!(
+        pass.plan.escalations().count(),
+        0,
+        "{:?}",
+        pass.plan.decisions()
+    );
     let decision = &pass.plan.decisions()[0];
-    assert!(matches!(decision.reason, Reason::CommonCause { .. }), "{decision}");
+    assert!(
+        matches!(decision.reason, Reason::CommonCause { .. }),
+        "{decision}"
+    );
 
     policy.breaker.min_pods = 100;
-    policy.responses = vec![Response::new(Condition::CrashLoopBackOff, [Action::Escalate])];
+    policy.responses = vec![Response::new(
+        Condition::CrashLoopBackOff,
+        [Action::Escalate],
+    )];
     let mut healer = Healer::new(policy);
     healer.recall([told], at(10));
     let pass = healer.pass(all.iter(), None, at(20));
-    assert_eq!(pass.plan.escalations().count(), 1, "{:?}", pass.plan.decisions());
+    assert_eq!(
+        pass.plan.escalations().count(),
+        1,
+        "{:?}",
+        pass.plan.decisions()
+    );
 }
 
 /// The clock is set back by an hour while an act is under way: the other pods of the workload are
@@ -160,7 +176,12 @@ fn a_clock_that_is_set_back_ends_no_act() {
 fn an_act_that_was_not_done_is_no_act_that_did_not_help() {
     let mut healer = Healer::new(policy());
     let all = pods("web", 1, false);
-    let acts: Vec<_> = healer.pass(all.iter(), None, at(0)).plan.acts().cloned().collect();
+    let acts: Vec<_> = healer
+        .pass(all.iter(), None, at(0))
+        .plan
+        .acts()
+        .cloned()
+        .collect();
     healer.begin(&acts[0], all.iter(), at(0));
     let silence = Outcome::Unavailable {
         reason: "no answer in time".to_owned(),
@@ -170,6 +191,8 @@ fn an_act_that_was_not_done_is_no_act_that_did_not_help() {
     assert_eq!(healer.answered(&acts[0], &silence, at(10)), None);
     let pass = healer.pass(all.iter(), None, at(130));
     assert_eq!(pass.recoveries.len(), 1);
-    let efficacy = healer.history().efficacy(&acts[0].target.workload, acts[0].condition);
+    let efficacy = healer
+        .history()
+        .efficacy(&acts[0].target.workload, acts[0].condition);
     assert_eq!((efficacy.failures, efficacy.refusals), (0, 1));
 }

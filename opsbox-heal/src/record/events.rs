@@ -192,7 +192,9 @@ impl Event {
             "reportingInstance": cut(&recorder.instance, limits::MAX_EVENT_WORD_BYTES),
         });
         if !self.annotations.is_empty()
-            && let Some(metadata) = event.pointer_mut("/metadata").and_then(Value::as_object_mut)
+            && let Some(metadata) = event
+                .pointer_mut("/metadata")
+                .and_then(Value::as_object_mut)
         {
             metadata.insert("annotations".to_owned(), json!(self.annotations));
         }

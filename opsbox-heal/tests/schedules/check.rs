@@ -8,7 +8,7 @@ use opsbox_heal::record::EntryKind;
 use opsbox_heal::testing::ApiWrite;
 
 use crate::candidate::{Candidate, Log};
-use crate::world::{Ill, World, text};
+use crate::world::{Ill, Pod, World, text};
 
 /// A removal of a pod that the API server has accepted.
 struct Act {
@@ -59,7 +59,10 @@ impl Run<'_> {
         for candidate in self.candidates {
             let (name, log) = (&candidate.wire.name, candidate.wire.log.lock().unwrap());
             for (at, line) in &log.lines {
-                let pod = line.target.as_ref().map(|target| (&target.name, &target.uid));
+                let pod = line
+                    .target
+                    .as_ref()
+                    .map(|target| (&target.name, &target.uid));
                 let outcome = line.outcome.as_ref().map(|outcome| &outcome.message);
                 let recovery = line.recovery.as_ref().map(|recovery| &recovery.result);
                 let line = format!(
@@ -68,7 +71,11 @@ impl Run<'_> {
                 );
                 all.push((*at, line));
             }
-            all.extend(log.recalled.iter().map(|at| (*at, format!("{name}: recalls"))));
+            all.extend(
+                log.recalled
+                    .iter()
+                    .map(|at| (*at, format!("{name}: recalls"))),
+            );
             all.extend(log.led.iter().map(|at| (*at, format!("{name}: leads"))));
         }
         all.sort_by_key(|(at, _)| *at);
@@ -81,7 +88,11 @@ impl Run<'_> {
     }
 
     pub(crate) fn check(&self) -> Counts {
-        let logs: Vec<_> = self.candidates.iter().map(|c| c.wire.log.lock().unwrap()).collect();
+        let logs: Vec<_> = self
+            .candidates
+            .iter()
+            .map(|c| c.wire.log.lock().unwrap())
+            .collect();
         let logs: Vec<&Log> = logs.iter().map(|log| &**log).collect();
         let writes = self.world.api.writes();
         let acts = self.accepted(&writes, &logs);
@@ -112,9 +123,11 @@ impl Run<'_> {
             let leads = holder.starts_with(&format!("{}_", write.user_agent));
             assert!(leads || !self.elects, "{holder} leads: {write:?}");
             let uid = write.uid.clone().unwrap();
-            let judged = logs[by].acting.iter().rev().find(|(at, decision)| {
-                *at <= write.at && decision.target.uid == uid
-            });
+            let judged = logs[by]
+                .acting
+                .iter()
+                .rev()
+                .find(|(at, decision)| *at <= write.at && decision.target.uid == uid);
             let Some((decided, decision)) = judged else {
                 panic!("not the pod that was judged: {write:?}")
             };
@@ -181,7 +194,10 @@ impl Run<'_> {
             let of_lines: usize = by_uid.values().map(|(begun, _)| begun.len()).sum();
             assert_eq!(of_lines, log.acting.len());
             for (_, uid) in &log.sent {
-                assert!(by_uid.contains_key(&**uid), "{uid} is not in the audit stream");
+                assert!(
+                    by_uid.contains_key(&**uid),
+                    "{uid} is not in the audit stream"
+                );
             }
         }
     }
@@ -205,7 +221,12 @@ impl Run<'_> {
     /// How many acts were beyond a budget that another process before has filled unseen.
     fn budgets(&self, acts: &[Act], logs: &[&Log]) -> usize {
         let budgets = &self.policy.budgets;
-        let budgets = [budgets.workload, budgets.namespace, budgets.node, budgets.cluster];
+        let budgets = [
+            budgets.workload,
+            budgets.namespace,
+            budgets.node,
+            budgets.cluster,
+        ];
         let mut beyond = 0;
         for (index, act) in acts.iter().enumerate() {
             let pod = self.world.by_uid(&act.uid);
@@ -218,14 +239,17 @@ impl Run<'_> {
                     let of = self.world.by_uid(&other.uid);
                     counts && other.uid != act.uid && self.world.scopes(of)[scope] == *name
                 });
-                let known = here.clone().filter(|(other, _)| self.knows(other, act, logs));
+                let known = here
+                    .clone()
+                    .filter(|(other, _)| self.knows(other, act, logs));
                 let known = known.count();
                 assert!(
                     known < allowed,
                     "{known} of {allowed} under way in {name}, and then {} at {:?}: {:?}",
                     act.uid,
                     act.accepted,
-                    here.map(|(act, _)| (&act.uid, act.by, act.accepted)).collect::<Vec<_>>(),
+                    here.map(|(act, _)| (&act.uid, act.by, act.accepted))
+                        .collect::<Vec<_>>(),
                 );
                 beyond += usize::from(here.count() >= allowed);
             }
@@ -252,11 +276,22 @@ impl Run<'_> {
             }
         }
         // Who has been ready for ten seconds, give or take those that clocks are cut to.
-        let stable = if self.jumps { Duration::ZERO } else { seconds(8) };
-        let mut new: Vec<_> = self.world.pods.iter().collect();
-        new.retain(|pod| pod.stable(stable).is_some_and(|at| at <= now));
-        new.sort_by_key(|pod| pod.stable(stable));
-        for pod in new {
+        let stable = if self.jumps {
+            Duration::ZERO
+        } else {
+            seconds(8)
+        };
+        let ends = |pod: &Pod| {
+            // One that was acted on itself stands for both: one pod is missing, not two.
+            let acted_on = acts.iter().find(|act| act.uid == pod.uid);
+            let acted_on = acted_on.map(|act| act.accepted);
+            acted_on.into_iter().chain(pod.stable(stable)).min()
+        };
+        let new = self.world.pods.iter();
+        let mut new: Vec<_> = new.filter_map(|pod| Some((ends(pod)?, pod))).collect();
+        new.retain(|(at, _)| *at <= now);
+        new.sort_by_key(|(at, _)| *at);
+        for (_, pod) in new {
             let mut fitting = acts.iter().rev().filter(|act| {
                 let of = self.world.by_uid(&act.uid);
                 of.workload == pod.workload
@@ -295,7 +330,11 @@ impl Run<'_> {
         let mut told: BTreeMap<String, (usize, &Decision)> = BTreeMap::new();
         let mut all: Vec<_> = Vec::new();
         for (by, log) in logs.iter().enumerate() {
-            all.extend(log.escalated.iter().map(|(at, decision)| (*at, by, decision)));
+            all.extend(
+                log.escalated
+                    .iter()
+                    .map(|(at, decision)| (*at, by, decision)),
+            );
         }
         all.sort_by_key(|(at, by, _)| (*at, *by));
         for (at, by, decision) in &all {
@@ -303,7 +342,11 @@ impl Run<'_> {
                 continue;
             };
             assert!(before != *by, "told twice at {at:?}: {decision}");
-            let event = event_of(writes, &first.target.uid, &self.candidates[before].wire.name);
+            let event = event_of(
+                writes,
+                &first.target.uid,
+                &self.candidates[before].wire.name,
+            );
             let mut recalls = logs[*by].recalled.iter().filter(|recall| *recall <= at);
             let known = event.is_some_and(|told| recalls.any(|recall| *recall > told));
             assert!(!known, "told twice at {at:?}: {decision}");
@@ -315,7 +358,11 @@ impl Run<'_> {
     pub(crate) fn healed(&self) -> bool {
         let unknown = unknown(self.world, self.candidates);
         let sick = || self.world.sick().collect::<Vec<_>>();
-        assert!(unknown.is_empty(), "nobody knows of {unknown:?}: {:?}", sick());
+        assert!(
+            unknown.is_empty(),
+            "nobody knows of {unknown:?}: {:?}",
+            sick()
+        );
         let mut workloads = self.world.workloads.iter().enumerate();
         workloads.all(|(index, workload)| workload.broken || self.world.is_well(index))
     }
@@ -333,8 +380,13 @@ pub(crate) fn unknown(world: &World, candidates: &[Candidate]) -> Vec<String> {
         }
     }
     let names = world.workloads.iter().map(|workload| workload.name.clone());
-    let names = names.enumerate().filter(|(index, _)| !world.is_well(*index));
-    names.map(|(_, name)| name).filter(|name| !known.contains(name)).collect()
+    let names = names
+        .enumerate()
+        .filter(|(index, _)| !world.is_well(*index));
+    names
+        .map(|(_, name)| name)
+        .filter(|name| !known.contains(name))
+        .collect()
 }
 
 fn allowed(budget: Budget, pods: usize) -> usize {

@@ -96,7 +96,11 @@ impl World {
     pub(crate) fn new(api: ApiDouble, mut rng: Rng, rarity: u32) -> Self {
         let workloads = (0..rng.usize(2..6))
             .map(|index| Workload {
-                kind: if index == 1 { "StatefulSet" } else { "Deployment" },
+                kind: if index == 1 {
+                    "StatefulSet"
+                } else {
+                    "Deployment"
+                },
                 namespace: format!("ns{}", index % 2),
                 name: format!("w{index}"),
                 replicas: rng.usize(1..6),
@@ -205,7 +209,11 @@ impl World {
         let due = std::mem::take(&mut workload.due);
         let (come, later): (Vec<_>, Vec<_>) = due.into_iter().partition(|at| *at <= now);
         workload.due = later;
-        let ordinals: Vec<usize> = come.iter().filter_map(|_| free.next()).take(missing).collect();
+        let ordinals: Vec<usize> = come
+            .iter()
+            .filter_map(|_| free.next())
+            .take(missing)
+            .collect();
         for ordinal in ordinals {
             self.make(index, ordinal, now);
             let last = self.pods.len() - 1;
@@ -276,7 +284,8 @@ impl World {
             return;
         }
         let pod = &mut there[self.rng.usize(..count)];
-        self.api.remove("Pod", &self.workloads[pod.workload].namespace, &pod.name);
+        self.api
+            .remove("Pod", &self.workloads[pod.workload].namespace, &pod.name);
         pod.end(now);
     }
 
@@ -344,7 +353,9 @@ impl World {
         };
         let reason = (pod.ill == Some(Ill::Evicted)).then_some("Evicted");
         let owner = match workload.kind {
-            "StatefulSet" => json!({"kind": "StatefulSet", "name": workload.name, "controller": true}),
+            "StatefulSet" => {
+                json!({"kind": "StatefulSet", "name": workload.name, "controller": true})
+            }
             _ => json!({
                 "kind": "ReplicaSet", "name": format!("{}-7d9", workload.name), "controller": true
             }),
@@ -386,13 +397,20 @@ impl World {
     /// The pods that are there and are not ready.
     pub(crate) fn sick(&self) -> impl Iterator<Item = &Pod> {
         let is_well = |pod: &Pod| matches!(pod.ready.last(), Some((_, None)));
-        self.pods.iter().filter(move |pod| !pod.gone && !is_well(pod))
+        self.pods
+            .iter()
+            .filter(move |pod| !pod.gone && !is_well(pod))
     }
 
     /// Whether all pods of a workload are there and well, and nothing is left of others.
     pub(crate) fn is_well(&self, index: usize) -> bool {
         let of_it = |pod: &&Pod| pod.workload == index;
-        let serving = self.pods.iter().filter(of_it).filter(|pod| pod.serves()).count();
+        let serving = self
+            .pods
+            .iter()
+            .filter(of_it)
+            .filter(|pod| pod.serves())
+            .count();
         let sick = self.sick().filter(of_it).count();
         serving == self.workloads[index].replicas && sick == 0
     }
