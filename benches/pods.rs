@@ -22,7 +22,8 @@ use opsbox_benches::{
     ratio_until_freed,
 };
 use opsbox_heal::{PodSnapshot, Timestamp, diagnose};
-use serde::de::IgnoredAny;
+use serde::{Serialize as _, de::IgnoredAny};
+use serde_json::{Serializer, Value, json, ser::PrettyFormatter};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -81,19 +82,13 @@ fn pods(criterion: &mut Criterion) {
         );
     }
 
-    let mut saved = tempfile::NamedTempFile::new().expect("a file");
-    saved.write_all(list.as_bytes()).expect("a file");
-    ratio_to_process(
-        "pod list",
-        || read().pods().len(),
-        "Python's json and the same walk, its garbage collector off",
-        || {
-            let mut python = Command::new("python3");
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/read_pods.py");
-            python.arg(script).arg(saved.path());
-            python
-        },
-    );
+    let indented = as_kubectl_saves_it(&list);
+    let read_indented = || PodSnapshot::from_json(indented.as_bytes()).expect("a pod list");
+    assert_eq!(read_indented().pods(), read().pods());
+    against_python("pod list", &list, || read().pods().len());
+    against_python("indented pod list", &indented, || {
+        read_indented().pods().len()
+    });
 
     #[cfg(feature = "peers")]
     {
@@ -107,9 +102,29 @@ fn pods(criterion: &mut Criterion) {
             "serde_json into k8s-openapi types",
             typed,
         );
+        let typed = || serde_json::from_str::<List<Pod>>(&indented).expect("a typed list");
+        ratio_until_freed(
+            "indented pod list",
+            "ours",
+            read_indented,
+            "serde_json into k8s-openapi types",
+            typed,
+        );
         let value = || serde_json::from_str::<serde_json::Value>(&list).expect("JSON");
         ratio_until_freed("pod list", "ours", read, "serde_json::Value", value);
     }
+}
+
+fn against_python(job: &str, list: &str, work: impl Fn() -> usize) {
+    let mut saved = tempfile::NamedTempFile::new().expect("a file");
+    saved.write_all(list.as_bytes()).expect("a file");
+    let other = "Python's json and the same walk, its garbage collector off";
+    ratio_to_process(job, work, other, || {
+        let mut python = Command::new("python3");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/read_pods.py");
+        python.arg(script).arg(saved.path());
+        python
+    });
 }
 
 /// Seconds of the fastest of some runs: a shared machine slows runs down, and speeds up none.
@@ -124,6 +139,23 @@ fn fastest<T>(run: &impl Fn() -> T) -> f64 {
 
 fn thousands(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / 1e3
+}
+
+/// The list as `kubectl get pods -A -o json` saves it: without managed fields, with sorted keys and
+/// indented, so that more than half of it is white space. Its kind stays PodList for the typed peer.
+fn as_kubectl_saves_it(list: &str) -> String {
+    let mut list: Value = serde_json::from_str(list).expect("JSON");
+    for item in list["items"].as_array_mut().expect("items") {
+        item["kind"] = json!("Pod");
+        item["apiVersion"] = json!("v1");
+        let meta = item["metadata"].as_object_mut().expect("metadata");
+        meta.remove("managedFields");
+    }
+    let mut text = Vec::new();
+    let format = PrettyFormatter::with_indent(b"    ");
+    list.serialize(&mut Serializer::with_formatter(&mut text, format))
+        .expect("JSON");
+    String::from_utf8(text).expect("text")
 }
 
 fn skip(json: &str) -> IgnoredAny {

@@ -117,12 +117,12 @@ pub(crate) fn explain(
         writeln!(out, "probes    {matrix}")?;
         for container in pod.containers() {
             let row = ProbeMatrix::of_container(container, now, &Thresholds::default());
-            writeln!(
-                out,
-                "          {}: {row}, {} restarts",
-                printable(container.name()),
-                container.restarts()
-            )?;
+            let restarts = match container.restarts() {
+                1 => "1 restart".to_owned(),
+                count => format!("{count} restarts"),
+            };
+            let name = printable(container.name());
+            writeln!(out, "          {name}: {row}, {restarts}")?;
         }
     }
     Ok(())

@@ -41,6 +41,7 @@
 //! | page | what |
 //! |---|---|
 //! | [`observe`] | which input is read, and how |
+//! | [`observe::live`] | pods of a cluster: a watch in 0.5 kB a pod, a sweep by the server's table |
 //! | [`model`] | what is kept of a pod |
 //! | [`ProbeMatrix`] | startup x readiness x liveness, and what is inferred |
 //! | [`mod@diagnose`] | which condition is found when |
@@ -57,8 +58,9 @@
 //! | feature | default | what | cost |
 //! |---|---|---|---|
 //! | `yaml` | yes | read YAML as well as JSON | `serde-saphyr` and its parser |
-//! | `kube` | no | act on a live cluster, record Events, elect a leader | `kube` without TLS, `tokio` |
+//! | `kube` | no | watch, sweep and act on a live cluster, record Events, elect a leader | `kube` without TLS, `tokio` |
 //! | `metrics` | no | [`record::Metrics`](record) for Prometheus | `prometheus-client` |
+//! | `test-util` | no | `testing`: an API server in the process | turns `kube` on |
 //!
 //! # Guarantees
 //!

@@ -10,7 +10,6 @@
 //! assert!(150_000 * 9_000 < limits::MAX_INPUT_BYTES);
 //! ```
 
-#[cfg(feature = "kube")]
 use std::time::Duration;
 
 /// Largest file that [`PodSnapshot::from_path`](crate::PodSnapshot::from_path) reads: 4 GiB.

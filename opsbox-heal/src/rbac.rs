@@ -8,8 +8,8 @@
 //! | [`evict`](Rbac::evict) | | pods/eviction | create | the same |
 //! | [`delete`](Rbac::delete) | | pods | delete | the same |
 //! | [`restart`](Rbac::restart) | apps | deployments, statefulsets or daemonsets | get, patch | the same |
-//! | [`nodes`](Rbac::nodes) | | nodes | list, watch | cluster |
-//! | [`events`](Rbac::events) | events.k8s.io | events | create, patch | the same as pods |
+//! | [`nodes`](Rbac::nodes) | | nodes | list | cluster |
+//! | [`events`](Rbac::events) | events.k8s.io | events | create, list, patch | the same as pods |
 //! | [`lease`](Rbac::lease) | coordination.k8s.io | leases | create; get, update of the one Lease | namespace of the controller |
 //!
 //! Nothing is asked for that is not in this table: no Secrets, no ConfigMaps, no PersistentVolumeClaims, no write to a
@@ -40,7 +40,11 @@ use std::{collections::BTreeSet, fmt};
 
 use serde_json::{Value, json};
 
-use crate::act::{OwnerKind, Permission};
+use crate::{
+    act::{OwnerKind, Permission},
+    decide::{Action, Mode, Policy},
+    model::{cause::Cause, verdict::Condition},
+};
 
 /// The account of a controller and what it may do, for the features in use. It is displayed as YAML, for
 /// `kubectl apply -f -`.
@@ -185,13 +189,38 @@ impl Rbac {
         self
     }
 
-    /// Watches nodes, to tell a sick pod from a lost node.
+    /// Lists nodes, to tell a sick pod from a lost node.
     pub fn nodes(mut self) -> Self {
         self.nodes = true;
         self
     }
 
-    /// Records Events.
+    /// Carries out this policy: evicts, deletes and restarts as far as a response of it says so. Of one that is
+    /// a dry run nothing.
+    pub fn acts_of(mut self, policy: &Policy) -> Self {
+        if policy.mode != Mode::Act {
+            return self;
+        }
+        for condition in Condition::ALL {
+            let causes = Cause::ALL
+                .into_iter()
+                .filter(|c| c.condition() == condition);
+            for cause in std::iter::once(None).chain(causes.map(Some)) {
+                let steps = policy.response(condition, cause).map(|row| &*row.steps);
+                for step in steps.unwrap_or_default() {
+                    match step {
+                        Action::Evict => self.evict = true,
+                        Action::Delete => self.delete = true,
+                        Action::RestartOwner => self.restart.extend(OwnerKind::ALL),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self
+    }
+
+    /// Records Events, and reads those of the process before.
     pub fn events(mut self) -> Self {
         self.events = true;
         self
@@ -225,7 +254,7 @@ impl Rbac {
         }
         if self.nodes {
             let purpose = "tell a sick pod from a lost node";
-            rules.push(Rule::new(Cluster, "", "nodes", &["list", "watch"], purpose));
+            rules.push(Rule::new(Cluster, "", "nodes", &["list"], purpose));
         }
         if self.evict {
             let purpose = "evict pods, as far as their disruption budgets allow it";
@@ -246,8 +275,8 @@ impl Rbac {
             ));
         }
         if self.events {
-            let purpose = "record Events, and count repeats";
-            let verbs = &["create", "patch"];
+            let purpose = "record Events, count repeats, learn what was done before";
+            let verbs = &["create", "list", "patch"];
             rules.push(Rule::new(Pods, "events.k8s.io", "events", verbs, purpose));
         }
         if let Some(lease) = &self.lease {

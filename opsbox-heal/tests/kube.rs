@@ -85,6 +85,7 @@ fn main() -> ExitCode {
             "an_overloaded_server_is_no_disruption_budget",
             acts::overloaded,
         ),
+        ("client_go_and_we_share_a_lease", leases::client_go),
     ];
     let trials = checks.iter().map(|&(name, check)| {
         let shared = Arc::clone(&shared);

@@ -27,6 +27,7 @@ fn past(uid: &str, second: u64) -> PastAct {
         workload: WorkloadRef::new("shop", "Deployment", "web"),
         condition: Condition::CrashLoopBackOff,
         action: Action::Evict,
+        failures: 0,
         node: Some("node-a".to_owned()),
         common_cause: None,
         at: at(second),

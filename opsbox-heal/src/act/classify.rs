@@ -113,8 +113,7 @@ fn refused(asked: Asked<'_>, answer: &Answer) -> Outcome {
             },
             None => unavailable(false),
         },
-        // `User "..." cannot create resource "pods/eviction" ...`: the authorizer, not an admission plugin.
-        403 if status.message.contains(" cannot ") => Outcome::Forbidden(asked.permission()),
+        403 if is_of_authorizer(&status.message) => Outcome::Forbidden(asked.permission()),
         // Without a name it is the path that is unknown, not the object.
         404 if details.is_some_and(|details| !details.name.is_empty()) => Outcome::Gone,
         404 => {
@@ -132,6 +131,13 @@ fn refused(asked: Asked<'_>, answer: &Answer) -> Outcome {
         500.. => unavailable(true),
         _ => rejected(""),
     }
+}
+
+/// `User "..." cannot create resource "pods/eviction" ...`: the authorizer, not an admission plugin or a webhook, which may
+/// say that something cannot be done, too.
+fn is_of_authorizer(message: &str) -> bool {
+    let user = message.split_once("User \"").map(|(_, rest)| rest);
+    user.is_some_and(|rest| rest.contains("\" cannot "))
 }
 
 /// What the budget that blocks an eviction needs, if it is one that does.
@@ -227,7 +233,7 @@ mod tests {
         );
         let hook = status(
             403,
-            "admission webhook \"keep.example\" denied the request: no",
+            "admission webhook \"keep.example\" denied the request: you cannot evict this",
             json!({}),
         );
         assert_eq!(hook.as_str(), "rejected");

@@ -6,7 +6,7 @@ use kube::{
     api::{Api, ListParams},
 };
 
-use super::records::{COMMON_CAUSE, NODE};
+use super::records::{COMMON_CAUSE, FAILURES, NODE};
 use crate::{
     decide::{Action, PastAct, WorkloadRef},
     model::verdict::Condition,
@@ -61,6 +61,9 @@ fn act(event: &Event) -> Option<PastAct> {
         condition,
         action,
         node: annotation(NODE).cloned(),
+        failures: annotation(FAILURES)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
         common_cause: common_cause.and_then(Result::ok),
         at: Timestamp::from_unix_seconds(last),
     })

@@ -156,6 +156,9 @@ mod metrics {
 /// The annotation of an Event with the node of the pod.
 pub(super) const NODE: &str = "opsbox-heal/node";
 
+/// The annotation of an Event with the number of acts before that did not help.
+pub(super) const FAILURES: &str = "opsbox-heal/failures";
+
 /// The annotation of an Event with the common cause that it is about, in JSON.
 pub(super) const COMMON_CAUSE: &str = "opsbox-heal/common-cause";
 
@@ -173,6 +176,7 @@ pub(super) fn event(decision: &Decision) -> Event {
         Action::RestartOwner => Event::normal(pod, "RestartOwner", condition),
         _ => Event::warning(pod, "Escalate", condition),
     };
+    event = event.annotation(FAILURES, decision.failures.to_string());
     if let Some(node) = &target.node {
         event = event.annotation(NODE, node);
     }

@@ -172,6 +172,7 @@ impl Controller {
             client: calls,
             scope: self.scope,
             events: self.events,
+            complete: false,
             dirty: true,
             leads: false,
             recalled: false,
@@ -219,6 +220,8 @@ struct Loop {
     clock: Arc<dyn Clock>,
     steady: Steady,
     interval: Duration,
+    /// Whether all pods were listed once: before that, a part could be taken for the whole.
+    complete: bool,
     /// Whether something has changed since the last pass.
     dirty: bool,
     leads: bool,
@@ -253,18 +256,20 @@ impl Loop {
                     self.leads(true);
                     self.dirty = true;
                 }
-                () = tokio::time::sleep_until(wake) => {
+                () = tokio::time::sleep_until(wake), if self.complete => {
                     // What the last leader did is not in the memory of this one.
-                    if self.watch.state().synced {
-                        self.recall().await;
-                    }
+                    self.recall().await;
                     self.pass();
                 }
                 change = self.watch.next() => {
                     self.dirty = true;
-                    if let PodChange::Interrupted { .. } = change {
-                        let state = self.watch.state();
-                        self.observers.iter().for_each(|observer| observer.interrupted(&state));
+                    match change {
+                        PodChange::Synced { .. } => self.complete = true,
+                        PodChange::Interrupted { .. } => {
+                            let state = self.watch.state();
+                            self.observers.iter().for_each(|observer| observer.interrupted(&state));
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -340,10 +345,6 @@ impl Loop {
             observer.watched(&state);
         }
         let store = self.watch.store();
-        // Before the first list is complete, nothing is known.
-        if !state.synced && store.is_empty() {
-            return;
-        }
         let stale_after = self.healer.policy().stale_after;
         let knows_past = self.recalled || self.events.is_none();
         let stale = match state.is_current(stale_after) && knows_past {

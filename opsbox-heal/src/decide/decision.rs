@@ -28,6 +28,8 @@ pub struct Decision {
     pub action: Action,
     /// Why that, and nothing else.
     pub reason: Reason,
+    /// How many acts in a row did not help the workload against the condition before.
+    pub failures: u32,
     /// Whether it is only said and not done.
     pub dry_run: bool,
 }

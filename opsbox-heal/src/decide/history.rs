@@ -190,6 +190,8 @@ pub struct PastAct {
     pub action: Action,
     /// The node that the pod was bound to, if it is known.
     pub node: Option<String>,
+    /// How many acts before it did not help.
+    pub failures: u32,
     /// Of an escalation, what the pod has in common with others, if it was about that.
     pub common_cause: Option<CommonCause>,
     /// When.
@@ -201,8 +203,7 @@ impl History {
     /// remembered anyhow change nothing.
     ///
     /// What was begun within [`recovery_timeout`](Policy::recovery_timeout) counts as under way. Of
-    /// older acts it is not known whether they helped: one that was repeated within the probation
-    /// did not.
+    /// older acts it is not known whether they helped: they did until a new pod is sick again.
     pub fn recall(
         &mut self,
         acts: impl IntoIterator<Item = PastAct>,
@@ -234,12 +235,7 @@ impl History {
                 continue;
             }
             let efficacy = self.efficacy.entry(subject).or_default();
-            if let Some(before) = efficacy.helped.take()
-                && at.since(before.last) < policy.backoff.probation
-            {
-                efficacy.failures = efficacy.failures.saturating_add(1);
-                efficacy.did_not_help = efficacy.did_not_help.saturating_add(1);
-            }
+            efficacy.failures = past.failures;
             efficacy.last = Some(at);
             efficacy.helped = Some(span);
             if now.since(at) < policy.rate.period {

@@ -144,6 +144,10 @@ impl<'a> Pass<'a> {
             summary: primary.summary().to_owned(),
             action: answer.action,
             reason: answer.reason,
+            failures: self
+                .history
+                .efficacy(&case.target.workload, primary.condition())
+                .failures,
             dry_run: self.policy.mode == Mode::DryRun,
         }
     }

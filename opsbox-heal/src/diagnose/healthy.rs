@@ -65,15 +65,15 @@ pub(super) fn beyond_doubt(pod: &PodState) -> Option<Finding> {
     }
     let mut serves = false;
     for container in &pod.containers {
-        if container.kind == ContainerKind::Ephemeral {
+        if container.kind() == ContainerKind::Ephemeral {
             continue;
         }
         if container.last_state.is_some() {
             return None;
         }
-        match (&container.state, container.kind) {
+        match (&container.state, container.kind()) {
             (ContainerState::Running(_), ContainerKind::Regular | ContainerKind::Sidecar)
-                if container.ready =>
+                if container.ready() =>
             {
                 serves = true;
             }

@@ -163,9 +163,13 @@ impl Core {
         self.due = sent + self.terms.retry_period;
     }
 
-    /// Somebody else wrote since it was read, so it is read anew.
-    pub(crate) fn conflicted(&mut self) {
+    /// Somebody else wrote since it was read, so it is read anew: by a leader at once, by others after a breath, so that
+    /// a server whose reads and writes disagree is not asked without end.
+    pub(crate) fn conflicted(&mut self, now: Duration) {
         self.seen = None;
+        if self.leads_until.is_none() {
+            self.due = now + self.terms.retry_period / 10;
+        }
     }
 
     /// No answer, or a refusal: what was written may be there or not, so it is read anew after a pause.
@@ -272,7 +276,7 @@ mod tests {
     fn who_sees_another_holder_leads_no_longer() {
         let mut core = Core::new("me".into(), TERMS);
         core.wrote(second(0), second(0), held_by("me", "a", "1"));
-        core.conflicted();
+        core.conflicted(second(3));
         core.read(second(3), Some(held_by("other", "b", "2")));
         assert_eq!(core.leads_until(second(3)), None);
     }
@@ -474,7 +478,7 @@ mod tests {
                 (_, None) => candidate.core.failed(clock),
                 (Next::Read, Some(found)) => candidate.core.read(clock, found),
                 (_, Some(Some(seen))) => candidate.core.wrote(sent, clock, seen),
-                (_, Some(None)) => candidate.core.conflicted(),
+                (_, Some(None)) => candidate.core.conflicted(clock),
             },
             waiting => candidate.flight = waiting,
         }

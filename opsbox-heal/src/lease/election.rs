@@ -214,7 +214,14 @@ impl Election {
                         *raw = written;
                         self.at_ease();
                     }
-                    Err(Outcome::Changed { .. } | Outcome::Gone) => core.conflicted(),
+                    Err(Outcome::Gone) if next == Next::Create => {
+                        core.failed(start.elapsed());
+                        let reason = format!("there is no namespace {}; make it", self.namespace);
+                        self.in_trouble("made", Outcome::Rejected { code: 404, reason });
+                    }
+                    Err(Outcome::Changed { .. } | Outcome::Gone) => {
+                        core.conflicted(start.elapsed());
+                    }
                     Err(outcome) => {
                         core.failed(start.elapsed());
                         self.in_trouble("written", outcome);

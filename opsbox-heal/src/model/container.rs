@@ -10,35 +10,65 @@ use crate::time::Timestamp;
 /// Its texts are those of the input as they are; see [`PodState`](crate::PodState).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    pub(crate) name: Arc<str>,
-    pub(crate) image: Arc<str>,
+    pub(crate) spec: Arc<ContainerSpec>,
     pub(crate) state: ContainerState,
     pub(crate) last_state: Option<Box<Termination>>,
     pub(crate) restarts: u32,
     /// Index in the spec's or, if reported, in the status's list of its kind.
     pub(crate) index: u16,
-    pub(crate) reported: bool,
+    pub(crate) flags: Flags,
+}
+
+/// What the spec says of a container, which pods made from one template have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ContainerSpec {
+    pub(crate) name: Arc<str>,
+    pub(crate) image: Arc<str>,
     pub(crate) kind: ContainerKind,
     pub(crate) restart_policy: RestartPolicy,
     pub(crate) probes: Probes,
-    pub(crate) ready: bool,
-    pub(crate) started: Option<bool>,
+}
+
+/// The truth values of a status, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    const REPORTED: u8 = 1;
+    const READY: u8 = 2;
+    const STARTED: u8 = 4;
+    const NOT_STARTED: u8 = 8;
+
+    /// Those of a container that has a status.
+    pub(crate) fn of_status(ready: bool, started: Option<bool>) -> Self {
+        let ready = if ready { Self::READY } else { 0 };
+        let started = match started {
+            Some(true) => Self::STARTED,
+            Some(false) => Self::NOT_STARTED,
+            None => 0,
+        };
+        Self(Self::REPORTED | ready | started)
+    }
+
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
 }
 
 impl Container {
     /// Name, unique in the pod.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.spec.name
     }
 
     /// Image as the spec asks for it.
     pub fn image(&self) -> &str {
-        &self.image
+        &self.spec.image
     }
 
     /// Which list of the spec it is in, and what that makes it.
     pub fn kind(&self) -> ContainerKind {
-        self.kind
+        self.spec.kind
     }
 
     /// `restartCount`. The kubelet counts within what it remembers, so it may go down.
@@ -58,36 +88,39 @@ impl Container {
 
     /// Which probes the spec declares.
     pub fn probes(&self) -> Probes {
-        self.probes
+        self.spec.probes
     }
 
     /// `ready`: the readiness probe passes, or there is none and the container has started.
     pub fn ready(&self) -> bool {
-        self.ready
+        self.flags.has(Flags::READY)
     }
 
     /// `started`: the startup probe has passed, or there is none and the container runs.
     /// `None` if the status does not say.
     pub fn started(&self) -> Option<bool> {
-        self.started
+        if self.flags.has(Flags::STARTED) {
+            return Some(true);
+        }
+        self.flags.has(Flags::NOT_STARTED).then_some(false)
     }
 
     /// Restart policy in force: the container's own, or else the pod's.
     pub fn restart_policy(&self) -> RestartPolicy {
-        self.restart_policy
+        self.spec.restart_policy
     }
 
     /// Path of a field of its status (of its spec if there is no status yet), as in
     /// `status.containerStatuses[0].state.waiting.reason`.
     pub fn field_path(&self, field: &str) -> String {
-        let (status, spec) = match self.kind {
+        let (status, spec) = match self.spec.kind {
             ContainerKind::Regular => ("containerStatuses", "containers"),
             ContainerKind::Init | ContainerKind::Sidecar => {
                 ("initContainerStatuses", "initContainers")
             }
             ContainerKind::Ephemeral => ("ephemeralContainerStatuses", "ephemeralContainers"),
         };
-        if self.reported {
+        if self.flags.has(Flags::REPORTED) {
             format!("status.{status}[{}].{field}", self.index)
         } else {
             format!("spec.{spec}[{}]", self.index)
@@ -99,7 +132,7 @@ impl Container {
         let ContainerState::Terminated(end) = &self.state else {
             return false;
         };
-        match self.restart_policy {
+        match self.spec.restart_policy {
             RestartPolicy::Always => false,
             RestartPolicy::OnFailure => end.exit_code == 0,
             RestartPolicy::Never => true,

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 pub(crate) const END: char = '\0';
 
 /// Labels as one text, in the order of the object.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Labels(
     /// `key END value END key END value END`, so that a whole set is one look-up in a pool and one
     /// pointer in a pod.

@@ -16,11 +16,8 @@ use crate::{text::Escaped, time::Timestamp};
 /// printing one, escape it, or use a `Display` of this crate, which does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodState {
-    pub(crate) namespace: Arc<str>,
     pub(crate) identity: Identity,
-    pub(crate) labels: Option<Labels>,
-    pub(crate) volumes: Option<Arc<[Volume]>>,
-    pub(crate) owner: Option<Arc<Owner>>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) node: Option<Arc<str>>,
     pub(crate) phase: Phase,
     pub(crate) detail: Option<Box<Detail>>,
@@ -28,6 +25,15 @@ pub struct PodState {
     pub(crate) deletion: Option<Box<Deletion>>,
     pub(crate) conditions: Box<[PodCondition]>,
     pub(crate) containers: Box<[Container]>,
+}
+
+/// What pods made from one template have in common, mostly all pods of a ReplicaSet.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shared {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) owner: Option<Arc<Owner>>,
+    pub(crate) labels: Option<Labels>,
+    pub(crate) volumes: Option<Arc<[Volume]>>,
     pub(crate) priority: Option<i32>,
     pub(crate) qos_class: QosClass,
     pub(crate) restart_policy: RestartPolicy,
@@ -37,7 +43,7 @@ pub struct PodState {
 impl PodState {
     /// `metadata.namespace`; empty if the object had none.
     pub fn namespace(&self) -> &str {
-        &self.namespace
+        &self.shared.namespace
     }
 
     /// `metadata.name`.
@@ -58,7 +64,7 @@ impl PodState {
 
     /// `metadata.labels`, in the order of the object.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().flat_map(Labels::iter)
+        self.shared.labels.iter().flat_map(Labels::iter)
     }
 
     /// The value of a label, if the pod has it.
@@ -71,7 +77,7 @@ impl PodState {
     /// The volumes that matter, and the ConfigMaps and Secrets of the environment, once each:
     /// see [`Volume`].
     pub fn volumes(&self) -> &[Volume] {
-        self.volumes.as_deref().unwrap_or_default()
+        self.shared.volumes.as_deref().unwrap_or_default()
     }
 
     /// Whether the node's disk has data of the pod that an eviction would lose or leave behind: an
@@ -83,33 +89,33 @@ impl PodState {
     /// Whether it is the API server's picture of a static pod (annotation
     /// `kubernetes.io/config.mirror`): to delete it changes nothing.
     pub fn is_mirror(&self) -> bool {
-        self.marks.has(Marks::MIRROR)
+        self.shared.marks.has(Marks::MIRROR)
     }
 
     /// Whether the kubelet runs it from a file or URL of its own rather than from the API server:
     /// a [mirror](Self::is_mirror), or with another source than `api` in the annotation
     /// `kubernetes.io/config.source`.
     pub fn is_static(&self) -> bool {
-        self.marks.has(Marks::STATIC) || self.is_mirror()
+        self.shared.marks.has(Marks::STATIC) || self.is_mirror()
     }
 
     /// The annotation `cluster-autoscaler.kubernetes.io/safe-to-evict`, if it is `true` or
     /// `false`: whether its owner lets the autoscaler evict it.
     pub fn safe_to_evict(&self) -> Option<bool> {
-        if self.marks.has(Marks::NOT_SAFE_TO_EVICT) {
+        if self.shared.marks.has(Marks::NOT_SAFE_TO_EVICT) {
             return Some(false);
         }
-        self.marks.has(Marks::SAFE_TO_EVICT).then_some(true)
+        self.shared.marks.has(Marks::SAFE_TO_EVICT).then_some(true)
     }
 
     /// Whether the annotation `karpenter.sh/do-not-disrupt` is `true`.
     pub fn do_not_disrupt(&self) -> bool {
-        self.marks.has(Marks::DO_NOT_DISRUPT)
+        self.shared.marks.has(Marks::DO_NOT_DISRUPT)
     }
 
     /// The owner that manages the pod, or else the first one listed.
     pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_deref()
+        self.shared.owner.as_deref()
     }
 
     /// `spec.nodeName`: the node that the pod is bound to.
@@ -166,25 +172,25 @@ impl PodState {
 
     /// `spec.priority`.
     pub fn priority(&self) -> Option<i32> {
-        self.priority
+        self.shared.priority
     }
 
     /// `status.qosClass`.
     pub fn qos_class(&self) -> QosClass {
-        self.qos_class
+        self.shared.qos_class
     }
 
     /// `spec.restartPolicy`.
     pub fn restart_policy(&self) -> RestartPolicy {
-        self.restart_policy
+        self.shared.restart_policy
     }
 }
 
 /// `namespace/name`, as logs and people write it; unprintable characters are escaped.
 impl fmt::Display for PodState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.namespace.is_empty() {
-            write!(f, "{}/", Escaped(&self.namespace))?;
+        if !self.namespace().is_empty() {
+            write!(f, "{}/", Escaped(self.namespace()))?;
         }
         Escaped(self.name()).fmt(f)
     }
@@ -239,7 +245,7 @@ impl fmt::Debug for Identity {
 }
 
 /// What the annotations say about who may touch the pod, a bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Marks(u8);
 
 impl Marks {

@@ -7,9 +7,10 @@ use crate::{
     limits::{MAX_CONTAINERS, MAX_MESSAGE_BYTES},
     model::{
         container::{
-            Container, ContainerKind, ContainerState, Probes, Running, Termination, Waiting,
+            Container, ContainerKind, ContainerSpec, ContainerState, Flags, Probes, Running,
+            Termination, Waiting,
         },
-        pod::{Deletion, Identity, Owner, PodState, QosClass, RestartPolicy},
+        pod::{Deletion, Identity, Owner, PodState, QosClass, RestartPolicy, Shared},
         pod_condition::{ConditionStatus, Detail, PackedTime, PodCondition, PodConditionType},
         volume::{Volume, VolumeKind},
     },
@@ -34,7 +35,13 @@ pub(super) fn pod(
     .ok_or("metadata.name is longer than 4 GiB")?;
     let volumes = volumes(&spec, pool);
     let restart_policy = restart_policy(&spec.restart_policy).unwrap_or(RestartPolicy::Always);
-    let mut containers = Vec::new();
+    let count = |list: &Option<Vec<_>>| list.as_ref().map_or(0, Vec::len);
+    let specs = [
+        &spec.containers,
+        &spec.init_containers,
+        &spec.ephemeral_containers,
+    ];
+    let mut containers = Vec::with_capacity(specs.into_iter().map(count).sum());
     for (kind, specs, statuses) in [
         (
             ContainerKind::Regular,
@@ -68,19 +75,11 @@ pub(super) fn pod(
             &mut containers,
         );
     }
-    Ok(PodState {
+    let shared = Shared {
         namespace: pool.text(meta.namespace.as_str()),
-        identity,
+        owner: owner(meta, pool),
         labels: meta.labels.as_ref().and_then(|labels| pool.labels(labels)),
         volumes,
-        owner: owner(meta, pool),
-        node: pool.some_text(&spec.node_name),
-        phase: status.phase.as_str().into(),
-        detail: detail(pool, &status.reason, &status.message),
-        created: time(meta.creation_timestamp.as_ref()),
-        deletion: deletion(meta, pool),
-        conditions: conditions(status.conditions.unwrap_or_default(), pool),
-        containers: containers.into(),
         priority: spec.priority,
         qos_class: match status.qos_class.as_str() {
             "Guaranteed" => QosClass::Guaranteed,
@@ -90,12 +89,23 @@ pub(super) fn pod(
         },
         restart_policy,
         marks: meta.annotations.as_ref().map(|a| a.0).unwrap_or_default(),
+    };
+    Ok(PodState {
+        identity,
+        shared: pool.shared(shared),
+        node: pool.some_text(&spec.node_name),
+        phase: status.phase.as_str().into(),
+        detail: detail(pool, &status.reason, &status.message),
+        created: time(meta.creation_timestamp.as_ref()),
+        deletion: deletion(meta, pool),
+        conditions: conditions(status.conditions.unwrap_or_default(), pool),
+        containers: containers.into(),
     })
 }
 
 /// The volumes that matter and what the environment is made of, once each.
 fn volumes(spec: &wire::PodSpec<'_>, pool: &mut Pool) -> Option<Arc<[Volume]>> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(8);
     let mut add = |kind, source| {
         // A ConfigMap or Secret is often named many times: each variable names it again.
         let source = wire::Text::as_str(source);
@@ -230,14 +240,9 @@ fn join(
             Some(RestartPolicy::Always) if is_init => ContainerKind::Sidecar,
             _ => kind,
         };
-        joined.push(Container {
+        let spec = ContainerSpec {
             name: pool.text(spec.name.as_str()),
             image: pool.text(spec.image.as_str()),
-            state: ContainerState::NotReported,
-            last_state: None,
-            restarts: 0,
-            index,
-            reported: false,
             kind,
             restart_policy: match (own_policy, pod_policy) {
                 (Some(own), _) => own,
@@ -250,37 +255,41 @@ fn join(
                 readiness: spec.readiness_probe.is_some(),
                 liveness: spec.liveness_probe.is_some(),
             },
-            ready: false,
-            started: None,
-        });
+        };
+        joined.push(without_status(pool.container(spec), index));
     }
     for (index, status) in (0_u16..).zip(statuses) {
         let known = joined
             .iter_mut()
             .skip(first)
-            .find(|c| &*c.name == status.name.as_str());
+            .find(|c| c.name() == status.name.as_str());
         match known {
             Some(container) => report(container, index, status, pool),
             // A status without a spec: the list was cut down by somebody. Better than nothing.
             None => {
-                let mut container = Container {
+                let spec = ContainerSpec {
                     name: pool.text(status.name.as_str()),
                     image: pool.text(status.image.as_str()),
-                    state: ContainerState::NotReported,
-                    last_state: None,
-                    restarts: 0,
-                    index,
-                    reported: true,
                     kind,
                     restart_policy: pod_policy,
                     probes: Probes::default(),
-                    ready: false,
-                    started: None,
                 };
+                let mut container = without_status(pool.container(spec), index);
                 report(&mut container, index, status, pool);
                 joined.push(container);
             }
         }
+    }
+}
+
+fn without_status(spec: Arc<ContainerSpec>, index: u16) -> Container {
+    Container {
+        spec,
+        state: ContainerState::NotReported,
+        last_state: None,
+        restarts: 0,
+        index,
+        flags: Flags::default(),
     }
 }
 
@@ -291,9 +300,7 @@ fn report(
     pool: &mut Pool,
 ) {
     container.index = index;
-    container.reported = true;
-    container.ready = status.ready == Some(true);
-    container.started = status.started;
+    container.flags = Flags::of_status(status.ready == Some(true), status.started);
     container.restarts = clamp_u32(status.restart_count.unwrap_or(0));
     container.state = state(status.state.unwrap_or_default(), pool);
     container.last_state = status

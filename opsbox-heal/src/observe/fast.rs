@@ -55,24 +55,31 @@ impl<'de> Json<'de> {
     /// The next byte that is no white space.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
-        loop {
-            match *bytes.get(self.at)? {
-                b' ' | b'\n' | b'\t' | b'\r' => self.white_space(),
-                byte => return Some(byte),
-            }
+        let byte = *self.text.as_bytes().get(self.at)?;
+        match byte > b' ' {
+            true => Some(byte),
+            false => self.peek_after_space(),
         }
     }
 
-    /// Skips a byte of white space, and the indentation that may follow it.
-    fn white_space(&mut self) {
-        self.at += 1;
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let (words, _) = rest.as_chunks::<8>();
-        self.at += 8 * words
-            .iter()
-            .take_while(|word| **word == *b"        ")
-            .count();
+    fn peek_after_space(&mut self) -> Option<u8> {
+        const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+        let bytes = self.text.as_bytes();
+        loop {
+            match *bytes.get(self.at)? {
+                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
+                byte => return Some(byte),
+            }
+            // The indentation of a line.
+            while let Some(next) = bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+                let differ = u64::from_le_bytes(*next) ^ SPACES;
+                if differ != 0 {
+                    self.at += usize::try_from(differ.trailing_zeros() / 8).ok()?;
+                    break;
+                }
+                self.at += 8;
+            }
+        }
     }
 
     #[inline]
@@ -318,6 +325,11 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
             return Ok(None);
         }
         seed.deserialize(&mut *self.json).map(Some)
+    }
+
+    /// Most lists of a pod are shorter than this, so that they are allocated once.
+    fn size_hint(&self) -> Option<usize> {
+        Some(6)
     }
 }
 

@@ -11,8 +11,8 @@
 //! input to the reader for all JSON, which knows what to say about it.
 //!
 //! Each item becomes its compact form as soon as its closing brace is read; there is never a tree
-//! of the whole document, and fields that no verdict needs (managed fields, volumes, environment)
-//! are skipped without being kept.
+//! of the whole document, and fields that no verdict needs (managed fields, resources, most
+//! annotations) are skipped without being kept.
 //!
 //! If an item does not fit, the document is read once more, item by item (`careful.rs`): the
 //! items that do not fit are listed as problems, the others are read. So a good list costs one

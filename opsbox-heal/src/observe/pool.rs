@@ -4,13 +4,17 @@ use std::{borrow::Borrow, collections::HashSet, hash::Hash, sync::Arc};
 
 use super::wire;
 use crate::model::{
+    container::ContainerSpec,
     labels::Labels,
-    pod::Owner,
+    pod::{Owner, Shared},
     volume::{Volume, VolumeKind},
 };
 
 /// Texts that are asked for again before anything is hashed.
 const RECENT: usize = 64;
+
+/// Containers that are compared with before anything is hashed.
+const LAST_CONTAINERS: usize = 8;
 
 /// Values that many pods have in common. A list is sorted by namespace and name, so most pods have
 /// what the one before had, and that is compared first.
@@ -23,6 +27,11 @@ pub(super) struct Pool {
     last_labels: Option<Arc<str>>,
     volumes: HashSet<Arc<[Volume]>>,
     last_volumes: Option<Arc<[Volume]>>,
+    containers: HashSet<Arc<ContainerSpec>>,
+    /// Those of the pod before, by the lengths of their names.
+    last_containers: [Option<Arc<ContainerSpec>>; LAST_CONTAINERS],
+    shared: HashSet<Arc<Shared>>,
+    last_shared: Option<Arc<Shared>>,
 }
 
 impl Default for Pool {
@@ -35,6 +44,10 @@ impl Default for Pool {
             last_labels: None,
             volumes: HashSet::new(),
             last_volumes: None,
+            containers: HashSet::new(),
+            last_containers: [const { None }; LAST_CONTAINERS],
+            shared: HashSet::new(),
+            last_shared: None,
         }
     }
 }
@@ -89,15 +102,7 @@ impl Pool {
             uid: owner.uid.as_str().into(),
             controller,
         };
-        let owner = match self.owners.get(&owner) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let new = Arc::new(owner);
-                self.owners.insert(Arc::clone(&new));
-                new
-            }
-        };
-        Arc::clone(self.last_owner.insert(owner))
+        Arc::clone(self.last_owner.insert(kept(&mut self.owners, owner)))
     }
 
     pub(super) fn volumes(&mut self, volumes: &[(VolumeKind, &str)]) -> Option<Arc<[Volume]>> {
@@ -124,13 +129,46 @@ impl Pool {
         let volumes = shared(&mut self.volumes, volumes.as_slice());
         Some(Arc::clone(self.last_volumes.insert(volumes)))
     }
+
+    pub(super) fn container(&mut self, spec: ContainerSpec) -> Arc<ContainerSpec> {
+        let Some(last) = self
+            .last_containers
+            .get_mut(spec.name.len() % LAST_CONTAINERS)
+        else {
+            return kept(&mut self.containers, spec);
+        };
+        match last {
+            Some(known) if **known == spec => Arc::clone(known),
+            _ => Arc::clone(last.insert(kept(&mut self.containers, spec))),
+        }
+    }
+
+    pub(super) fn shared(&mut self, of_pod: Shared) -> Arc<Shared> {
+        match &self.last_shared {
+            Some(known) if **known == of_pod => Arc::clone(known),
+            _ => Arc::clone(self.last_shared.insert(kept(&mut self.shared, of_pod))),
+        }
+    }
+}
+
+fn kept<T: Eq + Hash>(pool: &mut HashSet<Arc<T>>, value: T) -> Arc<T> {
+    if let Some(known) = pool.get(&value) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(value);
+    pool.insert(Arc::clone(&new));
+    new
 }
 
 /// What only a store that lives long needs.
 #[cfg(feature = "kube")]
 impl Pool {
     pub(super) fn len(&self) -> usize {
-        self.texts.len() + self.owners.len() + self.volumes.len()
+        self.texts.len()
+            + self.owners.len()
+            + self.volumes.len()
+            + self.containers.len()
+            + self.shared.len()
     }
 
     /// Drops the values that no pod has any more.
@@ -139,11 +177,18 @@ impl Pool {
         self.last_owner = None;
         self.last_labels = None;
         self.last_volumes = None;
-        // The texts last, since volumes hold some of them.
+        self.last_containers.fill(None);
+        self.last_shared = None;
+        // What holds others before these, and the texts last.
+        self.shared.retain(|shared| Arc::strong_count(shared) > 1);
+        self.containers
+            .retain(|container| Arc::strong_count(container) > 1);
         self.volumes
             .retain(|volumes| Arc::strong_count(volumes) > 1);
         self.owners.retain(|owner| Arc::strong_count(owner) > 1);
         self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.shared.shrink_to(2 * self.shared.len());
+        self.containers.shrink_to(2 * self.containers.len());
         self.volumes.shrink_to(2 * self.volumes.len());
         self.owners.shrink_to(2 * self.owners.len());
         self.texts.shrink_to(2 * self.texts.len());
@@ -165,6 +210,14 @@ impl Pool {
         for volumes in &self.volumes {
             each(COUNTERS + size_of_val(&**volumes));
         }
+        for _ in &self.shared {
+            each(COUNTERS + size_of::<Shared>());
+        }
+        for _ in &self.containers {
+            each(COUNTERS + size_of::<ContainerSpec>());
+        }
+        each(self.shared.capacity() * size_of::<Arc<Shared>>());
+        each(self.containers.capacity() * size_of::<Arc<ContainerSpec>>());
         each(self.texts.capacity() * size_of::<Arc<str>>());
         each(self.owners.capacity() * size_of::<Arc<Owner>>());
         each(self.volumes.capacity() * size_of::<Arc<[Volume]>>());

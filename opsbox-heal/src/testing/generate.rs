@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::faults::{Dice, FaultRates};
+use super::{
+    faults::{Dice, FaultRates},
+    template::{container, environment, managed_fields, spec},
+};
 use crate::Timestamp;
 
 /// A generated cluster: the same numbers make the same cluster.
@@ -259,6 +262,7 @@ impl Draft<'_> {
             "status": {},
         });
         pod["status"] = self.status(age, done);
+        self.shape(workload, &mut pod);
         self.mark(&mut pod);
         if self.cluster.managed_fields {
             pod["metadata"]["managedFields"] = managed_fields(&self.ago(age));
@@ -497,6 +501,41 @@ impl Draft<'_> {
         })
     }
 
+    /// Six of ten workloads have one container, three have a proxy beside it, one an init container
+    /// too; and those of whose trouble it is a part have it.
+    fn shape(&self, workload: u32, pod: &mut Value) {
+        let (proxy, init) = match self.fate {
+            Fate::InitStuck | Fate::InitCrash => (true, true),
+            Fate::SidecarCrash => (true, false),
+            _ => (workload % 10 >= 6, workload % 10 == 9),
+        };
+        let mut without = |lists: [&str; 2], name: &str| {
+            for list in lists {
+                if let Some(all) = pod.pointer_mut(list).and_then(Value::as_array_mut) {
+                    all.retain(|container| container["name"] != name);
+                }
+            }
+        };
+        if !proxy {
+            without(["/spec/containers", "/status/containerStatuses"], "proxy");
+        }
+        if !init {
+            let lists = ["/spec/initContainers", "/status/initContainerStatuses"];
+            without(lists, "migrate");
+        }
+        // Whatever its containers, a pod has some 9 kB: the fewer, the more settings each has.
+        let settings = match (proxy, init) {
+            (false, _) => 34,
+            (true, false) => 10,
+            (true, true) => 3,
+        };
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                container["env"] = environment(settings);
+            }
+        }
+    }
+
     /// What is not in the status.
     fn mark(&mut self, pod: &mut Value) {
         let meta = &mut pod["metadata"];
@@ -529,117 +568,4 @@ impl Draft<'_> {
             _ => {}
         }
     }
-}
-
-fn container(name: &str, ready: bool, restarts: u32, state: &Value, last: &Value) -> Value {
-    json!({
-        "name": name, "ready": ready, "restartCount": restarts, "state": state, "lastState": last,
-        "started": state.get("running").is_some(),
-        "image": format!("registry.example/shop/{name}:1.4.2"),
-        "imageID": format!("registry.example/shop/{name}@sha256:{:064x}", 0x1234_5678_9abc_def0_u64),
-        "containerID": format!("containerd://{:064x}", 0x0fed_cba9_8765_4321_u64),
-    })
-}
-
-fn spec(app: &str, node: &str) -> Value {
-    let probe = |path: &str, period: u32| {
-        json!({
-            "httpGet": {"path": path, "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1,
-            "periodSeconds": period, "successThreshold": 1, "failureThreshold": 3,
-        })
-    };
-    let mount = json!([
-        {"name": "config", "mountPath": "/etc/app", "readOnly": true},
-        {"name": "scratch", "mountPath": "/tmp"},
-        {"name": "kube-api-access-x7k2p", "readOnly": true,
-         "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
-    ]);
-    let env: Value = (0..3).map(|index| json!({
-        "name": format!("SHOP_SETTING_{index}"), "value": format!("value-of-setting-{index}"),
-    })).collect();
-    let container = |name: &str| {
-        json!({
-            "name": name, "image": format!("registry.example/shop/{name}:1.4.2"), "env": env,
-            "resources": {"limits": {"cpu": "1", "memory": "512Mi"},
-                          "requests": {"cpu": "100m", "memory": "256Mi"}},
-            "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-            "volumeMounts": mount, "imagePullPolicy": "IfNotPresent",
-            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-            "securityContext": {"runAsNonRoot": true, "readOnlyRootFilesystem": true,
-                                "capabilities": {"drop": ["ALL"]}},
-        })
-    };
-    let mut main = container("app");
-    main["startupProbe"] = probe("/started", 5);
-    main["readinessProbe"] = probe("/ready", 10);
-    main["livenessProbe"] = probe("/alive", 10);
-    json!({
-        "nodeName": node, "restartPolicy": "Always", "priority": 0, "dnsPolicy": "ClusterFirst",
-        "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30,
-        "serviceAccountName": app, "serviceAccount": app, "enableServiceLinks": true,
-        "securityContext": {"runAsUser": 10001, "fsGroup": 10001},
-        "initContainers": [container("migrate")],
-        "containers": [main, container("proxy")],
-        "volumes": [
-            {"name": "config", "configMap": {"name": format!("{app}-config"), "defaultMode": 420}},
-            {"name": "scratch", "emptyDir": {}},
-            {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": [
-                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-            ]}},
-        ],
-        "tolerations": [
-            {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
-             "tolerationSeconds": 300},
-            {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
-             "tolerationSeconds": 300},
-        ],
-    })
-}
-
-/// What the API server notes of who wrote which field.
-fn managed_fields(at: &str) -> Value {
-    let leaf = json!({});
-    let container = json!({
-        ".": leaf, "f:env": {".": leaf, "k:{\"name\":\"SHOP_SETTING_0\"}": {".": leaf, "f:name": leaf, "f:value": leaf},
-            "k:{\"name\":\"SHOP_SETTING_1\"}": {".": leaf, "f:name": leaf, "f:value": leaf}},
-        "f:image": leaf, "f:imagePullPolicy": leaf, "f:name": leaf,
-        "f:ports": {".": leaf, "k:{\"containerPort\":8080,\"protocol\":\"TCP\"}": {".": leaf, "f:containerPort": leaf, "f:name": leaf, "f:protocol": leaf}},
-        "f:resources": {".": leaf, "f:limits": {".": leaf, "f:cpu": leaf, "f:memory": leaf}, "f:requests": {".": leaf, "f:cpu": leaf, "f:memory": leaf}},
-        "f:terminationMessagePath": leaf, "f:terminationMessagePolicy": leaf,
-        "f:volumeMounts": {".": leaf, "k:{\"mountPath\":\"/etc/app\"}": {".": leaf, "f:mountPath": leaf, "f:name": leaf, "f:readOnly": leaf}},
-    });
-    let condition = |kind: &str| {
-        (
-            format!("k:{{\"type\":\"{kind}\"}}"),
-            json!({
-        ".": leaf, "f:lastProbeTime": leaf, "f:lastTransitionTime": leaf, "f:status": leaf, "f:type": leaf}),
-        )
-    };
-    let mut conditions: serde_json::Map<String, Value> = [
-        "ContainersReady",
-        "Initialized",
-        "Ready",
-        "PodReadyToStartContainers",
-    ]
-    .map(condition)
-    .into_iter()
-    .collect();
-    conditions.insert(".".to_owned(), leaf.clone());
-    json!([
-        {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1",
-         "time": at, "fieldsType": "FieldsV1", "fieldsV1": {
-            "f:metadata": {"f:annotations": {".": leaf, "f:checksum/config": leaf, "f:prometheus.io/port": leaf, "f:prometheus.io/scrape": leaf},
-                "f:generateName": leaf, "f:labels": {".": leaf, "f:app.kubernetes.io/name": leaf, "f:app.kubernetes.io/part-of": leaf, "f:pod-template-hash": leaf},
-                "f:ownerReferences": {".": leaf, "k:{\"uid\":\"00000000-9999-4222-8333-000000000000\"}": leaf}},
-            "f:spec": {"f:containers": {"k:{\"name\":\"app\"}": container, "k:{\"name\":\"proxy\"}": container},
-                "f:dnsPolicy": leaf, "f:enableServiceLinks": leaf, "f:restartPolicy": leaf, "f:schedulerName": leaf,
-                "f:securityContext": {".": leaf, "f:fsGroup": leaf, "f:runAsUser": leaf}, "f:serviceAccount": leaf,
-                "f:serviceAccountName": leaf, "f:terminationGracePeriodSeconds": leaf,
-                "f:volumes": {".": leaf, "k:{\"name\":\"config\"}": {".": leaf, "f:configMap": {".": leaf, "f:defaultMode": leaf, "f:name": leaf}, "f:name": leaf}}}}},
-        {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": at,
-         "fieldsType": "FieldsV1", "subresource": "status", "fieldsV1": {"f:status": {
-            "f:conditions": conditions, "f:containerStatuses": leaf, "f:initContainerStatuses": leaf, "f:hostIP": leaf, "f:phase": leaf, "f:podIP": leaf,
-            "f:podIPs": {".": leaf, "k:{\"ip\":\"10.1.2.3\"}": {".": leaf, "f:ip": leaf}}, "f:startTime": leaf}}},
-    ])
 }

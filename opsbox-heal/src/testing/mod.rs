@@ -60,6 +60,7 @@ mod route;
 mod selector;
 mod serve;
 mod tcp;
+mod template;
 mod watch;
 mod write;
 

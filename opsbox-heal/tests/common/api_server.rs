@@ -173,6 +173,16 @@ impl Program {
     }
 }
 
+/// A second controller manager, which stands for election by client-go; killed at drop.
+pub(crate) struct Candidate(Process);
+
+impl Candidate {
+    /// It ends by itself when it loses the election.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.has_ended()
+    }
+}
+
 /// An API server with its etcd and its controllers, killed at drop.
 pub(crate) struct ApiServer {
     // In the order in which they are to end.
@@ -306,6 +316,36 @@ impl ApiServer {
     /// Starts the controllers again.
     pub(crate) fn start_controllers(&self) {
         self.controllers.start();
+    }
+
+    /// Another controller manager, a candidate for the Lease of this namespace and name with these terms. What it would
+    /// do as the leader is nothing that a test could notice.
+    pub(crate) fn candidate(
+        &self,
+        namespace: &str,
+        name: &str,
+        [duration, deadline, period]: [Duration; 3],
+    ) -> Candidate {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut arguments = vec![
+            format!("--kubeconfig={}", path("kubeconfig")),
+            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={}", free_port()),
+            format!("--cert-dir={}", path("candidate")),
+            "--controllers=podgc".into(),
+            "--leader-elect=true".into(),
+            "--leader-elect-resource-lock=leases".into(),
+            format!("--leader-elect-resource-namespace={namespace}"),
+            format!("--leader-elect-resource-name={name}"),
+            format!("--leader-elect-lease-duration={}ms", duration.as_millis()),
+            format!("--leader-elect-renew-deadline={}ms", deadline.as_millis()),
+            format!("--leader-elect-retry-period={}ms", period.as_millis()),
+        ];
+        if self.minor < 24 {
+            arguments.push("--port=0".into());
+        }
+        let says = self.folder.path().join("candidate.log");
+        Candidate(Process::start(&self.controllers.path, &arguments, &says))
     }
 
     /// The minor version of the server: 20 for 1.20.

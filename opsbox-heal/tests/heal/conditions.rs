@@ -1,18 +1,21 @@
 //! One condition after the other.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use libtest_mimic::Failed;
 use opsbox_heal::Condition;
-use opsbox_heal::decide::{Action, Reason, Response};
+use opsbox_heal::decide::{Action, Reason, Response, WorkloadRef};
+use opsbox_heal::rbac::Rbac;
+use opsbox_heal::record::{AuditLog, EntryKind, EventRecorder, entries};
 use serde_json::{Value, json};
 
-use crate::api_server::{ApiServer, block_on, eventually};
+use crate::api_server::{ApiServer, account, block_on, eventually};
 use crate::kubelet::{
     config_error, crash_loop, evicted, failed, image_pull, not_ready, oom_killed,
 };
@@ -158,6 +161,134 @@ pub(crate) fn swept(server: &ApiServer) -> Result<(), Failed> {
                 .decisions()
                 .iter()
                 .all(|decision| decision.reason != Reason::NotSick)
+        );
+    });
+    Ok(())
+}
+
+pub(crate) fn recorded(server: &ApiServer) -> Result<(), Failed> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    block_on(async {
+        let world = World::new(server, "recorded", 8).await;
+        let sick = world.sicken(2, |pod| crash_loop(pod, 9)).await;
+        world
+            .sicken(5, |pod| image_pull(pod, "web:1: not found"))
+            .await;
+        let user = account("recorded", "heal");
+        let rbac = Rbac::new("recorded", "heal")
+            .namespaces(["recorded"])
+            .watch()
+            .evict()
+            .events();
+        for object in rbac.manifests() {
+            server.create(object).await;
+        }
+        let client = server.client_of("recorded", "heal");
+        let seen = Arc::new(Seen::default());
+        let audit = Arc::new(Mutex::new(AuditLog::open(&path).unwrap()));
+        let controller = world
+            .controller_of(client.clone(), eager(), &seen)
+            .events(EventRecorder::new(client, "heal-1"))
+            .observer(audit);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(controller.run(async { drop(stopped.await) }));
+        eventually("it is healed and told", async || {
+            let log = seen.log();
+            log.recovered.len() == 1 && log.escalated.len() == 1
+        })
+        .await;
+        drop(stop);
+        running.await.unwrap();
+        let events: Api<Event> = Api::namespaced(server.client(), "recorded");
+        let events = events.list(&ListParams::default()).await.unwrap().items;
+        let mut ours: Vec<_> = events
+            .iter()
+            .filter(|event| event.reporting_controller.as_deref() == Some("opsbox-heal"))
+            .map(|event| {
+                let related = event.related.clone().unwrap();
+                (
+                    event.action.clone().unwrap(),
+                    event.reason.clone().unwrap(),
+                    related.kind.unwrap() + "/" + &related.name.unwrap(),
+                )
+            })
+            .collect();
+        ours.sort();
+        let words = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(
+            ours,
+            [
+                words("Escalate", "ImagePullBackOff", "Deployment/web"),
+                words("Evict", "CrashLoopBackOff", "Deployment/web"),
+            ]
+        );
+        // One eviction and one Event: no read of the pod before, no other request than these and the watch.
+        let mut asked: Vec<_> = server
+            .requests(&user)
+            .iter()
+            .map(|request| {
+                let of = &request["objectRef"];
+                let words = [&request["verb"], &of["resource"], &of["subresource"]];
+                words
+                    .map(|word| word.as_str().unwrap_or_default().to_owned())
+                    .join(" ")
+            })
+            .filter(|asked| !asked.starts_with("list pods") && !asked.starts_with("watch pods"))
+            .collect();
+        asked.sort();
+        assert_eq!(
+            asked,
+            [
+                "create events ",
+                "create events ",
+                "create pods eviction",
+                "list events "
+            ]
+        );
+        let text = std::fs::read(&path).unwrap();
+        let lines: Vec<_> = entries(text.as_slice()).map(Result::unwrap).collect();
+        let uid = sick.uid().unwrap();
+        let of_it: Vec<_> = lines
+            .iter()
+            .filter(|line| line.target.as_ref().is_some_and(|target| target.uid == uid))
+            .map(|line| (line.kind, line.action.as_str()))
+            .collect();
+        assert_eq!(
+            of_it[..2],
+            [
+                (EntryKind::Decision, "evict"),
+                (EntryKind::Outcome, "evict")
+            ]
+        );
+        assert_eq!(of_it.last(), Some(&(EntryKind::Recovery, "evict")));
+        let acts = of_it
+            .iter()
+            .filter(|line| **line == (EntryKind::Decision, "evict"));
+        assert_eq!(acts.count(), 1);
+        let escalated = lines
+            .iter()
+            .filter(|line| line.kind == EntryKind::Escalation);
+        assert_eq!(escalated.count(), 1);
+
+        // Another process learns from the Events what was done, and tells nobody again.
+        let later = Arc::new(Seen::default());
+        let client = server.client();
+        let controller = world
+            .controller_of(client.clone(), eager(), &later)
+            .events(EventRecorder::new(client, "heal-2"));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(controller.run(async { drop(stopped.await) }));
+        eventually("some passes were made", async || later.log().passes > 3).await;
+        drop(stop);
+        let history = running.await.unwrap();
+        assert_eq!(later.log().escalated.len(), 0);
+        let web = WorkloadRef::new("recorded", "Deployment", "web");
+        assert!(
+            history
+                .efficacy(&web, Condition::CrashLoopBackOff)
+                .last
+                .is_some()
         );
     });
     Ok(())

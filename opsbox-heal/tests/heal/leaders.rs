@@ -98,9 +98,10 @@ pub(crate) fn latency(server: &ApiServer) -> Result<(), Failed> {
             let pod = world.pods().await.swap_remove(0);
             let target = Target::new("latency", pod.name_any(), pod.uid().unwrap());
             let begin = Instant::now();
-            let outcome = remediator.evict(&target, &ActOptions::dry_run()).await;
+            let outcome = remediator.evict(&target, &ActOptions::real()).await;
             assert!(outcome.is_done(), "{outcome}");
             posted.push(begin.elapsed());
+            world.well("it is replaced").await;
         }
         let ((), _) = world
             .heal(eager(), async |seen: Arc<Seen>| {
@@ -108,10 +109,7 @@ pub(crate) fn latency(server: &ApiServer) -> Result<(), Failed> {
                 let mut healed = Vec::new();
                 for turn in 0..11 {
                     world.well("all are ready").await;
-                    // A new one that is ill again would show that the act before did not help.
-                    let mut all = world.pods().await;
-                    all.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().unwrap().0);
-                    let pod = all.swap_remove(0);
+                    let pod = world.pods().await.swap_remove(0);
                     let name = pod.name_any();
                     let status = crash_loop(&pod, 9);
                     let begin = Instant::now();

@@ -161,9 +161,12 @@ impl<'s> World<'s> {
         world
     }
 
+    /// The oldest first: a new pod that is ill again would show that the act before did not help.
     pub(crate) async fn pods(&self) -> Vec<Pod> {
         let api: Api<Pod> = Api::namespaced(self.server.client(), self.namespace);
-        api.list(&ListParams::default()).await.unwrap().items
+        let mut pods = api.list(&ListParams::default()).await.unwrap().items;
+        pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().unwrap().0);
+        pods
     }
 
     /// Waits until there are exactly the ready pods that there should be.

@@ -205,6 +205,21 @@ pub(crate) fn blocked(server: &ApiServer) -> Result<(), Failed> {
             let agent = posts[count - 1]["userAgent"].as_str().unwrap();
             assert!(agent.starts_with("opsbox-heal/"), "{agent}");
         }
+        // Nor is a budget asked for a pod that has failed.
+        let failed = pod(server, "budgets", "web-2", "web").await;
+        let kubelet = Kubelet::new(server.client(), &["node-a"]).await;
+        let running = living(server, &failed).await.unwrap();
+        let status = crate::kubelet::failed(&running, 1);
+        kubelet.status("budgets", "web-2", &status).await.unwrap();
+        let budgets = budgets(server, "budgets");
+        eventually("the budget has nothing to spare", async || {
+            let budget = budgets.get("web").await.unwrap();
+            budget.data["status"]["disruptionsAllowed"] == 0
+        })
+        .await;
+        let outcome = evictor.evict(&failed, &ActOptions::real()).await;
+        assert_eq!(outcome, Outcome::Done);
+        kubelet.finish_deletions("budgets").await;
         // A deletion asks no budget.
         let outcome = evictor.delete(&judged, &ActOptions::real()).await;
         assert_eq!(outcome, Outcome::Done);

@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::api_server::{ApiServer, account, assets, block_on, eventually};
 
-const DURATION: Duration = Duration::from_secs(4);
-const DEADLINE: Duration = Duration::from_millis(2_500);
+const DURATION: Duration = Duration::from_secs(6);
+const DEADLINE: Duration = Duration::from_secs(4);
 const PERIOD: Duration = Duration::from_millis(500);
+/// What a machine that does a lot else may take longer.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// A candidate that runs.
 struct Candidate {
@@ -70,9 +72,11 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         let parameters = PatchParams::default();
         leases.patch("two", &parameters, &patch).await.unwrap();
         let mut second = Candidate::start(server.client(), "two", "second");
-        tokio::time::sleep(2 * PERIOD).await;
+        eventually("the second knows who leads", async || {
+            second.fence.holder() == first.identity
+        })
+        .await;
         assert!(first.fence.is_leader() && !second.fence.is_leader());
-        assert_eq!(second.fence.holder(), first.identity);
         let token = first.fence.token().unwrap();
 
         let killed = Instant::now();
@@ -88,7 +92,7 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         let taken = killed.elapsed();
         println!("the killed leader ended after {lost:.2?}, the second led after {taken:.2?}");
         assert!(
-            lost <= DEADLINE && taken <= DURATION + 2 * PERIOD,
+            lost <= DEADLINE + SLACK && taken <= DURATION + 2 * PERIOD + SLACK,
             "{taken:?}"
         );
         assert!(taken >= DURATION - PERIOD, "{taken:?}");
@@ -114,7 +118,11 @@ pub(crate) fn taken_over(server: &ApiServer) -> Result<(), Failed> {
         assert!(!second.fence.is_leader() && second.fence.pass().is_none());
         third.fence.leading().await;
         println!("the third led {:.2?} after the release", released.elapsed());
-        assert!(released.elapsed() < 2 * PERIOD, "{:?}", released.elapsed());
+        assert!(
+            released.elapsed() < 2 * PERIOD + SLACK,
+            "{:?}",
+            released.elapsed()
+        );
         third.shut_down().await;
         let spec = leases.get("two").await.unwrap().spec.unwrap();
         assert_eq!(spec.holder_identity, None);
@@ -141,12 +149,58 @@ pub(crate) fn skewed(server: &ApiServer) -> Result<(), Failed> {
             let taken = started.elapsed();
             println!("a lease of the {name} was taken after {taken:.2?}");
             assert!(
-                taken >= DURATION && taken <= DURATION + 2 * PERIOD,
+                taken >= DURATION && taken <= DURATION + 2 * PERIOD + SLACK,
                 "{taken:?}"
             );
             assert_eq!(candidate.fence.token(), Some(8));
             candidate.shut_down().await;
         }
+    });
+    Ok(())
+}
+
+/// The election of client-go, as the controller manager has it, on the same Lease.
+pub(crate) fn client_go(server: &ApiServer) -> Result<(), Failed> {
+    block_on(async {
+        let leases = leases(server).await;
+        let holder = async || {
+            let lease = leases.get_opt("shared").await.unwrap();
+            lease.and_then(|lease| lease.spec?.holder_identity)
+        };
+        let mut ours = Candidate::start(server.client(), "shared", "ours");
+        ours.fence.leading().await;
+        let mut theirs = server.candidate("leases", "shared", [DURATION, DEADLINE, PERIOD]);
+        // Longer than it would wait for a leader that is gone.
+        let began = Instant::now();
+        while began.elapsed() < 2 * DURATION + Duration::from_secs(2) {
+            assert!(ours.fence.is_leader() && !theirs.has_ended());
+            assert_eq!(holder().await.as_ref(), Some(&ours.identity));
+            tokio::time::sleep(PERIOD).await;
+        }
+        let token = ours.fence.token().unwrap();
+        ours.shut_down().await;
+        let released = Instant::now();
+        eventually("client-go leads", async || {
+            holder().await.is_some_and(|holder| holder != ours.identity)
+        })
+        .await;
+        println!("client-go led {:.1?} after our release", released.elapsed());
+        assert!(released.elapsed() < DURATION, "{:?}", released.elapsed());
+
+        let mut next = Candidate::start(server.client(), "shared", "next");
+        tokio::time::sleep(2 * DURATION).await;
+        assert!(!next.fence.is_leader() && !theirs.has_ended());
+        let killed = Instant::now();
+        drop(theirs);
+        next.fence.leading().await;
+        println!("we led {:.1?} after client-go was killed", killed.elapsed());
+        assert!(
+            killed.elapsed() < DURATION + 2 * PERIOD + SLACK,
+            "{:?}",
+            killed.elapsed()
+        );
+        assert!(next.fence.token().unwrap() > token);
+        next.shut_down().await;
     });
     Ok(())
 }
@@ -266,6 +320,21 @@ pub(crate) fn forbidden(server: &ApiServer) -> Result<(), Failed> {
         let after = server.requests(&account("leases", "nobody")).len();
         assert!(after - before <= 5, "{} requests", after - before);
         candidate.kill();
+
+        let client = server.client();
+        let election = Election::new(client, "no-such-namespace", "heal", "me").unwrap();
+        let fence = election.fence();
+        let running = tokio::spawn(election.run(std::future::pending()));
+        eventually("the trouble is told", async || fence.trouble().is_some()).await;
+        println!("{}", fence.trouble().unwrap());
+        assert!(
+            fence
+                .trouble()
+                .unwrap()
+                .to_string()
+                .contains("there is no namespace")
+        );
+        running.abort();
     });
     Ok(())
 }

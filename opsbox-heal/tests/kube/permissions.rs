@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::events::v1::Event as KubeEvent;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, WatchParams};
 use kube::{Client, ResourceExt as _};
 use libtest_mimic::Failed;
@@ -61,7 +62,7 @@ impl Probe<'_> {
                 let acts = Remediator::new(self.client.clone());
                 missing(acts.delete(&self.pod, &ActOptions::dry_run()).await)
             }
-            (_, "pods" | "namespaces" | "nodes") => {
+            (_, "pods" | "namespaces" | "nodes") | ("list", "events") => {
                 let result = self.read(permission).await;
                 match result {
                     Ok(()) => None,
@@ -115,6 +116,13 @@ impl Probe<'_> {
             ("get", "pods") => {
                 let pods: Api<Pod> = Api::namespaced(client(), &self.namespace);
                 pods.get(&self.pod.name).await.map(drop)
+            }
+            ("list", "events") => {
+                let events: Api<KubeEvent> = match is_everywhere {
+                    true => Api::all(client()),
+                    false => Api::namespaced(client(), &self.namespace),
+                };
+                events.list(&list).await.map(drop)
             }
             ("list", "namespaces") => Api::<Namespace>::all(client()).list(&list).await.map(drop),
             ("list", "nodes") => Api::<Node>::all(client()).list(&list).await.map(drop),

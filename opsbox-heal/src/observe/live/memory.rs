@@ -20,8 +20,8 @@ pub(super) fn of_pod(pod: &Arc<PodState>) -> usize {
         .map(|c| of_detail(c.detail.as_deref()))
         .sum();
     let containers: usize = pod.containers.iter().map(of_container).sum();
-    let deletion = pod.deletion.as_ref().map_or(0, |deletion| {
-        allocated(size_of_val(&**deletion)) + allocated(size_of_val(&*deletion.finalizers))
+    let deletion = pod.deletion.as_deref().map_or(0, |deletion| {
+        allocated(size_of_val(deletion)) + allocated(size_of_val(&*deletion.finalizers))
     });
     own + allocated(identity)
         + allocated(pod.conditions.len() * size_of::<PodCondition>())

@@ -1,24 +1,24 @@
 //! One look at all pods, with as few bytes as can be.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     fmt,
     sync::Arc,
 };
 
 use kube::Client;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
     backoff::Backoff,
-    call::{Answer, Call, TABLE},
+    call::{Call, TABLE},
     decode::{self, ListEnvelope, UnreadablePod},
     scope::PodScope,
     split::Elements,
+    stats::{Counts, SweepStats},
     store::SharedPool,
     suspect::{Columns, Nodes, Row},
+    table::{Page, ended, not_json},
 };
 use crate::{
     diagnose::thresholds::Thresholds,
@@ -118,127 +118,6 @@ pub enum Swept {
     Pod(PodState),
     /// A pod that could not be read: show it to a human.
     Unreadable(UnreadablePod),
-}
-
-/// What a sweep has seen so far.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct SweepStats {
-    /// Pods seen, as rows or as objects.
-    pub pods: u64,
-    /// Rows that were not plainly healthy.
-    pub suspects: u64,
-    /// Pods read in full.
-    pub fetched: u64,
-    /// Suspects that were gone when they were asked for.
-    pub gone: u64,
-    /// Calls made.
-    pub calls: u64,
-    /// Bytes of the bodies that were read, after decompression.
-    pub bytes: u64,
-    /// Whether the server made tables.
-    pub tables: bool,
-    /// Why the nodes are not known, if they are not.
-    pub nodes_not_known: Option<Arc<Error>>,
-    counts: Counts,
-}
-
-#[derive(Clone, Default)]
-struct Counts {
-    namespaces: BTreeMap<Box<str>, PodCount>,
-    nodes: BTreeMap<Box<str>, PodCount>,
-    /// By namespace and name without what makes a pod of a workload unique.
-    groups: BTreeMap<(Box<str>, Box<str>), PodCount>,
-}
-
-/// Only how many there are: a cluster has thousands.
-impl fmt::Debug for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counts")
-            .field("namespaces", &self.namespaces.len())
-            .field("nodes", &self.nodes.len())
-            .field("groups", &self.groups.len())
-            .finish()
-    }
-}
-
-/// How many pods, for budgets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PodCount {
-    /// All of them.
-    pub pods: u32,
-    /// Those that are not plainly healthy.
-    pub suspects: u32,
-}
-
-impl SweepStats {
-    /// The pods of a namespace.
-    pub fn namespace(&self, namespace: &str) -> PodCount {
-        self.counts
-            .namespaces
-            .get(namespace)
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// The pods on a node.
-    pub fn node(&self, node: &str) -> PodCount {
-        self.counts.nodes.get(node).copied().unwrap_or_default()
-    }
-
-    /// The pods of the same ReplicaSet, StatefulSet, DaemonSet or Job as this one, as far as their
-    /// names tell: those that differ only after the last `-`.
-    pub fn siblings(&self, pod: &PodState) -> PodCount {
-        let key = (Box::from(pod.namespace()), Box::from(stem(pod.name())));
-        self.counts.groups.get(&key).copied().unwrap_or_default()
-    }
-
-    fn read(&mut self, bytes: &[u8]) {
-        self.bytes += u64::try_from(bytes.len()).unwrap_or_default();
-    }
-}
-
-impl Counts {
-    fn count(&mut self, namespace: &str, name: &str, node: Option<&str>, suspicious: bool) {
-        let one = PodCount {
-            pods: 1,
-            suspects: u32::from(suspicious),
-        };
-        self.namespaces
-            .entry(namespace.into())
-            .or_default()
-            .add(one);
-        let group = (namespace.into(), stem(name).into());
-        self.groups.entry(group).or_default().add(one);
-        if let Some(node) = node {
-            self.nodes.entry(node.into()).or_default().add(one);
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        for (namespace, count) in other.namespaces {
-            self.namespaces.entry(namespace).or_default().add(count);
-        }
-        for (node, count) in other.nodes {
-            self.nodes.entry(node).or_default().add(count);
-        }
-        for (group, count) in other.groups {
-            self.groups.entry(group).or_default().add(count);
-        }
-    }
-}
-
-impl PodCount {
-    fn add(&mut self, other: Self) {
-        self.pods = self.pods.saturating_add(other.pods);
-        self.suspects = self.suspects.saturating_add(other.suspects);
-    }
-}
-
-/// The name without its last part: what the pods of a workload have in common.
-fn stem(name: &str) -> &str {
-    name.rsplit_once('-').map_or(name, |(stem, _)| stem)
 }
 
 impl Sweep {
@@ -414,7 +293,7 @@ impl Sweep {
                 call = call.query("continue", &token);
             }
             self.stats.calls += 1;
-            let page = self.read(&call).await;
+            let page = Page::read(&call, &self.client, &mut self.stats).await;
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
@@ -467,7 +346,7 @@ impl Sweep {
         }
         let table = call.clone().query("includeObject", "None").accept(TABLE);
         self.stats.calls += 1;
-        let page = self.read(&table).await?;
+        let page = Page::read(&table, &self.client, &mut self.stats).await?;
         let Some(columns) = Columns::find(&page.columns) else {
             if page.is_list {
                 self.no_tables();
@@ -603,39 +482,6 @@ impl Sweep {
             Err(pod) => Swept::Unreadable(pod),
         });
     }
-
-    /// A page of a table, or of what the server sends instead.
-    async fn read(&mut self, call: &Call) -> Result<Page, Error> {
-        let mut answer: Answer = call.send(&self.client, LIST_ANSWER_LIMIT).await?;
-        let mut elements = Elements::new(&["rows", "items"], MAX_OBJECT_BYTES);
-        let mut page = Page::default();
-        while let Some(bytes) = answer.next(LIST_SILENCE_LIMIT).await? {
-            self.stats.read(&bytes);
-            let mut odd = false;
-            let each = |member, json: &[u8]| match member {
-                "rows" => match serde_json::from_slice::<TableRow>(json) {
-                    Ok(row) => page.rows.push(row.cells),
-                    Err(_) => odd = true,
-                },
-                _ => page.objects.push(json.into()),
-            };
-            elements.push(&bytes, each).map_err(|_| not_json(call))?;
-            if odd {
-                return Err(not_json(call));
-            }
-        }
-        let envelope = elements.finish().ok_or_else(|| ended(call))?;
-        let envelope: TableEnvelope =
-            serde_json::from_slice(&envelope).map_err(|_| not_json(call))?;
-        page.is_list = envelope.kind.ends_with("List");
-        page.columns = envelope
-            .column_definitions
-            .into_iter()
-            .map(|c| c.name)
-            .collect();
-        page.token = envelope.metadata.token;
-        Ok(page)
-    }
 }
 
 impl fmt::Debug for Sweep {
@@ -652,43 +498,4 @@ fn is_wanted(pod: &Result<PodState, UnreadablePod>, wanted: Option<&HashSet<Box<
         .as_ref()
         .map_or_else(UnreadablePod::name, PodState::name);
     wanted.is_none_or(|wanted| wanted.contains(name))
-}
-
-#[derive(Default)]
-struct Page {
-    columns: Vec<String>,
-    rows: Vec<Vec<Value>>,
-    /// Objects as they are, if the server made no table.
-    objects: Vec<Box<[u8]>>,
-    is_list: bool,
-    token: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TableRow {
-    cells: Vec<Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct TableEnvelope {
-    kind: String,
-    metadata: decode::ListMeta,
-    column_definitions: Vec<ColumnDefinition>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ColumnDefinition {
-    name: String,
-}
-
-fn ended(call: &Call) -> Error {
-    let what = "the connection ended in the middle of the answer";
-    call.error(ErrorKind::Unreachable, what)
-}
-
-fn not_json(call: &Call) -> Error {
-    call.error(ErrorKind::Syntax, "the answer is not JSON of the API")
 }
