@@ -1,13 +1,16 @@
-//! Kubernetes pod health: what is wrong with which pod, and how one can tell.
+//! Kubernetes pod health: what is wrong with which pod, how one can tell, and what is done about it.
 //!
 //! ```text
-//! observe ───────────── model ──────────── diagnose ──────────── report
-//! JSON or YAML          PodState,          pure functions,       counts,
-//! of `kubectl`          probe matrix       one a condition       sick pods first
+//! observe ──────── model ────── diagnose ─────── decide ──────── act ────────── record
+//! saved list,      PodState,    pure functions,  policy,         evict,         Events,
+//! watch, sweep     probe        one a condition  budgets,        delete,        metrics,
+//!                  matrix                        memory, `why`   restart        audit stream
 //! ```
 //!
-//! No cluster is needed: a saved pod list goes in, and a [`Verdict`] with its evidence comes out
-//! for every pod.
+//! No cluster is needed for the first half: a saved pod list goes in, and a [`Verdict`] with its
+//! evidence comes out for every pod. [`decide`] is pure as well: verdicts, a [`Policy`](decide::Policy), what was
+//! done before and a moment go in, a decision with its reason comes out for every sick pod.
+//! [`Controller`](controller::Controller) puts a cluster at both ends.
 //!
 //! ```
 //! use opsbox_heal::{Condition, PodSnapshot, Report, Timestamp};
@@ -45,6 +48,10 @@
 //! | [`model`] | what is kept of a pod |
 //! | [`ProbeMatrix`] | startup x readiness x liveness, and what is inferred |
 //! | [`mod@diagnose`] | which condition is found when |
+//! | [`decide`] | what is done about it, in which order that is asked, and the response table |
+//! | [`config`] | a policy from TOML, YAML or JSON |
+//! | [`Healer`] | all of that pass by pass, without a network |
+//! | [`controller`] | the loop on a cluster: watch or sweep, act, verify |
 //! | [`act`] | evictions, deletions, restarts, and whether they helped |
 //! | [`record`] | audit stream, Events, metrics, spans |
 //! | [`lease`] | leader election |
@@ -58,6 +65,8 @@
 //! | feature | default | what | cost |
 //! |---|---|---|---|
 //! | `yaml` | yes | read YAML as well as JSON | `serde-saphyr` and its parser |
+//! | `config` | no | [`config`]: policies from files, with the place of what is wrong | `toml`, `serde-saphyr`, `serde_path_to_error` |
+//! | `schema` | no | the JSON Schema of a policy | `schemars`; turns `config` on |
 //! | `kube` | no | watch, sweep and act on a live cluster, record Events, elect a leader | `kube` without TLS, `tokio` |
 //! | `metrics` | no | [`record::Metrics`](record) for Prometheus | `prometheus-client` |
 //! | `test-util` | no | `testing`: an API server in the process | turns `kube` on |
@@ -70,6 +79,9 @@
 //! * Whatever is displayed has its control characters and direction marks escaped, and is one line
 //!   unless `{:#}` asks for more. Accessors such as [`PodState::name`] return the raw text.
 //! * Pure: a verdict depends on the pod, the moment and the [`Thresholds`], and on nothing else.
+//! * Nothing is done unless the policy's mode is `Act`, nothing that its budgets do not cover, nothing
+//!   that could not be recorded before, and nothing to a pod with another uid than the one judged.
+//! * Every sick pod that is left alone has a [`Reason`](decide::Reason).
 //! * What is newer than this crate is [`Condition::Unrecognized`] and left to a human.
 //! * No tree of the document is built; a pod of one container takes less than half a kilobyte.
 //! * What no verdict needs is jumped over: of a skipped object or list only strings and brackets

@@ -382,15 +382,12 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-fn played(seed: u64) -> Schedule {
-    let played = std::panic::catch_unwind(|| run(play(seed)));
-    played.unwrap_or_else(|_| panic!("seed {seed} fails; OPSBOX_SEED={seed} runs it alone"))
-}
-
+/// `OPSBOX_SEEDS` of them from `OPSBOX_FIRST_SEED` on, or the one of `OPSBOX_SEED`.
 fn seeds() -> std::ops::Range<u64> {
+    let first = number("OPSBOX_FIRST_SEED").unwrap_or(0);
     match number("OPSBOX_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("OPSBOX_SEEDS").unwrap_or(200),
+        None => first..first + number("OPSBOX_SEEDS").unwrap_or(200),
     }
 }
 
@@ -398,10 +395,15 @@ fn seeds() -> std::ops::Range<u64> {
 fn whatever_fails_nothing_is_made_worse() {
     let (mut acts, mut beyond, mut told, mut well, mut ill) = (0, 0, 0, 0, 0);
     let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut failed = Vec::new();
     let all = seeds();
     let count = all.end - all.start;
     for seed in all {
-        let schedule = played(seed);
+        let Ok(schedule) = std::panic::catch_unwind(|| run(play(seed))) else {
+            println!("seed {seed} fails; OPSBOX_SEED={seed} runs it alone");
+            failed.push(seed);
+            continue;
+        };
         acts += schedule.counts.acts;
         beyond += schedule.counts.beyond;
         told += schedule.counts.escalations;
@@ -415,6 +417,7 @@ fn whatever_fails_nothing_is_made_worse() {
         "{count} schedules, {ill} illnesses, {acts} acts, {told} escalations, {well} schedules end \
          well, {beyond} acts beyond a budget that was filled unseen; faults: {faults:?}"
     );
+    assert_eq!(failed, [], "these seeds fail");
     if count >= 100 {
         assert!(acts as u64 > 2 * count, "hardly anything was done: {acts}");
         assert!(2 * well > count, "{well} end well");
@@ -424,7 +427,8 @@ fn whatever_fails_nothing_is_made_worse() {
 #[test]
 fn the_same_seed_is_the_same_schedule() {
     for seed in seeds().take(12) {
-        assert_eq!(played(seed).trace, played(seed).trace, "seed {seed}");
+        let (first, second) = (run(play(seed)).trace, run(play(seed)).trace);
+        assert_eq!(first, second, "seed {seed}");
     }
 }
 

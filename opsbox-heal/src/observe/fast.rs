@@ -303,6 +303,10 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unusual> {
         self.json.expect(b':')?;
+        // What `kubectl` writes after each of them.
+        if self.json.text.as_bytes().get(self.json.at) == Some(&b' ') {
+            self.json.at += 1;
+        }
         seed.deserialize(&mut *self.json)
     }
 }

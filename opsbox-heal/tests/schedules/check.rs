@@ -8,7 +8,7 @@ use opsbox_heal::record::EntryKind;
 use opsbox_heal::testing::ApiWrite;
 
 use crate::candidate::{Candidate, Log};
-use crate::world::{Ill, World, text};
+use crate::world::{Ill, Pod, World, text};
 
 /// A removal of a pod that the API server has accepted.
 struct Act {
@@ -281,10 +281,17 @@ impl Run<'_> {
         } else {
             seconds(8)
         };
-        let mut new: Vec<_> = self.world.pods.iter().collect();
-        new.retain(|pod| pod.stable(stable).is_some_and(|at| at <= now));
-        new.sort_by_key(|pod| pod.stable(stable));
-        for pod in new {
+        let ends = |pod: &Pod| {
+            // One that was acted on itself stands for both: one pod is missing, not two.
+            let acted_on = acts.iter().find(|act| act.uid == pod.uid);
+            let acted_on = acted_on.map(|act| act.accepted);
+            acted_on.into_iter().chain(pod.stable(stable)).min()
+        };
+        let new = self.world.pods.iter();
+        let mut new: Vec<_> = new.filter_map(|pod| Some((ends(pod)?, pod))).collect();
+        new.retain(|(at, _)| *at <= now);
+        new.sort_by_key(|(at, _)| *at);
+        for (_, pod) in new {
             let mut fitting = acts.iter().rev().filter(|act| {
                 let of = self.world.by_uid(&act.uid);
                 of.workload == pod.workload
