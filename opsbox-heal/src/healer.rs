@@ -82,8 +82,10 @@ impl Pass {
 impl Healer {
     /// With a policy and no memory.
     pub fn new(policy: Policy) -> Self {
-        let mut limits = RecoveryLimits::default();
-        limits.ready_within = policy.recovery_timeout;
+        let limits = RecoveryLimits {
+            ready_within: policy.recovery_timeout,
+            ..RecoveryLimits::default()
+        };
         Self {
             policy,
             history: History::new(),
@@ -342,6 +344,13 @@ impl Healer {
             Recovery::NotGone { .. } if is_unsure => Effect::Failed,
             _ => Effect::DidNotHelp,
         };
+        if let Recovery::Recovered {
+            replacement: Some(name),
+            ..
+        } = recovery
+        {
+            self.history.replaced_by(&act.target.namespace, name, now);
+        }
         self.history.finished(&act.target.uid, &effect, now);
     }
 

@@ -693,3 +693,22 @@ fn every_pod_left_alone_has_a_reason() {
     let counted: u32 = plan.counts().values().sum();
     assert_eq!(counted, 1);
 }
+
+#[test]
+fn a_replacement_of_the_same_second_is_known_by_name() {
+    let mut world = World::new(acting());
+    let begin = world.now.to_string();
+    // The one was made with all others, in the second of the act; the other took the place of it.
+    for (name, failures) in [("older", 0), ("replacement", 1)] {
+        let plan = world.pass(&among([crashing("a")], 9));
+        assert_eq!(only(&plan).action, Action::Evict);
+        world.start(&plan);
+        world.history.finished("uid-a", &Effect::Helped, world.now);
+        world.history.replaced_by("shop", "replacement", world.now);
+        let mut pod = crashing(name);
+        pod["metadata"]["creationTimestamp"] = json!(begin);
+        let decision = only(&world.pass(&among([pod], 9))).clone();
+        assert_eq!(decision.failures, failures, "{name}");
+        world = World::new(acting());
+    }
+}

@@ -202,7 +202,7 @@ impl std::fmt::Debug for Controller {
 /// What a task has done.
 enum Done {
     /// An act.
-    Act(Decision, Outcome, Duration),
+    Act(Box<Decision>, Outcome, Duration),
     /// An Event was sent.
     Event(Outcome),
 }
@@ -372,7 +372,7 @@ impl Loop {
                 continue;
             }
             self.healer.begin(decision, pods(), now);
-            let (remediator, decision) = (self.remediator.clone(), decision.clone());
+            let (remediator, decision) = (self.remediator.clone(), Box::new(decision.clone()));
             self.acts.spawn(async move {
                 let begin = Instant::now();
                 let outcome = carry_out(&remediator, &decision, now).await;

@@ -41,6 +41,8 @@ pub struct History {
     tripped: BTreeMap<CommonCause, Span>,
     nodes: BTreeMap<String, Vec<(WorkloadRef, Timestamp)>>,
     sick_since: BTreeMap<String, Span>,
+    /// By namespace and name: pods that took the place of others.
+    replacements: BTreeMap<String, Span>,
 }
 
 /// What a memory is of.
@@ -130,13 +132,14 @@ pub struct Efficacy {
 }
 
 impl Efficacy {
-    /// A pod that was made after the act and is sick again shows that it helped for a moment only.
-    fn relapse(&mut self, pod: &PodState, policy: &Policy, now: Timestamp) {
+    /// A pod that was made by the act and is sick again shows that it helped for a moment only. What
+    /// was made in the same second as the act began may be older than it.
+    fn relapse(&mut self, pod: &PodState, is_replacement: bool, policy: &Policy, now: Timestamp) {
         let Some(act) = self.helped else {
             return;
         };
         let on_probation = now.since(act.last) < policy.backoff.probation;
-        if on_probation && pod.created() >= Some(act.first) {
+        if on_probation && (is_replacement || pod.created() > Some(act.first)) {
             self.helped = None;
             self.failures = self.failures.saturating_add(1);
             self.did_not_help = self.did_not_help.saturating_add(1);
@@ -286,9 +289,10 @@ impl History {
             if let Some(span) = self.escalated.get_mut(&subject) {
                 span.last = now;
             }
+            let is_replacement = self.replacements.contains_key(&full_name(pod.pod()));
             if let Some(efficacy) = self.efficacy.get_mut(&subject) {
                 efficacy.last_sick = Some(now);
-                efficacy.relapse(pod.pod(), policy, now);
+                efficacy.relapse(pod.pod(), is_replacement, policy, now);
             }
         }
         for efficacy in self.efficacy.values_mut() {
@@ -297,6 +301,7 @@ impl History {
         self.sick_since = seen;
         let forget = policy.backoff.forget_after;
         let keep = |last: Timestamp| now.since(last) < forget;
+        self.replacements.retain(|_, span| keep(span.last));
         self.efficacy
             .retain(|_, efficacy| efficacy.last.max(efficacy.last_sick).is_some_and(keep));
         self.escalated.retain(|_, span| keep(span.last));
@@ -332,7 +337,11 @@ impl History {
         let helped = self.efficacy.values_mut();
         let helped = helped.filter_map(|efficacy| efficacy.helped.as_mut());
         let spans = self.escalated.values_mut().chain(self.tripped.values_mut());
-        for span in spans.chain(self.sick_since.values_mut()).chain(helped) {
+        for span in spans
+            .chain(self.sick_since.values_mut())
+            .chain(helped)
+            .chain(self.replacements.values_mut())
+        {
             change(&mut span.first);
             change(&mut span.last);
         }
@@ -403,6 +412,16 @@ impl History {
             since: now,
         };
         self.under_way.insert(target.uid.clone(), act);
+    }
+
+    /// A pod took the place of one that was acted on.
+    pub fn replaced_by(&mut self, namespace: &str, name: &str, now: Timestamp) {
+        let span = Span {
+            first: now,
+            last: now,
+        };
+        self.replacements
+            .insert(format!("{namespace}/{name}"), span);
     }
 
     /// It is known what came of the act on the pod with this uid. Does nothing if none is under way,
@@ -516,6 +535,10 @@ impl History {
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
+}
+
+fn full_name(pod: &PodState) -> String {
+    format!("{}/{}", pod.namespace(), pod.name())
 }
 
 impl Scope {

@@ -15,7 +15,7 @@ use opsbox_heal::lease::Election;
 use opsbox_heal::observe::live::{PodScope, RateLimit};
 use opsbox_heal::record::{AuditLog, Entry, EntryKind, EventRecorder, entries};
 
-use crate::api_server::{ApiServer, block_on, eventually};
+use crate::api_server::{ApiServer, LIMIT, block_on, eventually};
 use crate::kubelet::crash_loop;
 use crate::world::{World, eager};
 
@@ -111,7 +111,13 @@ pub(crate) fn leader(server: &ApiServer) -> Result<(), Failed> {
         for index in [3, 6] {
             world.sicken(index, |pod| crash_loop(pod, 9)).await;
         }
-        world.well("the second goes on").await;
+        let went_on = tokio::time::timeout(LIMIT / 2, world.well("the second goes on")).await;
+        if went_on.is_err() {
+            for entry in audits.iter().flat_map(|audit| read(audit)) {
+                println!("{entry:?}");
+            }
+            panic!("the second does not go on");
+        }
         drop(second);
         // What the server has accepted, by the name of the pod: names of a Deployment are never used again.
         let mut evicted: BTreeMap<String, usize> = BTreeMap::new();
