@@ -104,7 +104,8 @@ fn what_was_done_again_counts_again() {
     healer.recall([past("a", 0)], at(1));
     healer.recall([past("a", 20)], at(30));
     assert_eq!(healer.history().under_way().next().unwrap().since, at(20));
-    let all = pods("cart", 1, false);
+    let mut all = pods("cart", 1, false);
+    all.extend(pods("web", 3, true));
     let pass = healer.pass(all.iter(), None, at(40));
     let decision = pass.plan.why("shop", "cart-0").unwrap();
     assert_eq!(decision.reason.as_str(), "RateSpent", "{decision}");
