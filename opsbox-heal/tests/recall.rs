@@ -95,6 +95,22 @@ fn two_acts_of_one_moment_are_two_acts() {
     assert_eq!(*healer.history(), before);
 }
 
+/// One leader got no answer, the next one did the same: both count for the rate.
+#[test]
+fn what_was_done_again_counts_again() {
+    let mut policy = policy();
+    policy.rate.acts = 2;
+    let mut healer = Healer::new(policy);
+    healer.recall([past("a", 0)], at(1));
+    healer.recall([past("a", 20)], at(30));
+    assert_eq!(healer.history().under_way().next().unwrap().since, at(20));
+    let mut all = pods("cart", 1, false);
+    all.extend(pods("web", 3, true));
+    let pass = healer.pass(all.iter(), None, at(40));
+    let decision = pass.plan.why("shop", "cart-0").unwrap();
+    assert_eq!(decision.reason.as_str(), "RateSpent", "{decision}");
+}
+
 #[test]
 fn the_budget_of_a_node_holds_over_a_change_of_leaders() {
     let mut policy = policy();

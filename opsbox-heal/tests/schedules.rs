@@ -417,7 +417,7 @@ fn whatever_fails_nothing_is_made_worse() {
         "{count} schedules, {ill} illnesses, {acts} acts, {told} escalations, {well} schedules end \
          well, {beyond} acts beyond a budget that was filled unseen; faults: {faults:?}"
     );
-    assert_eq!(failed, [], "these seeds fail");
+    assert!(failed.is_empty(), "these seeds fail: {failed:?}");
     if count >= 100 {
         assert!(acts as u64 > 2 * count, "hardly anything was done: {acts}");
         assert!(2 * well > count, "{well} end well");

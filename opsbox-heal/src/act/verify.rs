@@ -334,8 +334,9 @@ impl Verifier {
         if pods.iter().any(|pod| stays(&pod)) {
             return self.overdue(open, now);
         }
-        let left_at = *open.left_at.get_or_insert(now);
-        self.claim(open, pods);
+        open.left_at.get_or_insert(now);
+        self.claim(open, pods, now);
+        let left_at = open.left_at.unwrap_or(now);
         let replacement = open.replacement.as_ref().and_then(|(uid, _)| {
             let mut pods = pods.iter();
             pods.find(|pod| pod.uid() == uid)
@@ -343,6 +344,7 @@ impl Verifier {
         let Some(pod) = replacement else {
             open.replaced_at = None;
             let waited = now.since(left_at) >= self.limits.replaced_within;
+            let waited = waited || after >= self.longest();
             return waited.then_some(Recovery::NotReplaced { after });
         };
         let replaced_at = *open.replaced_at.get_or_insert(now);
@@ -371,7 +373,7 @@ impl Verifier {
     }
 
     /// Finds the pod that takes the place of the old one, and keeps it for this act.
-    fn claim(&mut self, open: &mut Open, pods: &[&PodState]) {
+    fn claim(&mut self, open: &mut Open, pods: &[&PodState], now: Timestamp) {
         if let Some((uid, _)) = &open.replacement {
             let lives = |pod: &&PodState| pod.uid() == uid && !is_over(pod);
             if pods.iter().any(lives) {
@@ -380,6 +382,8 @@ impl Verifier {
             self.claimed.remove(uid);
             open.replacement = None;
             open.replaced_at = None;
+            // The owner needs its time anew to make another one.
+            open.left_at = Some(now);
         }
         let mut new: Vec<&&PodState> = pods
             .iter()

@@ -233,8 +233,16 @@ impl History {
                 self.escalated.entry(subject).or_insert(span);
                 continue;
             }
+            if let Some(act) = self.under_way.get_mut(&past.uid) {
+                // Another process did it again, as one does after a request without an answer.
+                if act.since < at {
+                    act.since = at;
+                    self.starts.push_back(at);
+                }
+                continue;
+            }
             let last = known.get(&subject).copied().flatten();
-            if self.under_way.contains_key(&past.uid) || last >= Some(at) {
+            if last >= Some(at) {
                 continue;
             }
             let efficacy = self.efficacy.entry(subject).or_default();

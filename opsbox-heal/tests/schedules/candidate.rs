@@ -20,7 +20,7 @@ use opsbox_heal::record::{AuditLog, Entry, EventRecorder};
 use opsbox_heal::testing::ApiDouble;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::world::text;
@@ -73,6 +73,7 @@ pub(crate) struct Wire {
     /// In thousandths of the removals.
     late: u32,
     pub(crate) late_requests: Mutex<u64>,
+    late_tasks: Mutex<Vec<AbortHandle>>,
     skew: Arc<AtomicI64>,
 }
 
@@ -129,6 +130,7 @@ impl Wire {
             sleep(delay).await;
             client.send(request).await
         }));
+        self.late_tasks.lock().unwrap().push(sent.abort_handle());
         Ok(sent.await???)
     }
 
@@ -236,6 +238,7 @@ impl Candidate {
             rng: Mutex::new(Rng::with_seed(seed)),
             late: setting.late,
             late_requests: Mutex::new(0),
+            late_tasks: Mutex::new(Vec::new()),
             skew: Arc::clone(&skew),
         });
         let audit = AuditLog::to_writer(Tape(start, Arc::clone(&log)));
@@ -266,8 +269,11 @@ impl Candidate {
         self.task.abort();
     }
 
-    /// Its loop ends in the middle, but not its process: the Lease is released.
+    /// Its loop ends in the middle, but not its process: the Lease is released. What the network has
+    /// of it is lost, since nothing waits for that before the release.
     pub(crate) fn abort(&mut self) {
+        let mut late = self.wire.late_tasks.lock().unwrap();
+        late.drain(..).for_each(|task| task.abort());
         self.task.abort();
     }
 

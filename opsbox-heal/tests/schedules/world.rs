@@ -136,6 +136,7 @@ impl World {
             }
         }
         world.budgets(5);
+        world.count(Duration::ZERO);
         world
     }
 

@@ -186,6 +186,18 @@ fn gone_and_rolled_out() {
     );
 }
 
+/// A replacement that is gone before it is ready is replaced itself, which takes a moment.
+#[test]
+fn a_replacement_that_went_may_be_replaced() {
+    let mut verifier = begun(Expect::Replacement);
+    assert_eq!(see(&mut verifier, "a", &[], 1), None);
+    let new = [Pod::new("web-n", "n", 5)];
+    assert_eq!(see(&mut verifier, "a", &new, 70), None);
+    assert_eq!(see(&mut verifier, "a", &[], 71), None);
+    let found = see(&mut verifier, "a", &[], 131).unwrap();
+    assert_eq!(found.as_str(), "not_replaced");
+}
+
 #[test]
 fn every_open_act_ends() {
     let longest = Verifier::new(RecoveryLimits::default()).longest();
