@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{
-    BLOCK, Ending, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 #[cfg(feature = "json")]
@@ -144,6 +144,27 @@ impl Simd for Avx2 {
         Found {
             always: bits([is_one_of(low, always), is_one_of(high, always)]),
             outside: !none,
+        }
+    }
+
+    type GroupTable<'c> = Self::Table<'c>;
+
+    #[inline(always)]
+    fn group_table(self, classes: &Classes) -> Self::GroupTable<'_> {
+        self.table(classes)
+    }
+
+    #[inline(always)]
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        table: Self::GroupTable<'_>,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    ) {
+        for (at, block) in group.iter().enumerate() {
+            let found = self.classify(block, table);
+            (always[at], outside[at]) = (found.always, found.outside);
         }
     }
 

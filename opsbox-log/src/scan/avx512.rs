@@ -1,4 +1,4 @@
-//! AVX-512 with VBMI2.
+//! AVX-512 with VBMI2 and GFNI.
 
 use std::arch::x86_64::*;
 #[cfg(feature = "json")]
@@ -26,7 +26,7 @@ pub(super) struct Avx512(());
 ///
 /// The processor has the instructions of [`Kernel::Avx512`](super::Kernel::Avx512).
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,gfni,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
 )]
 pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
     work.run(Avx512(()))
@@ -34,6 +34,13 @@ pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
 
 /// Classes of bytes in registers.
 type Table = [__m512i; 2];
+
+/// Blocks whose classes fit into a byte for each place.
+const SHARING: usize = 4;
+
+/// The same classes, for each block that shares a byte with others in bits of its own: from bit 0 those
+/// that are always structural, from bit [`SHARING`] those that are outside of quotes.
+type GroupTable = [Table; SHARING];
 
 #[inline(always)]
 fn load(block: &[u8; BLOCK]) -> __m512i {
@@ -111,16 +118,57 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], [low, high]: Table) -> Found {
+    fn classify(self, block: &[u8; BLOCK], table: Table) -> Found {
         // SAFETY: as in `equal`.
         unsafe {
-            // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
-            let ascii = _mm512_min_epu8(load(block), splat(Classes::NO_CLASS));
-            let class = _mm512_permutex2var_epi8(low, ascii, high);
+            let class = class(block, table);
             Found {
                 always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
                 outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
             }
+        }
+    }
+
+    type GroupTable<'c> = GroupTable;
+
+    #[inline(always)]
+    fn group_table(self, classes: &Classes) -> GroupTable {
+        let table = self.table(classes);
+        // SAFETY: as in `equal`.
+        unsafe {
+            let [zero, one] = [_mm512_setzero_si512(), splat(1)];
+            let mut tables = [[zero; 2]; SHARING];
+            for half in 0..2 {
+                let always = _mm512_and_si512(_mm512_srli_epi16::<7>(table[half]), one);
+                let outside = _mm512_and_si512(table[half], one);
+                let mut both = _mm512_or_si512(always, _mm512_slli_epi16::<4>(outside));
+                for table in &mut tables {
+                    table[half] = both;
+                    both = _mm512_add_epi8(both, both);
+                }
+            }
+            tables
+        }
+    }
+
+    #[inline(always)]
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        tables: GroupTable,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    ) {
+        let (fours, _) = group.as_chunks::<SHARING>();
+        let planes = [planes(&fours[0], tables), planes(&fours[1], tables)];
+        // SAFETY: as in `equal`; all references are to 64 bytes. Masks that come out of comparisons
+        // would be twice as dear.
+        unsafe {
+            let [of_always, of_outside] = [load(&MASKS[0]), load(&MASKS[1])];
+            let masks = _mm512_permutex2var_epi8(planes[0], of_always, planes[1]);
+            _mm512_storeu_si512(always.as_mut_ptr().cast(), masks);
+            let masks = _mm512_permutex2var_epi8(planes[0], of_outside, planes[1]);
+            _mm512_storeu_si512(outside.as_mut_ptr().cast(), masks);
         }
     }
 
@@ -373,6 +421,56 @@ impl Simd for Avx512 {
                 }
             }
         }
+    }
+}
+
+/// Where in the [`planes`] of two times four blocks the masks of all eight are: those of what is always
+/// structural, and of what is outside of quotes.
+const MASKS: [[u8; BLOCK]; 2] = {
+    let mut masks = [[0; BLOCK]; 2];
+    let mut at = 0;
+    while at < BLOCK {
+        let (block, byte) = (at / 8, at % 8);
+        let plane = block / SHARING * BLOCK + byte * 8 + block % SHARING;
+        masks[0][at] = plane as u8;
+        masks[1][at] = (plane + SHARING) as u8;
+        at += 1;
+    }
+    masks
+};
+
+/// The class of each byte.
+#[inline(always)]
+fn class(block: &[u8; BLOCK], [low, high]: Table) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe {
+        // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
+        let ascii = _mm512_min_epu8(load(block), splat(Classes::NO_CLASS));
+        _mm512_permutex2var_epi8(low, ascii, high)
+    }
+}
+
+/// The bits of the classes of four blocks, each with those of its neighbours: byte `8 * i + bit` has
+/// that bit of the places from `8 * i` on.
+#[inline(always)]
+fn planes(blocks: &[[u8; BLOCK]; SHARING], tables: GroupTable) -> __m512i {
+    const REVERSED: [u8; 16] = [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8];
+    /// Row `i` has bit `i`.
+    const ROWS: i64 = 0x8040_2010_0804_0201_u64.cast_signed();
+    const OR: i32 = 0b1111_1110;
+    // SAFETY: as in `words`; there are 16 numbers.
+    unsafe {
+        let [a, b, c, d] = tables;
+        let all = _mm512_ternarylogic_epi64::<OR>(
+            class(&blocks[0], a),
+            class(&blocks[1], b),
+            class(&blocks[2], c),
+        );
+        let all = _mm512_or_si512(all, class(&blocks[3], d));
+        // The product of a matrix of bits with that of `ROWS` has its rows as columns, the last first.
+        let reversed = _mm512_broadcast_i32x4(_mm_loadu_si128(REVERSED.as_ptr().cast()));
+        let all = _mm512_shuffle_epi8(all, reversed);
+        _mm512_gf2p8affine_epi64_epi8::<0>(_mm512_set1_epi64(ROWS), all)
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Loads come from references to arrays, so that no kernel can read past a slice.
 //!
-//! There are kernels for AVX-512 (with VBMI2, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
+//! There are kernels for AVX-512 (with VBMI2 and GFNI, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
 //! and a portable twin in plain Rust, which other processors run and which is the oracle of the tests.
 
 #![allow(
@@ -91,6 +91,21 @@ pub(crate) trait Simd: Copy {
 
     /// The structural bytes of a block.
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
+
+    /// Classes as they are in registers for the blocks of a group.
+    type GroupTable<'c>: Copy;
+
+    /// Loads the classes, once for many groups.
+    fn group_table(self, classes: &Classes) -> Self::GroupTable<'_>;
+
+    /// The structural bytes of the blocks of a group, as the masks of a [`Found`] each.
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        table: Self::GroupTable<'_>,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    );
 
     /// Leaves of the blocks of a group, whose [`Found`] they are, in `outside` those that are structural
     /// where they are: the quotes, which with the line feed and the escape are the bytes of `always`,
