@@ -301,7 +301,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
         let block = unsafe {
             let [low, high] = halves;
@@ -310,7 +310,7 @@ impl Simd for Avx2 {
                 _mm256_loadu_si256(high.as_ptr().cast()),
             ]
         };
-        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+        !(in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second))
     }
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 #[cfg(feature = "arrow")]
 use super::{ACROSS, Cell, Near, TOGETHER, views};
 use super::{
-    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, WINDOWS, WindowLanes, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
@@ -363,13 +363,28 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn halves_in_lanes(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn halves_outside(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
-        let block = unsafe {
+        unsafe {
             let low = _mm512_castsi256_si512(_mm256_loadu_si256(low.as_ptr().cast()));
-            _mm512_inserti64x4::<1>(low, _mm256_loadu_si256(high.as_ptr().cast()))
-        };
-        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+            let block = _mm512_inserti64x4::<1>(low, _mm256_loadu_si256(high.as_ptr().cast()));
+            let above = _mm512_sub_epi8(block, load(&lanes.first.low));
+            let outside = _mm512_cmpgt_epu8_mask(above, load(&lanes.first.span));
+            let above = _mm512_sub_epi8(block, load(&lanes.second.low));
+            _mm512_mask_cmpgt_epu8_mask(outside, above, load(&lanes.second.span))
+        }
+    }
+
+    #[inline(always)]
+    fn windows(self, places: &[u16; LANES], lanes: &WindowLanes, out: &mut [u32; WINDOWS]) {
+        // SAFETY: as in `equal`; `out` has 64 bytes.
+        unsafe {
+            // Beginning and end side by side; then the end without the beginning.
+            let both = _mm512_permutexvar_epi16(words(&lanes.lanes), words(places));
+            let both = _mm512_add_epi16(both, words(&lanes.adds));
+            let windows = _mm512_sub_epi16(both, _mm512_slli_epi32::<16>(both));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), windows);
+        }
     }
 
     #[inline(always)]
@@ -488,12 +503,25 @@ fn different(bytes: &[u8; LANES], ending: &Ending) -> u32 {
 /// Those whose distances are not in their ranges.
 #[inline(always)]
 fn misfits(places: &[u16; LANES], next: &[u16; LANES], lengths: &Lengths, ending: &Ending) -> u32 {
-    // SAFETY: as in `words`.
+    // SAFETY: as in `words`; half of them is half as long.
     unsafe {
+        if ending.len <= LANES / 2 {
+            let distance = _mm256_sub_epi16(few(next), few(places));
+            let above = _mm256_sub_epi16(distance, few(&lengths.least));
+            let misfits = _mm256_cmpgt_epu16_mask(above, few(&lengths.more));
+            return ending.lanes & u32::from(misfits);
+        }
         let distance = _mm512_sub_epi16(words(next), words(places));
         let above = _mm512_sub_epi16(distance, words(&lengths.least));
         _mm512_mask_cmpgt_epu16_mask(ending.lanes, above, words(&lengths.more))
     }
+}
+
+/// The first half of the words.
+#[inline(always)]
+fn few(words: &[u16; LANES]) -> __m256i {
+    // SAFETY: as in `words`.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
 /// As many as most blocks have: the stores of a whole block are slow.

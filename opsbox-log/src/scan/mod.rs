@@ -47,7 +47,10 @@ pub(crate) use views::{Rooms, TOGETHER, Texts, ViewColumn, push_near};
 
 #[cfg(feature = "arrow")]
 use crate::batch::Cell;
-use crate::format::signature::{CellLanes, Ending, Lengths};
+use crate::format::{
+    pack::{WINDOWS, WindowLanes},
+    signature::{CellLanes, Ending, Lengths},
+};
 
 /// Bytes that a kernel looks at together.
 pub(crate) const BLOCK: usize = 64;
@@ -159,14 +162,28 @@ pub(crate) trait Simd: Copy {
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
-    /// The same for a block of two halves.
+    /// The bytes of a block of two halves that are not in the ranges of their lane.
     #[inline(always)]
-    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         let mut block = [0; BLOCK];
         for (slot, half) in block.chunks_exact_mut(HALF).zip(halves) {
             slot.copy_from_slice(half);
         }
-        self.in_lanes(&block, lanes)
+        !self.in_lanes(&block, lanes)
+    }
+
+    /// Beginnings and lengths of the windows of a line, `start | len << 16`. No place is so near to the end
+    /// of what 16 bits count that what is added would go beyond it.
+    #[inline(always)]
+    fn windows(self, places: &[u16; LANES], lanes: &WindowLanes, out: &mut [u32; WINDOWS]) {
+        for (at, window) in out.iter_mut().enumerate() {
+            let lane = |at: usize| {
+                let lane = usize::from(lanes.lanes[at]) % LANES;
+                places[lane].wrapping_add(lanes.adds[at])
+            };
+            let (start, end) = (lane(2 * at), lane(2 * at + 1));
+            *window = u32::from(start) | u32::from(end.wrapping_sub(start)) << 16;
+        }
     }
 
     /// Which words of eight bytes are not zero, a bit each.

@@ -150,6 +150,16 @@ impl RowBuffer {
         true
     }
 
+    /// Moves the rows to the block, and leaves out the one after them, of whose followers `left` are
+    /// written.
+    pub(super) fn leave_out(&mut self, block: &mut Block, left: usize) {
+        let next = self.rows + 1;
+        self.flush(block);
+        self.lines.copy_within(next..next + left, 0);
+        let cells = next * self.columns..(next + left) * self.columns;
+        self.cells.copy_within(cells, 0);
+    }
+
     /// The cells of the next row.
     pub(super) fn next(&mut self) -> &mut [u32] {
         let at = self.rows * self.columns;

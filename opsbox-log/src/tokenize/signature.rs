@@ -25,7 +25,7 @@ use crate::{
     batch::Block,
     format::{
         head::Window,
-        pack::{Pack, Usual},
+        pack::{Usual, WINDOWS},
         signature::{Check, Content, Ending, PartSteps, Signature},
     },
     frame,
@@ -36,9 +36,14 @@ use crate::{
 pub(crate) struct Scratch {
     stream: Structural,
     rows: RowBuffer,
+    /// The windows of lines that are looked at together.
+    windows: Box<[[u32; WINDOWS]; TOGETHER]>,
     /// Places of captures inside a part.
     slots: Box<[u32]>,
 }
+
+/// Lines that are looked at together: one operation on all, then the next.
+const TOGETHER: usize = 16;
 
 impl Scratch {
     pub(crate) fn new(signature: &Signature) -> Self {
@@ -46,6 +51,7 @@ impl Scratch {
         let rows = CHUNK / (signature.len + 1) + 1;
         Self {
             stream: Structural::new(),
+            windows: Box::new([[0; WINDOWS]; TOGETHER]),
             rows: RowBuffer::new(rows, signature.cells.columns),
             slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
         }
@@ -106,9 +112,6 @@ pub(crate) fn choose<'s>(
     (2 * fit >= lines || !is_other).then(|| &signatures[best])
 }
 
-/// Bytes that are asked for together: most lines are no longer.
-const AHEAD: usize = 4 * BLOCK;
-
 /// Bytes that a signature is chosen by.
 const SAMPLE: usize = CHUNK / 4;
 
@@ -131,7 +134,7 @@ impl Work for Count<'_> {
         } = self;
         let mut copied = Copied::new();
         let chunk = copied.chunk(sample);
-        stream.read(simd, &signature.classes, chunk, sample.len(), false);
+        stream.read(simd, &signature.classes, chunk, sample.len(), false, &[]);
         let (mut fit, mut lines, mut at) = (0, 0, 0);
         let [lf, crlf] = &signature.endings;
         while let Some(feed) = stream.line_feed_after(at) {
@@ -167,7 +170,8 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             let len = CHUNK.min(input.len() - at);
             let is_last = at + len == input.len();
             let stream = &mut self.scratch.stream;
-            stream.read(simd, &self.signature.classes, chunk, len, is_last);
+            let after = &input[at + len..];
+            stream.read(simd, &self.signature.classes, chunk, len, is_last, after);
             let done = self.chunk(simd, chunk, at);
             self.scratch.rows.flush(self.block);
             let (read, all) = (at + done - self.range.start, self.range.len());
@@ -196,26 +200,19 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         // No line of a chunk is longer than the chunk.
         let usual = usual.filter(|_| self.line_limit >= CHUNK);
         let first = base - self.block.base();
-        let after = self.input.get(base + CHUNK..self.range.end);
-        let work = UsualLines {
-            signature,
-            chunk,
-            after: after.unwrap_or_default(),
-            first,
-            // Steps are for the last row.
-            most: if signature.steps.is_empty() {
-                usize::MAX
-            } else {
-                1
-            },
-        };
         let mut at = 0;
         loop {
             if let Some(usual) = usual {
-                let (next, rows) = self.scratch.usual(simd, &work, usual, ending, at);
-                if rows > 0 && self.steps(simd, base, at) {
-                    self.scratch.rows.accept(rows);
-                    at = next;
+                let lines = UsualLines {
+                    signature,
+                    usual,
+                    chunk,
+                    ending,
+                    first,
+                };
+                let found = self.scratch.usual(simd, &lines, at);
+                if found.lines > 0 {
+                    at = self.usual(simd, chunk, base, ending, at, &found);
                     continue;
                 }
             }
@@ -234,10 +231,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
                 self.scratch.rows.accept(1);
             } else {
                 self.scratch.rows.flush(self.block);
-                let start = self.scratch.stream.line(at).start();
-                let end = usize::from(self.scratch.stream.place(feed));
-                let line = base + start..base + end;
-                (self.line)(frame::trim(self.input, line), self.block);
+                self.other(base, at, feed);
             }
             at = feed;
         }
@@ -245,6 +239,52 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
             0 => 0,
             _ => usize::from(self.scratch.stream.place(at)) + 1,
         }
+    }
+
+    /// Takes the rows that were [written](Scratch::usual) of lines from `at` of the stream on; returns
+    /// where the next line is.
+    #[inline(always)]
+    fn usual<S: Simd>(
+        &mut self,
+        simd: S,
+        chunk: &Chunk,
+        base: usize,
+        ending: &Ending,
+        mut at: usize,
+        Found { lines, misses }: &Found,
+    ) -> usize {
+        let mut missed = 0;
+        for misses in misses {
+            missed |= misses;
+        }
+        if missed == 0 && self.signature.steps.is_empty() {
+            self.scratch.rows.accept(*lines);
+            return at + lines * ending.len;
+        }
+        for (index, misses) in misses.iter().enumerate().take(*lines) {
+            let is_usual = *misses == 0;
+            let line = self.scratch.stream.line(at);
+            let feed = at + ending.len;
+            if (is_usual || passes_all(simd, self.signature, chunk, line))
+                && self.steps(simd, base, at)
+            {
+                self.scratch.rows.accept(1);
+            } else {
+                let left = lines - index - 1;
+                self.scratch.rows.leave_out(self.block, left);
+                self.other(base, at, feed);
+            }
+            at = feed;
+        }
+        at
+    }
+
+    /// Leaves the line that ends at `feed` of the stream to the caller.
+    fn other(&mut self, base: usize, at: usize, feed: usize) {
+        let start = self.scratch.stream.line(at).start();
+        let end = usize::from(self.scratch.stream.place(feed));
+        let line = base + start..base + end;
+        (self.line)(frame::trim(self.input, line), self.block);
     }
 
     /// Whether a line that is not as most are has the signature, and passes its checks.
@@ -281,31 +321,24 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
 /// Lines that are as most are.
 struct UsualLines<'c> {
     signature: &'c Signature,
+    usual: &'c Usual,
     chunk: &'c Chunk,
-    /// What comes after the chunk.
-    after: &'c [u8],
+    ending: &'c Ending,
     /// Where the chunk begins in the block.
     first: usize,
-    /// How many there are at most.
-    most: usize,
 }
 
-/// Whether all windows of a line fit, whose parts have the usual lengths.
+/// Lines whose rows are written.
+struct Found {
+    lines: usize,
+    /// Of each the bytes in its windows that do not fit.
+    misses: [u64; TOGETHER],
+}
+
+/// So many bits.
 #[inline(always)]
-fn passes<S: Simd>(simd: S, usual: &Usual, chunk: &Chunk, line: Line<'_>) -> bool {
-    // Loops and not closures, which would not be compiled for the kernel.
-    let mut missing = 0;
-    for Pack { ranges, lanes } in &usual.packs {
-        let [(a, a_end), (b, b_end)] = *ranges;
-        let (a, a_end) = (line.place(a), line.place(a_end));
-        let (b, b_end) = (line.place(b), line.place(b_end));
-        // Windows are half of a block at most.
-        let wanted = [a_end.wrapping_sub(a), b_end.wrapping_sub(b)];
-        let [first, second] = wanted.map(|len| (1_u64 << (len % BLOCK)) - 1);
-        let halves = [bytes_at::<HALF>(chunk, a), bytes_at(chunk, b)];
-        missing |= (first | second << HALF) & !simd.halves_in_lanes(halves, lanes);
-    }
-    missing == 0
+fn first_bits(len: u32) -> u64 {
+    !(u64::MAX << (len % BLOCK as u32))
 }
 
 /// Whether the line passes each of its checks.
@@ -340,53 +373,57 @@ fn passes_all<S: Simd>(simd: S, signature: &Signature, chunk: &Chunk, line: Line
 }
 
 impl Scratch {
-    /// Writes the rows of usual lines from `at` of the stream on; returns where the first other one is,
-    /// and how many there are before it.
+    /// Writes the rows of lines from `at` of the stream on whose parts have the usual lengths.
     #[inline(always)]
-    fn usual<S: Simd>(
-        &mut self,
-        simd: S,
-        work: &UsualLines<'_>,
-        usual: &Usual,
-        ending: &Ending,
-        mut at: usize,
-    ) -> (usize, usize) {
+    fn usual<S: Simd>(&mut self, simd: S, work: &UsualLines<'_>, at: usize) -> Found {
         let UsualLines {
             signature,
+            usual,
             chunk,
-            after,
+            ending,
             first,
-            most,
         } = *work;
         let (places, bytes) = self.stream.streams();
         let (mut cells, starts) = self.rows.room();
-        let mut rows = 0;
-        for start in starts.iter_mut().take(most) {
-            let line = Line::at(places, bytes, at);
-            // Of the next chunk while the work is on this one.
-            if let Some(ahead) = after.get(line.start()..line.start() + AHEAD) {
-                simd.prefetch(ahead);
-            }
-            let Line {
-                places,
-                next,
-                bytes,
-            } = line;
-            let fits = simd.fits(bytes, places, next, &usual.lengths, ending);
-            if !(fits && passes(simd, usual, chunk, line)) {
-                break;
-            }
+        let (mut lines, mut next) = (0, at);
+        for start in starts.iter_mut().take(TOGETHER) {
+            let line = Line::at(places, bytes, next);
             let Some(row) = cells.first_chunk_mut() else {
                 break;
             };
-            simd.cells(places, &signature.cells, row);
+            if !simd.fits(line.bytes, line.places, line.next, &usual.lengths, ending) {
+                break;
+            }
+            simd.cells(line.places, &signature.cells, row);
             cells = &mut cells[signature.cells.columns..];
             // Blocks are shorter than 4 GiB.
             *start = (first + line.start()) as u32;
-            rows += 1;
-            at += ending.len;
+            lines += 1;
+            next += ending.len;
         }
-        (at, rows)
+        let mut misses = [0; TOGETHER];
+        // Loops and not closures, which would not be compiled for the kernel.
+        for set in &usual.sets {
+            let mut next = at;
+            for windows in self.windows.iter_mut().take(lines) {
+                simd.windows(Line::at(places, bytes, next).places, &set.windows, windows);
+                next += ending.len;
+            }
+            for (pack, lanes) in set.packs.iter().enumerate() {
+                let pack = pack % (WINDOWS / 2);
+                for (windows, misses) in self.windows.iter().zip(&mut misses).take(lines) {
+                    let (a, b) = (windows[2 * pack], windows[2 * pack + 1]);
+                    let halves = [
+                        bytes_at::<HALF>(chunk, (a & 0xffff) as usize),
+                        bytes_at(chunk, (b & 0xffff) as usize),
+                    ];
+                    // Windows are half of a block at most.
+                    let wanted = first_bits(a >> 16) | first_bits(b >> 16) << HALF;
+                    *misses |= simd.halves_outside(halves, lanes) & wanted;
+                }
+            }
+        }
+        Found { lines, misses }
     }
 
     /// Writes the next row.

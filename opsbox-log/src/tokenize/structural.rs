@@ -112,7 +112,8 @@ impl Structural {
         memchr::memchr(b'\n', rest).map(|feed| at + feed + 1)
     }
 
-    /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`.
+    /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`, or
+    /// what is `after` it.
     #[inline(always)]
     pub(super) fn read<S: Simd>(
         &mut self,
@@ -121,10 +122,11 @@ impl Structural {
         chunk: &Chunk,
         len: usize,
         is_last: bool,
+        after: &[u8],
     ) {
         let blocks = len.div_ceil(BLOCK).min(BLOCKS);
         let (chunks, _) = chunk.as_chunks::<BLOCK>();
-        self.masks(simd, classes, chunks, blocks);
+        self.masks(simd, classes, chunks, blocks, after);
         let masks = &mut self.masks.0.as_flattened_mut()[..blocks];
         if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
@@ -154,12 +156,18 @@ impl Structural {
         classes: &Classes,
         chunks: &[[u8; BLOCK]],
         blocks: usize,
+        after: &[u8],
     ) {
         let table = simd.group_table(classes);
         let mut quoted = 0;
         let (groups, _) = chunks.as_chunks::<GROUP>();
         let groups = groups.iter().take(blocks.div_ceil(GROUP));
-        for (group, masks) in groups.zip(&mut self.masks.0) {
+        let (ahead, _) = after.as_chunks::<{ GROUP * BLOCK }>();
+        for (at, (group, masks)) in groups.zip(&mut self.masks.0).enumerate() {
+            // Of the next chunk while the work is on this one.
+            if let Some(ahead) = ahead.get(at) {
+                simd.prefetch(ahead);
+            }
             // Kept in registers: nothing but what comes out is written to memory.
             let (mut always, mut outside) = ([0; GROUP], [0; GROUP]);
             simd.classify_group(group, table, &mut always, &mut outside);
