@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 #[cfg(feature = "arrow")]
-use super::{ACROSS, Cell, Near, TOGETHER, views};
+use super::{ACROSS, Cell, Near, ROWS, views};
 use super::{
     BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, WINDOWS, WindowLanes, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
@@ -83,6 +83,27 @@ impl Simd for Avx512 {
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
         // SAFETY: as in `equal`.
         unsafe { _mm512_movepi8_mask(load(block)) }
+    }
+
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn is_ascii(self, bytes: &[u8]) -> bool {
+        const OR: i32 = 0b1111_1110;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let (fours, blocks) = blocks.as_chunks::<4>();
+        // SAFETY: as in `equal`.
+        let any = unsafe {
+            let (mut any, mut other) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+            for [a, b, c, d] in fours {
+                any = _mm512_ternarylogic_epi64::<OR>(any, load(a), load(b));
+                other = _mm512_ternarylogic_epi64::<OR>(other, load(c), load(d));
+            }
+            for block in blocks {
+                any = _mm512_or_si512(any, load(block));
+            }
+            _mm512_movepi8_mask(_mm512_or_si512(any, other))
+        };
+        any == 0 && rest.is_ascii()
     }
 
     #[inline(always)]
@@ -311,47 +332,51 @@ impl Simd for Avx512 {
 
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
-        // The first column of each lane, then the second, ...
-        const ORDER: [u32; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
-        // SAFETY: as in `equal`; a cell is a number of 32 bits, and there are 16.
+    fn views(self, near: &Near<'_>, four: usize, rooms: &mut [views::Room<'_>]) {
+        // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
         unsafe {
-            let packed = _mm512_loadu_si512(cells.as_ptr().cast());
-            let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
-            let packed = _mm512_permutexvar_epi32(order, packed);
-            let lens = _mm512_srli_epi32::<16>(packed);
-            let starts = _mm512_and_si512(packed, _mm512_set1_epi32(0xffff));
-            let far = _mm512_cmpgt_epu32_mask(lens, _mm512_set1_epi32(12));
-            let line_offset = _mm512_set1_epi32(line.offset.cast_signed());
-            let offsets = _mm512_maskz_add_epi32(far, starts, line_offset);
-            let buffers = _mm512_maskz_set1_epi32(far, line.buffer.cast_signed());
-            // How many of its bytes are in a view.
-            let kept = _mm512_mask_mov_epi32(lens, far, _mm512_set1_epi32(4));
+            // Of each column its cells side by side.
+            let [a, b, c, d] = near.cells;
+            let [a, b, c, d] = [row_of(a), row_of(b), row_of(c), row_of(d)];
+            let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+            let mut columns = Columns([[0; ROWS]; ACROSS]);
+            let out: *mut __m512i = columns.0.as_mut_ptr().cast();
+            _mm512_store_si512(out, _mm512_unpacklo_epi64(ab, cd));
+            _mm512_store_si512(out.add(1), _mm512_unpackhi_epi64(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+            _mm512_store_si512(out.add(2), _mm512_unpacklo_epi64(ab, cd));
+            _mm512_store_si512(out.add(3), _mm512_unpackhi_epi64(ab, cd));
 
-            let none = _mm512_setzero_si512();
-            let len = _mm512_unpacklo_epi32(lens, none);
-            let place = _mm512_unpacklo_epi32(buffers, offsets);
-            four::<0>(
-                line,
-                cells,
-                row,
-                rooms,
-                _mm512_unpacklo_epi64(len, place),
-                kept,
-            );
-            if rooms.len() > 4 {
-                let views = _mm512_unpackhi_epi64(len, place);
-                four::<1>(line, cells, row, rooms, views, kept);
-            }
-            if rooms.len() > 8 {
-                let len = _mm512_unpackhi_epi32(lens, none);
-                let place = _mm512_unpackhi_epi32(buffers, offsets);
-                let views = _mm512_unpacklo_epi64(len, place);
-                four::<2>(line, cells, row, rooms, views, kept);
-                if rooms.len() > 12 {
-                    let views = _mm512_unpackhi_epi64(len, place);
-                    four::<3>(line, cells, row, rooms, views, kept);
-                }
+            // The last two parts of a view, if they are a place.
+            let offsets = _mm_loadu_si128(near.offsets.as_ptr().cast());
+            let offsets = _mm_add_epi32(offsets, _mm_set1_epi32(near.base.cast_signed()));
+            let buffer = _mm_set1_epi32(near.buffer.cast_signed());
+            let places = _mm512_inserti64x2::<1>(_mm512_castsi128_si512(buffer), offsets);
+            let place = _mm512_loadu_si512(PLACE.as_ptr().cast());
+            let places = _mm512_maskz_permutexvar_epi32(PLACES, place, places);
+            for (column, room) in rooms.iter_mut().enumerate() {
+                let column = column % ACROSS;
+                let bytes = joined([
+                    near.around(0, near.cells[0][column].near().0),
+                    near.around(1, near.cells[1][column].near().0),
+                    near.around(2, near.cells[2][column].near().0),
+                    near.around(3, near.cells[3][column].near().0),
+                ]);
+                let cells = _mm_load_si128(columns.0[column].as_ptr().cast());
+                let cells = _mm512_castsi128_si512(cells);
+                // The length in the first part, the beginning in the last; and the length in all.
+                let parts = _mm512_maskz_permutexvar_epi8(PARTS, load(&PART), cells);
+                let lens = _mm512_maskz_permutexvar_epi8(LENS, load(&LEN), cells);
+                // The length is in each view, the place in those of longer values.
+                let are_in = _mm512_cmpgt_epi32_mask(lens, load_parts(&LONGER));
+                let views = _mm512_maskz_add_epi32(are_in, parts, places);
+                let far = _mm512_cmpgt_epi32_mask(lens, _mm512_set1_epi32(12));
+                // How many of its bytes are in a view, and then which those are.
+                let kept = _mm512_mask_mov_epi32(lens, far, _mm512_set1_epi32(4));
+                let kept = _mm512_shuffle_epi8(kept, _mm512_setzero_si512());
+                let kept = _mm512_cmpgt_epu8_mask(kept, load_parts(&OF_VALUE));
+                let views = _mm512_mask_mov_epi8(views, kept, bytes);
+                _mm512_storeu_si512(room[four].as_mut_ptr().cast(), views);
             }
         }
     }
@@ -560,45 +585,75 @@ fn half(words: &[u16; 2 * LANES], at: usize) -> __m512i {
     self::words(&halves[at])
 }
 
-/// Puts the bytes of four values into their views, as many as are `kept`, and the views into their
-/// rooms.
+/// Of each column the cells of four rows.
+#[cfg(feature = "arrow")]
+#[repr(C, align(64))]
+struct Columns([[u32; ROWS]; ACROSS]);
+
+/// For each byte of four views the one of their cells that it is, in those that [`PARTS`] has: the upper
+/// half of the cell is the length, the lower one the beginning.
+#[cfg(feature = "arrow")]
+const PART: [u8; BLOCK] = {
+    let mut part = [0; BLOCK];
+    let mut row = 0;
+    while row < ROWS {
+        let (view, cell) = (16 * row, 4 * row as u8);
+        (part[view], part[view + 1]) = (cell + 2, cell + 3);
+        (part[view + 12], part[view + 13]) = (cell, cell + 1);
+        row += 1;
+    }
+    part
+};
+#[cfg(feature = "arrow")]
+const PARTS: u64 = 0x3003_3003_3003_3003;
+
+/// The same for the length in each part of the views.
+#[cfg(feature = "arrow")]
+const LEN: [u8; BLOCK] = {
+    let mut len = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        len[at] = (at / 16 * 4 + 2 + at % 2) as u8;
+        at += 1;
+    }
+    len
+};
+#[cfg(feature = "arrow")]
+const LENS: u64 = 0x3333_3333_3333_3333;
+
+/// The same for the buffer, four times, and the offsets of the lines.
+#[cfg(feature = "arrow")]
+const PLACE: [u32; 16] = [0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7];
+#[cfg(feature = "arrow")]
+const PLACES: u16 = 0b1100_1100_1100_1100;
+
+/// Each part of a view is there if the value is longer: the length always, the place if the bytes are
+/// not.
+#[cfg(feature = "arrow")]
+const LONGER: [i32; 4] = [-1, i32::MAX, 12, 12];
+
+/// The byte of the value that is in each byte of a view; none in the first four.
+#[cfg(feature = "arrow")]
+const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
+
+/// The cells of a row, in the order in which the columns of four rows come out one after the other.
 #[cfg(feature = "arrow")]
 #[inline(always)]
-fn four<const AT: usize>(
-    line: Near<'_>,
-    cells: &[Cell; ACROSS],
-    row: usize,
-    rooms: &mut [views::Room],
-    views: __m512i,
-    kept: __m512i,
-) {
-    // The byte of the value that is in each byte of a view; none in the first four.
-    const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
-    let around = |at: usize| line.around(cells[4 * AT + at].bits() & 0xffff);
-    let bytes = joined([around(0), around(1), around(2), around(3)]);
-    // SAFETY: as in `words`; all references are to as many bytes as are loaded or stored.
+fn row_of(cells: &[Cell; ACROSS]) -> __m512i {
+    const ORDER: [u32; ACROSS] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+    // SAFETY: as in `words`; a cell is a number of 32 bits.
     unsafe {
-        let kept = _mm512_shuffle_epi8(kept, _mm512_set1_epi8(4 * AT as i8));
-        let of_value = _mm512_broadcast_i32x4(_mm_loadu_si128(OF_VALUE.as_ptr().cast()));
-        let kept = _mm512_cmplt_epu8_mask(of_value, kept);
-        let views = _mm512_mask_mov_epi8(views, kept, bytes);
-        let out = |at: usize, room: &mut views::Room| (&raw mut room[at % TOGETHER]).cast();
-        match rooms.get_mut(4 * AT..).unwrap_or_default() {
-            [a, b, c, d, ..] => {
-                _mm_storeu_si128(out(row, a), _mm512_castsi512_si128(views));
-                _mm_storeu_si128(out(row, b), _mm512_extracti32x4_epi32::<1>(views));
-                _mm_storeu_si128(out(row, c), _mm512_extracti32x4_epi32::<2>(views));
-                _mm_storeu_si128(out(row, d), _mm512_extracti32x4_epi32::<3>(views));
-            }
-            fewer => {
-                let mut lanes = [0_u128; 4];
-                _mm512_storeu_si512(lanes.as_mut_ptr().cast(), views);
-                for (room, view) in fewer.iter_mut().zip(lanes) {
-                    room[row % TOGETHER] = view;
-                }
-            }
-        }
+        let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
+        _mm512_permutexvar_epi32(order, _mm512_loadu_si512(cells.as_ptr().cast()))
     }
+}
+
+/// A number for each part of four views.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn load_parts(parts: &[i32; 4]) -> __m512i {
+    // SAFETY: as in `words`; the reference is to 16 bytes.
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(parts.as_ptr().cast())) }
 }
 
 /// Four pieces as one block.

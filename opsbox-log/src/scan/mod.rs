@@ -41,9 +41,9 @@ pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
-use views::{ACROSS, Near};
+use views::{ACROSS, Near, ROWS};
 #[cfg(feature = "arrow")]
-pub(crate) use views::{Rooms, TOGETHER, Texts, ViewColumn, push_near};
+pub(crate) use views::{TOGETHER, Texts, ViewColumn, push_near};
 
 #[cfg(feature = "arrow")]
 use crate::batch::Cell;
@@ -77,6 +77,13 @@ pub(crate) trait Simd: Copy {
 
     /// The bytes above 127.
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Whether there are none of those in any bytes.
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn is_ascii(self, bytes: &[u8]) -> bool {
+        bytes.is_ascii()
+    }
 
     /// For each bit the parity of the bits up to and with it.
     fn prefix_xor(self, mask: u64) -> u64;
@@ -146,16 +153,24 @@ pub(crate) trait Simd: Copy {
         bytes: &mut [u8; BLOCK],
     ) -> usize;
 
-    /// Writes the Arrow views of the values of a line that is near: the length, and the bytes if there
+    /// Writes the Arrow views of the values of lines that are near: the length, and the bytes if there
     /// are 12 or fewer, else the first four of them, the number of the buffer and the offset in it.
-    /// Each of the `rooms` gets that of its cell, at `row`.
+    /// Each of the `rooms` gets those of its cell of each line, as its `four`th four.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
-        for (cell, room) in cells.iter().zip(rooms) {
-            let (start, len) = (cell.bits() & 0xffff, cell.bits() >> 16);
-            let view = views::view(line.value(start), len, line.buffer, line.offset + start);
-            room[row % TOGETHER] = view;
+    fn views(self, near: &Near<'_>, four: usize, rooms: &mut [views::Room<'_>]) {
+        for (column, room) in rooms.iter_mut().enumerate() {
+            for (line, slot) in room[four].iter_mut().enumerate() {
+                let (start, len) = near.cells[line][column].near();
+                let offset = near.base.wrapping_add(near.offsets[line]);
+                let view = views::view(
+                    near.value(line, start),
+                    len,
+                    near.buffer,
+                    offset.wrapping_add(start),
+                );
+                slot.write(view);
+            }
         }
     }
 
