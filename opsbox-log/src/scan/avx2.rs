@@ -118,7 +118,7 @@ impl Simd for Avx2 {
         count
     }
 
-    type Table<'c> = ([__m256i; 2], [__m256i; 3]);
+    type Table<'c> = ([__m256i; 2], [__m256i; 3], Option<[__m256i; 2]>);
 
     #[inline(always)]
     fn table(self, classes: &Classes) -> Self::Table<'_> {
@@ -130,19 +130,26 @@ impl Simd for Avx2 {
                 0,
                 0x8040_2010_0804_0201_u64.cast_signed(),
             ));
-            let [one, other] = classes.always;
-            let always = [b'\n', one, other].map(|byte| _mm256_set1_epi8(byte.cast_signed()));
-            ([rows, bits_of], always)
+            let [one, other, more @ ..] = classes.always;
+            let always = [splat(b'\n'), splat(one), splat(other)];
+            let are_more = more != [b'\n'; 2];
+            let more = are_more.then_some([splat(more[0]), splat(more[1])]);
+            ([rows, bits_of], always, more)
         }
     }
 
     #[inline(always)]
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found {
-        let ([rows, bits_of], always) = table;
+        let ([rows, bits_of], always, more) = table;
         let [low, high] = load(block);
         let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
+        let mut always = bits([is_one_of(low, always), is_one_of(high, always)]);
+        if let Some([a, b]) = more {
+            let more = [a, b, b];
+            always |= bits([is_one_of(low, more), is_one_of(high, more)]);
+        }
         Found {
-            always: bits([is_one_of(low, always), is_one_of(high, always)]),
+            always,
             outside: !none,
         }
     }
@@ -365,6 +372,13 @@ fn half(words: &[u16; LANES], at: usize) -> __m256i {
     let (halves, _) = words.as_chunks::<{ LANES / 2 }>();
     // SAFETY: as in `load`; the half is 32 readable bytes.
     unsafe { _mm256_loadu_si256(halves[at].as_ptr().cast()) }
+}
+
+/// A byte in all places.
+#[inline(always)]
+fn splat(byte: u8) -> __m256i {
+    // SAFETY: as in `load`.
+    unsafe { _mm256_set1_epi8(byte.cast_signed()) }
 }
 
 /// All ones for the bytes that are one of three.

@@ -13,8 +13,8 @@ pub(crate) struct Classes {
     /// For each lower half of a byte the upper halves with which it is structural outside of quotes,
     /// a bit each.
     pub(super) low: [u8; 16],
-    /// Those everywhere, besides the line feed: the quote and the escape.
-    pub(super) always: [u8; 2],
+    /// Those everywhere, besides the line feed: the quote and the escape, and two other quotes.
+    pub(super) always: [u8; 4],
     /// Whether text between quotes is passed over.
     pub(crate) quoting: bool,
 }
@@ -36,7 +36,7 @@ impl Classes {
         let mut classes = Self {
             of: [0; 128],
             low: [0; 16],
-            always: [b'\n'; 2],
+            always: [b'\n'; 4],
             quoting,
         };
         let mut everywhere = classes.always.iter_mut();

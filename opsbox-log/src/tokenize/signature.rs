@@ -226,6 +226,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
             };
             if self.fits(simd, line, chunk, ending)
                 && self.scratch.write(simd, signature, first, at)
+                && self.members(base, at)
                 && self.steps(simd, base, at)
             {
                 self.scratch.rows.accept(1);
@@ -257,7 +258,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         for misses in misses {
             missed |= misses;
         }
-        if missed == 0 && self.signature.steps.is_empty() {
+        if missed == 0 && self.signature.is_decided() {
             self.scratch.rows.accept(*lines);
             return at + lines * ending.len;
         }
@@ -266,6 +267,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
             let line = self.scratch.stream.line(at);
             let feed = at + ending.len;
             if (is_usual || passes_all(simd, self.signature, chunk, line))
+                && self.members(base, at)
                 && self.steps(simd, base, at)
             {
                 self.scratch.rows.accept(1);
@@ -299,6 +301,28 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         simd.fits(bytes, places, next, &self.signature.lengths, ending)
             && end - line.start() <= self.line_limit
             && passes_all(simd, self.signature, chunk, line)
+    }
+
+    /// Looks up the parts of the line at `at` of the stream that have to be.
+    #[inline(always)]
+    fn members(&mut self, base: usize, at: usize) -> bool {
+        for member in &self.signature.members {
+            let line = self.scratch.stream.line(at);
+            let range = base + line.place(member.from)..base + line.place(member.to);
+            let Some(part) = self.input.get(range) else {
+                return false;
+            };
+            let number = member.language.read(part);
+            if number == 0 {
+                return false;
+            }
+            for &(of, column) in &member.columns {
+                if of != number {
+                    self.scratch.rows.next()[column] = u32::MAX;
+                }
+            }
+        }
+        true
     }
 
     /// Runs the steps of the parts of the line at `at` of the stream that have some.
