@@ -14,10 +14,11 @@
     reason = "a chunk is shorter than 16 bits count, a block than 32"
 )]
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
     chunk::{CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
+    lent::{Kept, Lent, Shelf},
     structural::{Line, Structural},
     walk::{self, Text, Walk},
 };
@@ -32,29 +33,27 @@ use crate::{
     scan::{self, BLOCK, Chosen, HALF, LANES, Simd, Work},
 };
 
-/// What is kept from chunk to chunk.
+/// What is kept from chunk to chunk, and from input to input.
+#[derive(Default)]
 pub(crate) struct Scratch {
     stream: Structural,
+    copied: Copied,
     rows: RowBuffer,
     /// The windows of lines that are looked at together.
-    windows: Box<[[u32; WINDOWS]; TOGETHER]>,
+    windows: [[u32; WINDOWS]; TOGETHER],
     /// Places of captures inside a part.
-    slots: Box<[u32]>,
+    slots: Vec<u32>,
 }
 
 /// Lines that are looked at together: one operation on all, then the next.
 const TOGETHER: usize = 16;
 
-impl Scratch {
-    pub(crate) fn new(signature: &Signature) -> Self {
-        // A line has a structural byte of each kind at least, and the line feed.
-        let rows = CHUNK / (signature.len + 1) + 1;
-        Self {
-            stream: Structural::new(),
-            windows: Box::new([[0; WINDOWS]; TOGETHER]),
-            rows: RowBuffer::new(rows, signature.cells.columns),
-            slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
+impl Kept for Scratch {
+    fn shelf() -> &'static Shelf<Self> {
+        thread_local! {
+            static SHELF: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
         }
+        &SHELF
     }
 }
 
@@ -69,11 +68,19 @@ pub(crate) fn run(
     block: &mut Block,
     line: impl FnMut(Range<usize>, &mut Block),
 ) {
+    let mut lent = Lent::<Scratch>::take();
+    let scratch = &mut *lent;
+    // A line has a structural byte of each kind at least, and the line feed.
+    let rows = CHUNK.min(range.len()) / (signature.len + 1) + 1;
+    scratch.rows.begin(rows, signature.cells.columns);
+    scratch.slots.clear();
+    let slots = 2 * signature.cells.columns;
+    scratch.slots.resize(slots, walk::NONE);
     scan::run(
         kernel,
         Lines {
             signature,
-            scratch: &mut Scratch::new(signature),
+            scratch,
             input,
             range,
             line_limit,
@@ -81,6 +88,7 @@ pub(crate) fn run(
             line,
         },
     );
+    lent.give_back();
 }
 
 /// The signature that most of the first lines of a range have; none if few have any, and there `is_other`
@@ -94,21 +102,26 @@ pub(crate) fn choose<'s>(
 ) -> Option<&'s Signature> {
     let sample = input.get(range).unwrap_or_default();
     let sample = sample.get(..SAMPLE).unwrap_or(sample);
-    let mut stream = Structural::new();
+    let mut lent = Lent::<Scratch>::take();
+    let Scratch { stream, copied, .. } = &mut *lent;
+    let chunk = copied.chunk(sample);
     let counted = signatures.iter().map(|signature| {
-        let stream = &mut stream;
+        let (stream, len) = (&mut *stream, sample.len());
         scan::run(
             kernel,
             Count {
                 signature,
-                sample,
+                chunk,
+                len,
                 stream,
             },
         )
     });
-    let (best, (fit, lines)) = counted
+    let best = counted
         .enumerate()
-        .max_by_key(|&(at, (fit, _))| (fit, Reverse(at)))?;
+        .max_by_key(|&(at, (fit, _))| (fit, Reverse(at)));
+    lent.give_back();
+    let (best, (fit, lines)) = best?;
     (2 * fit >= lines || !is_other).then(|| &signatures[best])
 }
 
@@ -118,7 +131,9 @@ const SAMPLE: usize = CHUNK / 4;
 /// Counts the lines of a sample that have a signature, and all.
 struct Count<'c> {
     signature: &'c Signature,
-    sample: &'c [u8],
+    /// It begins with the sample, which is this long.
+    chunk: &'c Chunk,
+    len: usize,
     stream: &'c mut Structural,
 }
 
@@ -129,12 +144,11 @@ impl Work for Count<'_> {
     fn run<S: Simd>(self, simd: S) -> (usize, usize) {
         let Self {
             signature,
-            sample,
+            chunk,
+            len,
             stream,
         } = self;
-        let mut copied = Copied::new();
-        let chunk = copied.chunk(sample);
-        stream.read(simd, &signature.classes, chunk, sample.len(), false, &[]);
+        stream.read(simd, &signature.classes, chunk, len, false, &[]);
         let (mut fit, mut lines, mut at) = (0, 0, 0);
         let [lf, crlf] = &signature.endings;
         while let Some(feed) = stream.line_feed_after(at) {
@@ -163,7 +177,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let input = self.input.get(..self.range.end).unwrap_or_default();
-        let mut copied = Copied::new();
+        let mut copied = std::mem::take(&mut self.scratch.copied);
         let mut at = self.range.start;
         while at < input.len() {
             let chunk = copied.chunk(&input[at..]);
@@ -186,6 +200,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
                 done => at + done,
             };
         }
+        self.scratch.copied = copied;
     }
 }
 

@@ -77,8 +77,8 @@ impl<'s> Line<'s> {
     }
 }
 
-impl Structural {
-    pub(super) fn new() -> Self {
+impl Default for Structural {
+    fn default() -> Self {
         Self {
             masks: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
             places: stream(),
@@ -86,7 +86,9 @@ impl Structural {
             len: 0,
         }
     }
+}
 
+impl Structural {
     /// The places and their bytes.
     #[inline(always)]
     pub(super) fn streams(&self) -> (&Stream<u16>, &Stream<u8>) {
