@@ -26,7 +26,7 @@ pub(super) struct Avx512(());
 ///
 /// The processor has the instructions of [`Kernel::Avx512`](super::Kernel::Avx512).
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,gfni,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,gfni,vpclmulqdq,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
 )]
 pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
     work.run(Avx512(()))
@@ -66,6 +66,7 @@ pub(super) struct JsonBytes {
 
 impl Simd for Avx512 {
     const VECTOR: bool = true;
+    const GROUPS: bool = true;
 
     #[inline(always)]
     fn enter<W: Work>(self, work: W) -> W::Output {
@@ -199,13 +200,12 @@ impl Simd for Avx512 {
         unsafe {
             let always = _mm512_loadu_si512(always.as_ptr().cast());
             let all = _mm512_loadu_si512(outside.as_ptr().cast());
-            let inside = _mm512_andnot_si512(all, always);
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<1>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<2>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<4>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<8>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<16>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<32>(inside));
+            let quotes = _mm512_andnot_si512(all, always);
+            // The product without carries has the parity of the bits up to and with each.
+            let ones = _mm512_set1_epi8(-1);
+            let even = _mm512_clmulepi64_epi128::<0>(quotes, ones);
+            let odd = _mm512_clmulepi64_epi128::<1>(quotes, ones);
+            let inside = _mm512_unpacklo_epi64(even, odd);
             // Of each block whether it has an odd number of quotes, then whether it and those before
             // it have.
             let mut odd = _mm512_movepi64_mask(inside);

@@ -68,6 +68,9 @@ pub(crate) trait Simd: Copy {
     /// Whether there are vector instructions, so that a block costs no more than a few bytes.
     const VECTOR: bool;
 
+    /// Whether the masks of a group come out of registers together.
+    const GROUPS: bool = false;
+
     /// Does work as a call of its own, still compiled for the kernel: what calls itself cannot be
     /// inlined.
     fn enter<W: Work>(self, work: W) -> W::Output;

@@ -23,8 +23,10 @@ const BLOCKS: usize = CHUNK / BLOCK;
 
 /// The stream: the line feed before the chunk, then the structural bytes in it.
 pub(super) struct Structural {
-    /// The masks of the blocks.
+    /// The masks of the blocks; and, where they are not kept in registers, those of what is structural
+    /// everywhere.
     masks: Box<Masks>,
+    always: Box<Masks>,
     places: Box<Stream<u16>>,
     bytes: Box<Stream<u8>>,
     /// How many there are.
@@ -81,6 +83,7 @@ impl Default for Structural {
     fn default() -> Self {
         Self {
             masks: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
+            always: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
             places: stream(),
             bytes: stream(),
             len: 0,
@@ -165,25 +168,51 @@ impl Structural {
         let (groups, _) = chunks.as_chunks::<GROUP>();
         let groups = groups.iter().take(blocks.div_ceil(GROUP));
         let (ahead, _) = after.as_chunks::<{ GROUP * BLOCK }>();
-        for (at, (group, masks)) in groups.zip(&mut self.masks.0).enumerate() {
+        for (at, (group, masks)) in groups.clone().zip(&mut self.masks.0).enumerate() {
             // Of the next chunk while the work is on this one.
             if let Some(ahead) = ahead.get(at) {
                 simd.prefetch(ahead);
             }
+            if !S::GROUPS {
+                simd.classify_group(group, table, &mut self.always.0[at], masks);
+                continue;
+            }
             // Kept in registers: nothing but what comes out is written to memory.
             let (mut always, mut outside) = ([0; GROUP], [0; GROUP]);
             simd.classify_group(group, table, &mut always, &mut outside);
-            if !classes.quoting {
-                for at in 0..GROUP {
-                    outside[at] |= always[at];
-                }
-            } else if !simd.unquote(&always, &mut outside, &mut quoted) {
-                (*masks, quoted) = line_by_line(always, outside, quoted);
-                continue;
+            (*masks, quoted) = structural(simd, classes, always, outside, quoted);
+        }
+        if !S::GROUPS {
+            for (always, masks) in self
+                .always
+                .0
+                .iter()
+                .zip(&mut self.masks.0)
+                .take(groups.len())
+            {
+                (*masks, quoted) = structural(simd, classes, *always, *masks, quoted);
             }
-            *masks = outside;
         }
     }
+}
+
+/// The masks of a group's structural bytes, and whether the next group begins between quotes.
+#[inline(always)]
+fn structural<S: Simd>(
+    simd: S,
+    classes: &Classes,
+    always: [u64; GROUP],
+    mut outside: [u64; GROUP],
+    mut quoted: u64,
+) -> ([u64; GROUP], u64) {
+    if !classes.quoting {
+        for at in 0..GROUP {
+            outside[at] |= always[at];
+        }
+    } else if !simd.unquote(&always, &mut outside, &mut quoted) {
+        return line_by_line(always, outside, quoted);
+    }
+    (outside, quoted)
 }
 
 /// The same as [`Simd::unquote`] where a line ends between quotes: it is broken, and the next one
