@@ -335,25 +335,21 @@ impl Simd for Avx512 {
     fn views(self, near: &Near<'_>, four: usize, rooms: &mut [views::Room<'_>]) {
         // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
         unsafe {
-            // Of each column its cells side by side.
+            let offsets = _mm_loadu_si128(near.offsets.as_ptr().cast());
+            let offsets = _mm_add_epi32(offsets, _mm_set1_epi32(near.base.cast_signed()));
+            let offsets = _mm512_broadcast_i32x4(offsets);
+            // Of each four columns the cells side by side, a column after the other.
             let [a, b, c, d] = near.cells;
             let [a, b, c, d] = [row_of(a), row_of(b), row_of(c), row_of(d)];
             let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
-            let mut columns = Columns([[0; ROWS]; ACROSS]);
-            let out: *mut __m512i = columns.0.as_mut_ptr().cast();
-            _mm512_store_si512(out, _mm512_unpacklo_epi64(ab, cd));
-            _mm512_store_si512(out.add(1), _mm512_unpackhi_epi64(ab, cd));
-            let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
-            _mm512_store_si512(out.add(2), _mm512_unpacklo_epi64(ab, cd));
-            _mm512_store_si512(out.add(3), _mm512_unpackhi_epi64(ab, cd));
-
-            // The last two parts of a view, if they are a place.
-            let offsets = _mm_loadu_si128(near.offsets.as_ptr().cast());
-            let offsets = _mm_add_epi32(offsets, _mm_set1_epi32(near.base.cast_signed()));
-            let buffer = _mm_set1_epi32(near.buffer.cast_signed());
-            let places = _mm512_inserti64x2::<1>(_mm512_castsi128_si512(buffer), offsets);
-            let place = _mm512_loadu_si512(PLACE.as_ptr().cast());
-            let places = _mm512_maskz_permutexvar_epi32(PLACES, place, places);
+            let mut columns = Columns::NONE;
+            columns.put(0, _mm512_unpacklo_epi64(ab, cd), offsets);
+            columns.put(1, _mm512_unpackhi_epi64(ab, cd), offsets);
+            if rooms.len() > 8 {
+                let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+                columns.put(2, _mm512_unpacklo_epi64(ab, cd), offsets);
+                columns.put(3, _mm512_unpackhi_epi64(ab, cd), offsets);
+            }
             for (column, room) in rooms.iter_mut().enumerate() {
                 let column = column % ACROSS;
                 let bytes = joined([
@@ -362,18 +358,10 @@ impl Simd for Avx512 {
                     near.around(2, near.cells[2][column].near().0),
                     near.around(3, near.cells[3][column].near().0),
                 ]);
-                let cells = _mm_load_si128(columns.0[column].as_ptr().cast());
-                let cells = _mm512_castsi128_si512(cells);
-                // The length in the first part, the beginning in the last; and the length in all.
-                let parts = _mm512_maskz_permutexvar_epi8(PARTS, load(&PART), cells);
-                let lens = _mm512_maskz_permutexvar_epi8(LENS, load(&LEN), cells);
-                // The length is in each view, the place in those of longer values.
-                let are_in = _mm512_cmpgt_epi32_mask(lens, load_parts(&LONGER));
-                let views = _mm512_maskz_add_epi32(are_in, parts, places);
-                let far = _mm512_cmpgt_epi32_mask(lens, _mm512_set1_epi32(12));
-                // How many of its bytes are in a view, and then which those are.
-                let kept = _mm512_mask_mov_epi32(lens, far, _mm512_set1_epi32(4));
-                let kept = _mm512_shuffle_epi8(kept, _mm512_setzero_si512());
+                let lens = four_of(&columns.lens, column);
+                let places = four_of(&columns.places, column);
+                let views = _mm512_permutex2var_epi8(lens, load(&PARTS), places);
+                let kept = _mm512_permutexvar_epi8(load(&KEPT), lens);
                 let kept = _mm512_cmpgt_epu8_mask(kept, load_parts(&OF_VALUE));
                 let views = _mm512_mask_mov_epi8(views, kept, bytes);
                 _mm512_storeu_si512(room[four].as_mut_ptr().cast(), views);
@@ -585,52 +573,79 @@ fn half(words: &[u16; 2 * LANES], at: usize) -> __m512i {
     self::words(&halves[at])
 }
 
-/// Of each column the cells of four rows.
+/// Of each column what its views of four rows are made of.
 #[cfg(feature = "arrow")]
 #[repr(C, align(64))]
-struct Columns([[u32; ROWS]; ACROSS]);
+struct Columns {
+    /// The length, and in the third byte how many bytes of the value are in the view.
+    lens: [[u32; ROWS]; ACROSS],
+    /// Where a longer value is in the buffer.
+    places: [[u32; ROWS]; ACROSS],
+}
 
-/// For each byte of four views the one of their cells that it is, in those that [`PARTS`] has: the upper
-/// half of the cell is the length, the lower one the beginning.
 #[cfg(feature = "arrow")]
-const PART: [u8; BLOCK] = {
-    let mut part = [0; BLOCK];
-    let mut row = 0;
-    while row < ROWS {
-        let (view, cell) = (16 * row, 4 * row as u8);
-        (part[view], part[view + 1]) = (cell + 2, cell + 3);
-        (part[view + 12], part[view + 13]) = (cell, cell + 1);
-        row += 1;
+impl Columns {
+    const NONE: Self = Self {
+        lens: [[0; ROWS]; ACROSS],
+        places: [[0; ROWS]; ACROSS],
+    };
+
+    /// The cells of four columns, of lines that are at these offsets in the buffer.
+    #[inline(always)]
+    fn put(&mut self, at: usize, cells: __m512i, offsets: __m512i) {
+        let (lens, _) = self.lens.as_chunks_mut::<4>();
+        let (places, _) = self.places.as_chunks_mut::<4>();
+        // SAFETY: as in `words`; four columns are 64 bytes.
+        unsafe {
+            let len = _mm512_srli_epi32::<16>(cells);
+            let start = _mm512_and_si512(cells, _mm512_set1_epi32(0xffff));
+            let far = _mm512_cmpgt_epi32_mask(len, _mm512_set1_epi32(12));
+            let kept = _mm512_mask_mov_epi32(len, far, _mm512_set1_epi32(4));
+            let len = _mm512_or_si512(len, _mm512_slli_epi32::<16>(kept));
+            let place = _mm512_maskz_add_epi32(far, start, offsets);
+            _mm512_storeu_si512(lens[at].as_mut_ptr().cast(), len);
+            _mm512_storeu_si512(places[at].as_mut_ptr().cast(), place);
+        }
     }
-    part
-};
-#[cfg(feature = "arrow")]
-const PARTS: u64 = 0x3003_3003_3003_3003;
+}
 
-/// The same for the length in each part of the views.
+/// The numbers of a column.
 #[cfg(feature = "arrow")]
-const LEN: [u8; BLOCK] = {
-    let mut len = [0; BLOCK];
+#[inline(always)]
+fn four_of(columns: &[[u32; ROWS]; ACROSS], column: usize) -> __m512i {
+    // SAFETY: as in `words`; there are 16 bytes.
+    unsafe { _mm512_castsi128_si512(_mm_loadu_si128(columns[column].as_ptr().cast())) }
+}
+
+/// For each byte of four views the one of the column's numbers that it is: of `lens` the length, which is
+/// below the third byte, of `places`, from 64 on, the place; else a fourth byte of `lens`, which is zero.
+#[cfg(feature = "arrow")]
+const PARTS: [u8; BLOCK] = {
+    let mut parts = [0; BLOCK];
     let mut at = 0;
     while at < BLOCK {
-        len[at] = (at / 16 * 4 + 2 + at % 2) as u8;
+        let number = at / 16 * 4;
+        parts[at] = match at % 16 {
+            byte @ 0..2 => number + byte,
+            byte @ 12.. => BLOCK + number + byte - 12,
+            _ => number + 3,
+        } as u8;
         at += 1;
     }
-    len
+    parts
 };
-#[cfg(feature = "arrow")]
-const LENS: u64 = 0x3333_3333_3333_3333;
 
-/// The same for the buffer, four times, and the offsets of the lines.
+/// The third byte of `lens`, in all bytes of a view.
 #[cfg(feature = "arrow")]
-const PLACE: [u32; 16] = [0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7];
-#[cfg(feature = "arrow")]
-const PLACES: u16 = 0b1100_1100_1100_1100;
-
-/// Each part of a view is there if the value is longer: the length always, the place if the bytes are
-/// not.
-#[cfg(feature = "arrow")]
-const LONGER: [i32; 4] = [-1, i32::MAX, 12, 12];
+const KEPT: [u8; BLOCK] = {
+    let mut kept = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        kept[at] = (at / 16 * 4 + 2) as u8;
+        at += 1;
+    }
+    kept
+};
 
 /// The byte of the value that is in each byte of a view; none in the first four.
 #[cfg(feature = "arrow")]

@@ -157,7 +157,7 @@ pub(crate) trait Simd: Copy {
     ) -> usize;
 
     /// Writes the Arrow views of the values of lines that are near: the length, and the bytes if there
-    /// are 12 or fewer, else the first four of them, the number of the buffer and the offset in it.
+    /// are 12 or fewer, else the first four of them, the number of the buffer, 0, and the offset in it.
     /// Each of the `rooms` gets those of its cell of each line, as its `four`th four.
     #[cfg(feature = "arrow")]
     #[inline(always)]
@@ -166,13 +166,8 @@ pub(crate) trait Simd: Copy {
             for (line, slot) in room[four].iter_mut().enumerate() {
                 let (start, len) = near.cells[line][column].near();
                 let offset = near.base.wrapping_add(near.offsets[line]);
-                let view = views::view(
-                    near.value(line, start),
-                    len,
-                    near.buffer,
-                    offset.wrapping_add(start),
-                );
-                slot.write(view);
+                let value = near.value(line, start);
+                slot.write(views::view(value, len, 0, offset.wrapping_add(start)));
             }
         }
     }

@@ -44,7 +44,7 @@ pub(super) const ACROSS: usize = 16;
 /// Where the views of a column go.
 pub(crate) type Room<'v> = &'v mut [[MaybeUninit<u128>; ROWS]];
 
-/// Lines whose values are near their beginnings.
+/// Lines whose values are near their beginnings, in the first buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct Near<'l> {
     /// Of each line the bytes from [`BEFORE`] it on.
@@ -54,8 +54,6 @@ pub(crate) struct Near<'l> {
     /// Where the lines are after a place in the buffer.
     pub(super) offsets: [u32; ROWS],
     pub(super) base: u32,
-    /// The buffer that they are in.
-    pub(super) buffer: u32,
 }
 
 /// The bytes that views point into, and what is known of them.
@@ -253,6 +251,7 @@ pub(crate) fn push_near<S: Simd>(
         & lines.is_sorted();
     let is_one_text = columns.iter().all(|it| std::ptr::eq(it.texts, texts));
     if bytes.len() > STRIDE
+        || text.block != 0
         || rows > TOGETHER
         || cells.len() < rows * fields
         || !is_there
@@ -301,7 +300,6 @@ pub(crate) fn push_near<S: Simd>(
                 ],
                 offsets: [lines[a], lines[b], lines[c], lines[d]],
                 base: base as u32,
-                buffer: text.block,
             };
             simd.views(&near, four, rooms);
         }
@@ -311,7 +309,7 @@ pub(crate) fn push_near<S: Simd>(
                 let start = base as u32 + lines[row] + start;
                 let mut spare = [0; 16];
                 let value = sixteen(bytes, start as usize, &mut spare);
-                slot.write(view(value, len, text.block, start));
+                slot.write(view(value, len, 0, start));
             }
         }
         for column in group {
@@ -469,7 +467,6 @@ mod tests {
                 cells: cells.each_ref(),
                 offsets: [next(), next(), next(), next()],
                 base: next(),
-                buffer: next() % 3,
             };
             let mut wanted = Vec::new();
             for columns in 1..=ACROSS {
@@ -478,7 +475,7 @@ mod tests {
                     for row in 0..ROWS {
                         let (line, offset) = (&bytes[row][BEFORE..], near.base + near.offsets[row]);
                         let place = places[row][column];
-                        room[ROWS + row] = expected(line, place, near.buffer, offset);
+                        room[ROWS + row] = expected(line, place, 0, offset);
                     }
                 }
                 wanted.extend(rooms.into_iter().flatten());
