@@ -23,6 +23,8 @@ mod language;
 mod settle;
 mod spaces;
 
+use std::cell::Cell;
+
 use regex_syntax::hir::{Hir, HirKind};
 
 pub(crate) use self::language::Language;
@@ -220,11 +222,13 @@ impl Signature {
     /// something is searched for in lines, the first are those of lines that are that and nothing else.
     pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Box<[Self]>, NoPlan> {
         let parts = plan::parts_of(pattern);
-        let whole = Self::of_parts(parts, false, column_of);
+        let work = &Cell::new(language::MAX_WORK);
         let Some(inner) = searched(parts)? else {
-            return whole;
+            return Self::of_parts(parts, false, column_of, work);
         };
-        match (Self::of_parts(inner, true, column_of), whole) {
+        let alone = Self::of_parts(inner, true, column_of, work);
+        let whole = Self::of_parts(parts, false, column_of, work);
+        match (alone, whole) {
             (Ok(alone), Ok(whole)) => Ok(alone.into_iter().chain(whole).collect()),
             (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
             (Err(why), Err(_)) => Err(why),
@@ -232,7 +236,12 @@ impl Signature {
     }
 
     /// `searched`: something else may come before and after the parts, but not in lines that fit.
-    fn of_parts(parts: &[Hir], searched: bool, column_of: &[usize]) -> Result<Box<[Self]>, NoPlan> {
+    fn of_parts(
+        parts: &[Hir],
+        searched: bool,
+        column_of: &[usize],
+        work: &Cell<usize>,
+    ) -> Result<Box<[Self]>, NoPlan> {
         let pattern = settle(&Hir::concat(parts.to_vec()))?;
         let mut always = Set::empty();
         if has_byte(&pattern, ESCAPE) {
@@ -256,7 +265,8 @@ impl Signature {
                 return Err(NoPlan("a last part that may end early"));
             }
             let quoting = quotes.iter().any(|&is| is);
-            match Self::of_items(parts, quoting, delimiters.clone(), &always, column_of) {
+            let builder = Builder::new(&parts, column_of, work);
+            match Self::of_items(parts, quoting, delimiters.clone(), &always, builder) {
                 Ok(signature) => found.push(signature),
                 Err(why) => refused = refused.or(Some(why)),
             }
@@ -277,7 +287,7 @@ impl Signature {
         quoting: bool,
         mut delimiters: Set,
         always: &Set,
-        column_of: &[usize],
+        builder: Option<Builder<'_>>,
     ) -> Result<Self, NoPlan> {
         if let Some(last) = parts.last() {
             for item in &last.items {
@@ -302,7 +312,6 @@ impl Signature {
         if parts.len() + 2 > LANES {
             return Err(NoPlan("more delimiters than a signature takes"));
         }
-        let builder = Builder::new(&parts, column_of);
         let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
         for (lane, part) in parts.into_iter().enumerate() {
             let structural = if part.quoted { always } else { &outside };

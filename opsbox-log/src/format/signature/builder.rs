@@ -1,5 +1,7 @@
 //! From the parts of a line to its signature.
 
+use std::cell::Cell;
+
 use regex_syntax::hir::{Capture, Hir, HirKind};
 
 use super::{
@@ -26,6 +28,8 @@ pub(super) struct Builder<'o> {
     steps: Vec<PartSteps>,
     template: Open,
     column_of: &'o [usize],
+    /// What is left of the work that may go into languages.
+    work: &'o Cell<usize>,
 }
 
 /// A template that can still grow.
@@ -37,7 +41,11 @@ pub(super) struct Open {
 }
 
 impl<'o> Builder<'o> {
-    pub(super) fn new(parts: &[Part], column_of: &'o [usize]) -> Option<Self> {
+    pub(super) fn new(
+        parts: &[Part],
+        column_of: &'o [usize],
+        work: &'o Cell<usize>,
+    ) -> Option<Self> {
         let cells = CellLanes::absent(column_of.len())?;
         let mut bytes = [0; LANES];
         for (slot, part) in bytes.iter_mut().zip(parts) {
@@ -77,6 +85,7 @@ impl<'o> Builder<'o> {
                 len: 0,
             },
             column_of,
+            work,
         })
     }
 
@@ -195,7 +204,7 @@ impl<'o> Builder<'o> {
             .ok_or(NoPlan("a part that has to have a delimiter"))?;
         if let Some(alternatives) = whole_captures(&hir) {
             let inners: Vec<_> = alternatives.iter().map(|(inner, _)| *inner).collect();
-            if let Ok(language) = Language::of(&inners) {
+            if let Ok(language) = Language::of(&inners, self.work) {
                 let captures = alternatives.iter().map(|(_, captures)| captures);
                 return self.member(from, to, language, captures);
             }
@@ -211,7 +220,7 @@ impl<'o> Builder<'o> {
         let straight = Straight::compile(&steps, self.signature.cells.columns).map(Box::new);
         if straight.is_none()
             && columns.is_empty()
-            && let Ok(language) = Language::of(&[&hir])
+            && let Ok(language) = Language::of(&[&hir], self.work)
         {
             return self.member(from, to, language, std::iter::empty());
         }

@@ -1,7 +1,7 @@
 //! Parts whose bytes are more than classes one after the other: names of months, addresses, numbers
 //! with a sign and a fraction. A table says byte by byte whether the part is one of them.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use regex_syntax::hir::{Hir, HirKind};
 
@@ -15,8 +15,9 @@ const MAX_STATES: usize = 2048;
 /// Entries of the table, at most: 64 KiB.
 const MAX_ENTRIES: usize = 1 << 15;
 
-/// States that are looked at while the table is made, at most: what takes some tens of milliseconds.
-const MAX_WORK: usize = 1 << 22;
+/// States that may be looked at while the tables of a pattern are made: what takes some tens of
+/// milliseconds.
+pub(super) const MAX_WORK: usize = 1 << 22;
 
 /// A deterministic automaton that reads a whole part.
 #[derive(Debug)]
@@ -34,15 +35,16 @@ pub(crate) struct Language {
 const TOO_LARGE: NoPlan = NoPlan("a part with too many choices");
 
 impl Language {
-    /// What one of the alternatives matches, as a whole.
-    pub(super) fn of(alternatives: &[&Hir]) -> Result<Self, NoPlan> {
+    /// What one of the alternatives matches, as a whole. So many states may be looked at; what is left of
+    /// them comes back.
+    pub(super) fn of(alternatives: &[&Hir], work: &Cell<usize>) -> Result<Self, NoPlan> {
         let mut automaton = Automaton::default();
         let start = automaton.state()?;
         let mut ends = Vec::new();
         for alternative in alternatives {
             ends.push(automaton.add(alternative, start)?);
         }
-        automaton.determined(start, &ends)
+        automaton.determined(start, &ends, work)
     }
 
     /// Which alternative the bytes are, counted from 1: of several the first. 0 if none.
@@ -193,7 +195,12 @@ impl Automaton {
         (class_of, samples)
     }
 
-    fn determined(&self, start: usize, ends: &[usize]) -> Result<Language, NoPlan> {
+    fn determined(
+        &self,
+        start: usize,
+        ends: &[usize],
+        work: &Cell<usize>,
+    ) -> Result<Language, NoPlan> {
         let (class_of, samples) = self.classes();
         let classes = samples.len();
         let end_of = |states: &[usize]| {
@@ -213,7 +220,9 @@ impl Automaton {
         let (mut next, mut to) = (Vec::new(), Vec::new());
         let mut at = 0;
         while let Some(states) = order.get(at).cloned() {
-            if (at + 1) * classes > MAX_ENTRIES || seen.states > MAX_WORK {
+            let left = work.get().saturating_sub(std::mem::take(&mut seen.states));
+            work.set(left);
+            if (at + 1) * classes > MAX_ENTRIES || left == 0 {
                 return Err(TOO_LARGE);
             }
             for &byte in &samples {
@@ -251,9 +260,14 @@ mod tests {
 
     use super::*;
 
-    fn hir(pattern: &str) -> Hir {
-        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-        parser.parse(pattern).unwrap()
+    fn of(patterns: &[&str]) -> Result<Language, NoPlan> {
+        let hirs = patterns.iter().map(|pattern| {
+            let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+            parser.parse(pattern).unwrap()
+        });
+        let hirs: Vec<_> = hirs.collect();
+        let hirs: Vec<_> = hirs.iter().collect();
+        Language::of(&hirs, &Cell::new(MAX_WORK))
     }
 
     #[test]
@@ -271,7 +285,7 @@ mod tests {
             (state >> 8) as usize % below
         };
         for pattern in patterns {
-            let language = Language::of(&[&hir(pattern)]).unwrap();
+            let language = of(&[pattern]).unwrap();
             let regex = meta::Regex::new(&format!(r"\A(?:{pattern})\z")).unwrap();
             for _ in 0..3000 {
                 let alphabet = b"0123ab-.+JMFanuryi/";
@@ -285,15 +299,27 @@ mod tests {
 
     #[test]
     fn of_several_the_first_is_told() {
-        let language = Language::of(&[&hir("-"), &hir(r"[-\d]+"), &hir("x*")]).unwrap();
+        let language = of(&["-", r"[-\d]+", "x*"]).unwrap();
         let read = ["-", "--", "12", "x", "", "1x"].map(|it| language.read(it.as_bytes()));
         assert_eq!(read, [1, 2, 2, 3, 3, 0]);
     }
 
     #[test]
+    fn work_is_bounded() {
+        let parts = ["[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,7}"; 2];
+        let work = Cell::new(MAX_WORK);
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        let [a, b] = parts.map(|part| parser.parse(part).unwrap());
+        Language::of(&[&a], &work).unwrap();
+        assert!(work.get() < MAX_WORK);
+        work.set(10);
+        assert!(Language::of(&[&b], &work).is_err());
+    }
+
+    #[test]
     fn large_ones_are_refused() {
         for pattern in [r"(?:[ab]{40}){200}", r"[ab]*a[ab]{14}"] {
-            assert!(Language::of(&[&hir(pattern)]).is_err(), "{pattern}");
+            assert!(of(&[pattern]).is_err(), "{pattern}");
         }
     }
 }
