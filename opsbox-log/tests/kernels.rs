@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::sync::OnceLock;
+
 use opsbox_log::{Batch, Format, Kernel, Parser, Span};
 use proptest::prelude::*;
 
@@ -325,6 +327,135 @@ proptest! {
             log += &format!("web-1 \"{}\" 200\n", request.concat());
         }
         same_on_all_kernels(&format.unwrap(), log.as_bytes());
+    }
+}
+
+/// Patterns with choices, and the texts that most of their lines have.
+const GROK: &[(&str, &[&str])] = &[
+    (
+        "%{COMBINEDAPACHELOG}",
+        &[
+            "192.0.2.7",
+            " ",
+            "-",
+            " ",
+            "frank",
+            " [",
+            "02/Nov/2026:09:27:25 +0000",
+            "] \"",
+            "GET /a?b HTTP/1.1",
+            "\" ",
+            "200",
+            " ",
+            "512",
+            " ",
+            "\"-\"",
+            " ",
+            "\"curl/8 (x; y)\"",
+        ],
+    ),
+    (
+        "^%{COMMONAPACHELOG}$",
+        &[
+            "web-1.example",
+            " ",
+            "-",
+            " ",
+            "-",
+            " [",
+            "2/May/2026:9:27:25 +0000",
+            "] \"",
+            "GET /",
+            "\" ",
+            "404",
+            " ",
+            "-",
+        ],
+    ),
+    (
+        r#"%{IPORHOST:a} %{WORD:b} "%{DATA:c}" %{NUMBER:d}"#,
+        &["2001:db8::1", " ", "up", " \"", "x y", "\" ", "1.5"],
+    ),
+    (
+        "%{QS:a}: %{INT:b}/%{INT:c} %{QS:d}",
+        &["\"a b\"", ": ", "1", "/", "-2", " ", "\"\""],
+    ),
+    (
+        "%{MONTH:a} +%{MONTHDAY:b} %{TIME:c} %{HOSTNAME:d} %{PROG:e}: %{GREEDYDATA:f}",
+        &[
+            "Nov", " ", "2", " ", "09:27:25", " ", "web-1", " ", "sshd", ": ", "it is up",
+        ],
+    ),
+    (
+        "(?:%{INT:a}|%{WORD:b}|-) (?:%{IPV4:c}|%{HOSTNAME:d}) %{USER:e}$",
+        &["12", " ", "192.0.2.7", " ", "frank"],
+    ),
+    (
+        r"\[%{HTTPDATE:a}\] (?:-|%{NUMBER:b}) <%{DATA:c}> %{NOTSPACE:d}",
+        &[
+            "[",
+            "02/Nov/2026:09:27:25 +0000",
+            "] ",
+            "7",
+            " <",
+            "x y",
+            "> ",
+            "end",
+        ],
+    ),
+    (
+        "^(?:%{WORD:a}=%{NUMBER:b}|%{WORD:c}) %{LOGLEVEL:d}(?: %{POSINT:e})?;%{DATA:f}",
+        &["n=1", " ", "INFO", " ", "12", ";", "x"],
+    ),
+];
+
+fn grok_formats() -> Vec<(Format, &'static [&'static str])> {
+    static FORMATS: OnceLock<Vec<Format>> = OnceLock::new();
+    let formats = || {
+        GROK.iter()
+            .map(|(it, _)| Format::grok(it).unwrap())
+            .collect()
+    };
+    let formats = FORMATS.get_or_init(formats).iter().cloned();
+    formats.zip(GROK.iter().map(|(_, usual)| *usual)).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    /// Parts that are looked up byte by byte, quotes of other kinds, and what is searched for in a line.
+    #[test]
+    fn grok_choices(
+        (format, usual) in prop::sample::select(grok_formats()),
+        lines in prop::collection::vec(
+            prop::collection::vec(
+                prop_oneof![
+                    30 => Just(None),
+                    1 => prop::sample::select(vec![
+                        "", "-", " ", "1", "+1", "1.5", ".5", "1.", "007", "::1", "2001:db8::7", "::ffff:192.0.2.7",
+                        "192.0.2.999", "a..b", "a.b.", "-a", "x@y.z", "x@", "2/m\u{e4}rz/26:9:27:60,5 1",
+                        "32/Nov/2026:09:27:25 +0000", "GET /a", "GET  /a HTTP/1", "get", "\"", "\"x\"", "'x'",
+                        "'a b'", "`x`", "\"a\\\"b\"", "it's", "x\" y", "\" 1 2 'q' \"z\"", "\\", "\u{e9}", "a b",
+                        "Nov", "November", "Novx", "WARNING", "0", "x=1", "_", "\t",
+                    ]).prop_map(Some),
+                ],
+                20,
+            ),
+            1..60,
+        ),
+        around in prop::sample::select(vec![("", ""), ("", ""), ("x ", ""), ("", " y"), ("<", "\" 'z'")]),
+    ) {
+        let mut log = String::new();
+        for (texts, at) in lines.iter().zip(0..) {
+            let (before, after) = if at % 3 == 0 { around } else { ("", "") };
+            log += before;
+            for (text, usual) in texts.iter().zip(usual) {
+                log += text.unwrap_or(usual);
+            }
+            log += after;
+            log.push('\n');
+        }
+        same_on_all_kernels(&format, log.as_bytes());
     }
 }
 

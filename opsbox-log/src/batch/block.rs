@@ -43,6 +43,13 @@ impl Cell {
         self.0
     }
 
+    /// Beginning and length, if it has a place of its own.
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    pub(crate) const fn near(self) -> (u32, u32) {
+        (self.0 & 0xffff, self.0 >> 16)
+    }
+
     /// The range in the line.
     #[inline]
     pub(super) fn range(self) -> Result<Range<usize>, NotNarrow> {

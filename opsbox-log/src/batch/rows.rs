@@ -9,7 +9,7 @@ use std::{
 use super::Room;
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
 #[cfg(feature = "arrow")]
-use crate::scan::{self, Chosen, Kernel, Rooms, Simd, TOGETHER, ViewColumn, Work};
+use crate::scan::{self, Chosen, Kernel, Simd, TOGETHER, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
 
 /// Where the bytes of a value are.
@@ -383,11 +383,16 @@ impl Work for PushViews<'_, '_, '_> {
                 }
                 continue;
             }
-            let mut rooms = Rooms::new();
+            let near = columns.first();
+            let near = near.map_or(0, |it| it.near_lines(part.base, &part.lines));
+            // The first line has no bytes before it.
+            let unaligned = columns.first().map_or(0, |it| it.unaligned().max(1));
+            let (mut first, mut end) = (0, unaligned.min(part.lines.len()));
             // Some rows at a time, so that their lines are still near when the next columns come.
-            for first in (0..part.lines.len()).step_by(TOGETHER) {
-                let end = part.lines.len().min(first + TOGETHER);
-                part.push_views(simd, first..end, columns, &mut rooms);
+            while first < part.lines.len() {
+                part.push_views(simd, first..end, columns);
+                let last = if end < near { near } else { part.lines.len() };
+                (first, end) = (end, last.min(end + TOGETHER));
             }
         }
     }
@@ -397,17 +402,11 @@ impl Work for PushViews<'_, '_, '_> {
 impl Part {
     /// Adds the values of some rows with fixed columns.
     #[inline(always)]
-    fn push_views<S: Simd>(
-        &self,
-        simd: S,
-        rows: Range<usize>,
-        columns: &mut [ViewColumn<'_>],
-        rooms: &mut Rooms,
-    ) {
+    fn push_views<S: Simd>(&self, simd: S, rows: Range<usize>, columns: &mut [ViewColumn<'_>]) {
         let fields = columns.len();
         let cells = self.cells.get(rows.start * fields..);
         if let (Some(lines), Some(cells)) = (self.lines.get(rows.clone()), cells)
-            && scan::push_near(simd, columns, self.base, lines, cells, rooms)
+            && scan::push_near(simd, columns, self.base, lines, cells)
         {
             return;
         }

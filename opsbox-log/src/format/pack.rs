@@ -8,15 +8,27 @@ use crate::scan::{BLOCK, HALF, LANES, Lanes, Ranges};
 #[derive(Debug)]
 pub(crate) struct Usual {
     pub(crate) lengths: Lengths,
-    pub(crate) packs: Box<[Pack]>,
+    pub(crate) sets: Box<[PackSet]>,
 }
 
-/// Two windows.
+/// As many packs as a kernel finds the windows of at once.
 #[derive(Debug)]
-pub(crate) struct Pack {
-    /// Where each begins and ends: 32 bytes or fewer after, if the lengths are the usual ones.
-    pub(crate) ranges: [(Place, Place); 2],
-    pub(crate) lanes: Lanes,
+pub(crate) struct PackSet {
+    /// Where the windows begin and end: 32 bytes or fewer after, if the lengths are the usual ones.
+    pub(crate) windows: WindowLanes,
+    /// Of two windows each.
+    pub(crate) packs: Box<[Lanes]>,
+}
+
+/// Windows that a kernel finds at once.
+pub(crate) const WINDOWS: usize = LANES / 2;
+
+/// Where windows begin and end: a structural byte (0 is the line's beginning), and a distance.
+#[derive(Debug)]
+pub(crate) struct WindowLanes {
+    /// Of each window the beginning, then the end.
+    pub(crate) lanes: [u16; LANES],
+    pub(crate) adds: [u16; LANES],
 }
 
 /// Bytes that are looked at together: of one check, or of some with nothing of a changing length
@@ -66,8 +78,8 @@ impl Usual {
                 }
             }
         }
-        let packs = windows.chunks(2).map(Pack::of).collect();
-        Some(Self { lengths, packs })
+        let sets = windows.chunks(WINDOWS).map(PackSet::of).collect();
+        Some(Self { lengths, sets })
     }
 }
 
@@ -140,20 +152,30 @@ impl Window {
     }
 }
 
-impl Pack {
+impl PackSet {
     fn of(windows: &[Window]) -> Self {
-        // No bytes, at the beginning of the line.
-        let none = Place { lane: 0, add: 1 };
-        let mut pack = Self {
-            ranges: [(none, none); 2],
-            lanes: any(),
+        let mut places = WindowLanes {
+            lanes: [0; LANES],
+            // What is no window has no bytes, at the beginning of the line.
+            adds: [1; LANES],
         };
-        let ranges = pack.ranges.iter_mut().zip(windows).zip([0, HALF]);
-        for ((range, window), at) in ranges {
-            *range = (window.from, window.to);
-            copy(&mut pack.lanes, at, &window.lanes, 0, HALF);
+        let slots = places.lanes.iter_mut().zip(&mut places.adds);
+        let ends = windows.iter().flat_map(|it| [it.from, it.to]);
+        for ((lane, add), place) in slots.zip(ends) {
+            *lane = u16::try_from(place.lane).unwrap_or(u16::MAX);
+            *add = place.add;
         }
-        pack
+        let packs = windows.chunks(2).map(|pair| {
+            let mut lanes = any();
+            for (window, at) in pair.iter().zip([0, HALF]) {
+                copy(&mut lanes, at, &window.lanes, 0, HALF);
+            }
+            lanes
+        });
+        Self {
+            windows: places,
+            packs: packs.collect(),
+        }
     }
 }
 

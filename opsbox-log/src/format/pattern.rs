@@ -47,7 +47,8 @@ pub(crate) struct Pattern {
 
 /// What searching needs to write to; one a thread.
 pub(crate) struct Scratch {
-    regex: meta::Cache,
+    /// Made when it is needed: many inputs have no line that the engines do not decide.
+    regex: Option<meta::Cache>,
     slots: Box<[Option<NonMaxUsize>]>,
     /// What the plan writes to.
     places: Box<[u32]>,
@@ -203,7 +204,7 @@ impl Pattern {
     pub(crate) fn scratch(&self) -> Scratch {
         let slots = self.regex.group_info().slot_len();
         Scratch {
-            regex: self.regex.create_cache(),
+            regex: None,
             slots: vec![None; slots].into(),
             places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.columns)].into(),
             viable: None,
@@ -238,8 +239,11 @@ impl Pattern {
         scratch: &'s mut Scratch,
     ) -> Option<impl Iterator<Item = Option<Range<usize>>> + use<'s>> {
         let input = Input::new(line).anchored(Anchored::Yes);
+        let cache = scratch
+            .regex
+            .get_or_insert_with(|| self.regex.create_cache());
         self.regex
-            .search_slots_with(&mut scratch.regex, &input, &mut scratch.slots)?;
+            .search_slots_with(cache, &input, &mut scratch.slots)?;
         // The first two slots are the whole match; unnamed groups were compiled away.
         let groups = scratch.slots.get(2..).unwrap_or_default();
         let place = move |capture: &usize| match groups.get(2 * capture..2 * capture + 2)? {

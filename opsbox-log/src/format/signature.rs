@@ -12,16 +12,27 @@
 //! any class: the line has as many quotes as the pattern names, so each of them is one of those, and
 //! none is in a part. Lines that the signature has no word for (with an escape, say) have other
 //! structural bytes and are left to the plan.
+//!
+//! What is a choice (a number or `-`, an address, the name of a month) is [looked up](Language) byte by
+//! byte between its two places. Boundaries of words that are always there are left out first.
 
 mod builder;
+mod fuse;
 mod items;
+mod language;
+mod settle;
 mod spaces;
 
-use regex_syntax::hir::Hir;
+use std::cell::Cell;
 
+use regex_syntax::hir::{Hir, HirKind};
+
+pub(crate) use self::language::Language;
 use self::{
     builder::Builder,
-    items::{Item, delimiters, flatten, many, parts, quotes},
+    fuse::fuse,
+    items::{Item, Part, delimiters, flatten, many, run_of},
+    settle::settle,
 };
 use super::{
     pack::Usual,
@@ -54,7 +65,18 @@ pub(crate) struct Signature {
     pub(crate) checks: Box<[Check]>,
     /// What lines are looked at for first; `None` if there is no such thing.
     pub(crate) usual: Option<Usual>,
+    pub(crate) members: Box<[Member]>,
     pub(crate) steps: Box<[PartSteps]>,
+}
+
+/// A part whose bytes are looked up one after the other.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) language: Language,
+    /// The columns that the part is all of: each only if it is this alternative, counted from 1.
+    pub(crate) columns: Box<[(u8, usize)]>,
 }
 
 /// The structural bytes of a line, its ending included.
@@ -196,17 +218,40 @@ const ESCAPE: u8 = b'\\';
 
 impl Signature {
     /// The signatures of a whole-line pattern, of whose captures each is a column of its own: of lines
-    /// with a space in none of the parts that may have some, and with one in one or two of them.
+    /// with a space in none of the parts that may have some, and with one in one or two of them. If
+    /// something is searched for in lines, the first are those of lines that are that and nothing else.
     pub(crate) fn compile(pattern: &Hir, column_of: &[usize]) -> Result<Box<[Self]>, NoPlan> {
+        let parts = plan::parts_of(pattern);
+        let work = &Cell::new(language::MAX_WORK);
+        let Some(inner) = searched(parts)? else {
+            return Self::of_parts(parts, false, column_of, work);
+        };
+        let alone = Self::of_parts(inner, true, column_of, work);
+        let whole = Self::of_parts(parts, false, column_of, work);
+        match (alone, whole) {
+            (Ok(alone), Ok(whole)) => Ok(alone.into_iter().chain(whole).collect()),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+            (Err(why), Err(_)) => Err(why),
+        }
+    }
+
+    /// `searched`: something else may come before and after the parts, but not in lines that fit.
+    fn of_parts(
+        parts: &[Hir],
+        searched: bool,
+        column_of: &[usize],
+        work: &Cell<usize>,
+    ) -> Result<Box<[Self]>, NoPlan> {
+        let pattern = settle(&Hir::concat(parts.to_vec()))?;
         let mut always = Set::empty();
-        if has_byte(pattern, ESCAPE) {
+        if has_byte(&pattern, ESCAPE) {
             always.insert(ESCAPE);
         }
-        let pattern = Hir::concat(plan::parts_of(pattern).to_vec());
+        fuse::other_quotes(&pattern, &mut always);
         let pattern = prune(&pattern, &always)?.ok_or(NoPlan("an escape in every line"))?;
         let mut items = Vec::new();
         flatten(pattern, &mut items)?;
-        let quotes = quotes(&items)?;
+        let (items, quotes) = fuse(items)?;
         let delimiters = delimiters(&items, &quotes)?;
         if quotes.iter().any(|&is| is) {
             always.insert(QUOTE);
@@ -215,7 +260,13 @@ impl Signature {
         let mut refused = None;
         for spaced in spaces::subsets(&spaces::spaceable(&items, &quotes, &delimiters)) {
             let (items, quotes) = spaces::with_spaces(&items, &quotes, &spaced);
-            match Self::of_items(items, &quotes, delimiters.clone(), &always, column_of) {
+            let parts = items::parts(items, &quotes, &delimiters);
+            if searched && !parts.last().map_or(Ok(true), ends)? {
+                return Err(NoPlan("a last part that may end early"));
+            }
+            let quoting = quotes.iter().any(|&is| is);
+            let builder = Builder::new(&parts, column_of, work);
+            match Self::of_items(parts, quoting, delimiters.clone(), &always, builder) {
                 Ok(signature) => found.push(signature),
                 Err(why) => refused = refused.or(Some(why)),
             }
@@ -226,15 +277,18 @@ impl Signature {
         }
     }
 
+    /// Whether lines of the signature are rows if they pass its checks.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.members.is_empty() && self.steps.is_empty()
+    }
+
     fn of_items(
-        items: Vec<Item>,
-        quotes: &[bool],
+        parts: Vec<Part>,
+        quoting: bool,
         mut delimiters: Set,
         always: &Set,
-        column_of: &[usize],
+        builder: Option<Builder<'_>>,
     ) -> Result<Self, NoPlan> {
-        let quoting = quotes.iter().any(|&is| is);
-        let parts = parts(items, quotes, &delimiters);
         if let Some(last) = parts.last() {
             for item in &last.items {
                 if matches!(item, Item::Many(_)) && !item.bytes()?.is_disjoint(&delimiters) {
@@ -258,7 +312,6 @@ impl Signature {
         if parts.len() + 2 > LANES {
             return Err(NoPlan("more delimiters than a signature takes"));
         }
-        let builder = Builder::new(&parts, column_of);
         let mut builder = builder.ok_or(NoPlan("more columns than a signature takes"))?;
         for (lane, part) in parts.into_iter().enumerate() {
             let structural = if part.quoted { always } else { &outside };
@@ -270,6 +323,55 @@ impl Signature {
             quoting,
         )))
     }
+}
+
+/// What is searched for in a line, if that is what the pattern does: `.*?` before it, `.*` after it.
+///
+/// In a line that is all of it, it is found at the beginning, since `.*?` takes as little as it can, and
+/// its parts are delimited as ever. It goes on to the end if that is where its last delimiter and the
+/// bytes after it are, or if it ends with a run that takes all it can: see [`ends`].
+fn searched(parts: &[Hir]) -> Result<Option<&[Hir]>, NoPlan> {
+    let mut inner = parts;
+    if let [first, rest @ ..] = inner
+        && is_any(first, false)?
+    {
+        inner = rest;
+    }
+    if let [rest @ .., last] = inner
+        && is_any(last, true)?
+    {
+        inner = rest;
+    }
+    Ok((inner.len() < parts.len()).then_some(inner))
+}
+
+/// Whether a part is `.*`, or `.*?` if not `greedy`.
+fn is_any(part: &Hir, greedy: bool) -> Result<bool, NoPlan> {
+    let HirKind::Repetition(repetition) = part.kind() else {
+        return Ok(false);
+    };
+    Ok(match run_of(part)? {
+        Some((set, 0, None)) => {
+            repetition.greedy == greedy && set.union(&Set::byte(b'\n')).is_full()
+        }
+        _ => false,
+    })
+}
+
+/// Whether the last part takes all there is, even if something else may follow.
+fn ends(last: &Part) -> Result<bool, NoPlan> {
+    for (at, item) in last.items.iter().enumerate() {
+        if let Item::Many(hir) = item {
+            let mut rest = last.items.iter().skip(at + 1);
+            let is_last = rest.all(|item| matches!(item, Item::Close(_)));
+            let is_greedy = match hir.kind() {
+                HirKind::Repetition(repetition) => repetition.greedy,
+                _ => false,
+            };
+            return Ok(is_last && is_greedy && run_of(hir)?.is_some());
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -289,6 +391,23 @@ mod tests {
         let names: Vec<_> = with_signature.map(|preset| preset.name()).collect();
         for name in ["combined", "common", "iis"] {
             assert!(names.contains(&name), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn grok_patterns_that_have_one() {
+        for pattern in [
+            "%{COMBINEDAPACHELOG}",
+            "^%{COMBINEDAPACHELOG}$",
+            "^%{COMMONAPACHELOG}$",
+            "%{QS:a}: %{INT:b}/%{INT:c} %{QS:d}",
+            "(?:%{INT:a}|%{WORD:b}|-) (?:%{IPV4:c}|%{HOSTNAME:d}) %{USER:e}$",
+        ] {
+            let format = Format::grok(pattern).unwrap();
+            let Engine::Pattern(compiled) = format.engine() else {
+                panic!("a pattern");
+            };
+            assert!(!compiled.signatures().is_empty(), "{pattern}");
         }
     }
 }

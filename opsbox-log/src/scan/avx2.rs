@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{
-    BLOCK, Ending, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, WINDOWS, WindowLanes, Work,
     lanes::{Classes, Found, Lanes, Ranges},
 };
 #[cfg(feature = "json")]
@@ -118,32 +118,46 @@ impl Simd for Avx2 {
         count
     }
 
-    type Table<'c> = ([__m256i; 2], [__m256i; 3]);
+    /// Of each byte the rows by its lower half, one for each class, and the bit by the upper.
+    type Table<'c> = [__m256i; 3];
 
     #[inline(always)]
     fn table(self, classes: &Classes) -> Self::Table<'_> {
-        // SAFETY: as in `equal`; there are 16 rows.
-        unsafe {
-            // Row by the lower half of a byte, bit by the upper: none for what is not ASCII.
-            let rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(classes.low.as_ptr().cast()));
-            let bits_of = _mm256_broadcastsi128_si256(_mm_set_epi64x(
-                0,
-                0x8040_2010_0804_0201_u64.cast_signed(),
-            ));
-            let [one, other] = classes.always;
-            let always = [b'\n', one, other].map(|byte| _mm256_set1_epi8(byte.cast_signed()));
-            ([rows, bits_of], always)
-        }
+        // No bit for what is not ASCII.
+        const BITS_OF: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+        let [outside, always] = &classes.low;
+        [twice(outside), twice(always), twice(&BITS_OF)]
     }
 
     #[inline(always)]
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found {
-        let ([rows, bits_of], always) = table;
         let [low, high] = load(block);
-        let none = bits([no_class(low, rows, bits_of), no_class(high, rows, bits_of)]);
+        let ([low_out, low_all], [high_out, high_all]) =
+            (no_class(low, table), no_class(high, table));
         Found {
-            always: bits([is_one_of(low, always), is_one_of(high, always)]),
-            outside: !none,
+            always: !bits([low_all, high_all]),
+            outside: !bits([low_out, high_out]),
+        }
+    }
+
+    type GroupTable<'c> = Self::Table<'c>;
+
+    #[inline(always)]
+    fn group_table(self, classes: &Classes) -> Self::GroupTable<'_> {
+        self.table(classes)
+    }
+
+    #[inline(always)]
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        table: Self::GroupTable<'_>,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    ) {
+        for (at, block) in group.iter().enumerate() {
+            let found = self.classify(block, table);
+            (always[at], outside[at]) = (found.always, found.outside);
         }
     }
 
@@ -280,7 +294,44 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn windows(self, places: &[u16; LANES], lanes: &WindowLanes, out: &mut [u32; WINDOWS]) {
+        let (which, adds) = (&lanes.lanes, &lanes.adds);
+        let (outs, _) = out.as_chunks_mut::<8>();
+        // SAFETY: as in `equal`; each of the outs has 32 bytes.
+        unsafe {
+            for (at, out) in outs.iter_mut().enumerate() {
+                // Beginning and end side by side; then the end without the beginning.
+                let both = _mm256_add_epi16(permuted(places, half(which, at)), half(adds, at));
+                let windows = _mm256_sub_epi16(both, _mm256_slli_epi32::<16>(both));
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), windows);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn cells(self, places: &[u16; LANES], lanes: &CellLanes, out: &mut [u32; LANES]) {
+        let (which, _) = lanes.lanes.as_chunks::<16>();
+        let (adds, _) = lanes.adds.as_chunks::<16>();
+        let (absent, _) = lanes.absent.as_chunks::<8>();
+        let (outs, _) = out.as_chunks_mut::<8>();
+        // SAFETY: as in `equal`; each of them has 32 bytes.
+        unsafe {
+            let line = _mm256_set1_epi32(i32::from(places[0].wrapping_add(1)));
+            for (at, out) in outs.iter_mut().enumerate().take(lanes.columns.div_ceil(8)) {
+                let both = permuted(places, _mm256_loadu_si256(which[at].as_ptr().cast()));
+                let adds = _mm256_loadu_si256(adds[at].as_ptr().cast());
+                let both = _mm256_add_epi16(both, adds);
+                // What they count from: the line's beginning, and the column's.
+                let from = _mm256_or_si256(_mm256_slli_epi32::<16>(both), line);
+                let absent = _mm256_loadu_si256(absent[at].as_ptr().cast());
+                let cells = _mm256_or_si256(_mm256_sub_epi16(both, from), absent);
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), cells);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
         let block = unsafe {
             let [low, high] = halves;
@@ -289,7 +340,7 @@ impl Simd for Avx2 {
                 _mm256_loadu_si256(high.as_ptr().cast()),
             ]
         };
-        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+        !(in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second))
     }
 }
 
@@ -346,26 +397,59 @@ fn half(words: &[u16; LANES], at: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(halves[at].as_ptr().cast()) }
 }
 
-/// All ones for the bytes that are one of three.
+/// The places of 16 lanes.
 #[inline(always)]
-fn is_one_of(bytes: __m256i, [a, b, c]: [__m256i; 3]) -> __m256i {
-    // SAFETY: as in `load`.
+fn permuted(places: &[u16; LANES], lanes: __m256i) -> __m256i {
+    let (eights, _) = places.as_chunks::<8>();
+    // SAFETY: as in `load`; there are 16 bytes in each of the eights.
     unsafe {
-        let (a, b) = (_mm256_cmpeq_epi8(bytes, a), _mm256_cmpeq_epi8(bytes, b));
-        _mm256_or_si256(_mm256_or_si256(a, b), _mm256_cmpeq_epi8(bytes, c))
+        // The two bytes of a place, counted from the first.
+        let bytes = _mm256_or_si256(_mm256_slli_epi16::<1>(lanes), _mm256_slli_epi16::<9>(lanes));
+        let bytes = _mm256_or_si256(bytes, _mm256_set1_epi16(0x0100));
+        let all = _mm256_or_si256(among(&eights[0], bytes, 0), among(&eights[1], bytes, 16));
+        if _mm256_testz_si256(lanes, _mm256_set1_epi16(0x10)) == 1 {
+            return all;
+        }
+        let more = _mm256_or_si256(among(&eights[2], bytes, 32), among(&eights[3], bytes, 48));
+        _mm256_or_si256(all, more)
     }
 }
 
-/// All ones for the bytes that are in no class; see `lanes::Classes::low`.
+/// Those of the bytes that are in eight places, which begin with the byte `first`; zeros for others.
 #[inline(always)]
-fn no_class(bytes: __m256i, rows: __m256i, bits_of: __m256i) -> __m256i {
+fn among(places: &[u16; 8], bytes: __m256i, first: i8) -> __m256i {
+    // SAFETY: as in `load`; there are 16 bytes.
+    unsafe {
+        let places = _mm256_broadcastsi128_si256(_mm_loadu_si128(places.as_ptr().cast()));
+        let bytes = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first));
+        // What is not below 16 gets the highest bit, which makes a zero.
+        _mm256_shuffle_epi8(places, _mm256_adds_epu8(bytes, _mm256_set1_epi8(0x70)))
+    }
+}
+
+/// 16 bytes in both halves.
+#[inline(always)]
+fn twice(bytes: &[u8; 16]) -> __m256i {
+    // SAFETY: as in `load`; there are 16 bytes.
+    unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.as_ptr().cast())) }
+}
+
+/// All ones for the bytes that are in no class, for each of the two; see `lanes::Classes::low`.
+#[inline(always)]
+fn no_class(bytes: __m256i, [outside, always, bits_of]: [__m256i; 3]) -> [__m256i; 2] {
     // SAFETY: as in `load`.
     unsafe {
         let nibble = _mm256_set1_epi8(15);
-        let row = _mm256_shuffle_epi8(rows, _mm256_and_si256(bytes, nibble));
+        let lower = _mm256_and_si256(bytes, nibble);
         let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
         let bit = _mm256_shuffle_epi8(bits_of, upper);
-        _mm256_cmpeq_epi8(_mm256_and_si256(row, bit), _mm256_setzero_si256())
+        let outside = _mm256_and_si256(_mm256_shuffle_epi8(outside, lower), bit);
+        let always = _mm256_and_si256(_mm256_shuffle_epi8(always, lower), bit);
+        let none = _mm256_setzero_si256();
+        [
+            _mm256_cmpeq_epi8(outside, none),
+            _mm256_cmpeq_epi8(always, none),
+        ]
     }
 }
 

@@ -1,13 +1,13 @@
-//! AVX-512 with VBMI2.
+//! AVX-512 with VBMI2 and GFNI.
 
 use std::arch::x86_64::*;
 #[cfg(feature = "json")]
 use std::hint::black_box;
 
 #[cfg(feature = "arrow")]
-use super::{ACROSS, Cell, Near, TOGETHER, views};
+use super::{ACROSS, Cell, Near, ROWS, views};
 use super::{
-    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, Work,
+    BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, WINDOWS, WindowLanes, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
@@ -26,7 +26,7 @@ pub(super) struct Avx512(());
 ///
 /// The processor has the instructions of [`Kernel::Avx512`](super::Kernel::Avx512).
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,gfni,vpclmulqdq,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq"
 )]
 pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
     work.run(Avx512(()))
@@ -34,6 +34,13 @@ pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
 
 /// Classes of bytes in registers.
 type Table = [__m512i; 2];
+
+/// Blocks whose classes fit into a byte for each place.
+const SHARING: usize = 4;
+
+/// The same classes, for each block that shares a byte with others in bits of its own: from bit 0 those
+/// that are always structural, from bit [`SHARING`] those that are outside of quotes.
+type GroupTable = [Table; SHARING];
 
 #[inline(always)]
 fn load(block: &[u8; BLOCK]) -> __m512i {
@@ -59,6 +66,7 @@ pub(super) struct JsonBytes {
 
 impl Simd for Avx512 {
     const VECTOR: bool = true;
+    const GROUPS: bool = true;
 
     #[inline(always)]
     fn enter<W: Work>(self, work: W) -> W::Output {
@@ -76,6 +84,27 @@ impl Simd for Avx512 {
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64 {
         // SAFETY: as in `equal`.
         unsafe { _mm512_movepi8_mask(load(block)) }
+    }
+
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn is_ascii(self, bytes: &[u8]) -> bool {
+        const OR: i32 = 0b1111_1110;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let (fours, blocks) = blocks.as_chunks::<4>();
+        // SAFETY: as in `equal`.
+        let any = unsafe {
+            let (mut any, mut other) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+            for [a, b, c, d] in fours {
+                any = _mm512_ternarylogic_epi64::<OR>(any, load(a), load(b));
+                other = _mm512_ternarylogic_epi64::<OR>(other, load(c), load(d));
+            }
+            for block in blocks {
+                any = _mm512_or_si512(any, load(block));
+            }
+            _mm512_movepi8_mask(_mm512_or_si512(any, other))
+        };
+        any == 0 && rest.is_ascii()
     }
 
     #[inline(always)]
@@ -111,16 +140,57 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn classify(self, block: &[u8; BLOCK], [low, high]: Table) -> Found {
+    fn classify(self, block: &[u8; BLOCK], table: Table) -> Found {
         // SAFETY: as in `equal`.
         unsafe {
-            // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
-            let ascii = _mm512_min_epu8(load(block), splat(Classes::NO_CLASS));
-            let class = _mm512_permutex2var_epi8(low, ascii, high);
+            let class = class(block, table);
             Found {
                 always: _mm512_test_epi8_mask(class, splat(ALWAYS)),
                 outside: _mm512_test_epi8_mask(class, splat(OUTSIDE)),
             }
+        }
+    }
+
+    type GroupTable<'c> = GroupTable;
+
+    #[inline(always)]
+    fn group_table(self, classes: &Classes) -> GroupTable {
+        let table = self.table(classes);
+        // SAFETY: as in `equal`.
+        unsafe {
+            let [zero, one] = [_mm512_setzero_si512(), splat(1)];
+            let mut tables = [[zero; 2]; SHARING];
+            for half in 0..2 {
+                let always = _mm512_and_si512(_mm512_srli_epi16::<7>(table[half]), one);
+                let outside = _mm512_and_si512(table[half], one);
+                let mut both = _mm512_or_si512(always, _mm512_slli_epi16::<4>(outside));
+                for table in &mut tables {
+                    table[half] = both;
+                    both = _mm512_add_epi8(both, both);
+                }
+            }
+            tables
+        }
+    }
+
+    #[inline(always)]
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        tables: GroupTable,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    ) {
+        let (fours, _) = group.as_chunks::<SHARING>();
+        let planes = [planes(&fours[0], tables), planes(&fours[1], tables)];
+        // SAFETY: as in `equal`; all references are to 64 bytes. Masks that come out of comparisons
+        // would be twice as dear.
+        unsafe {
+            let [of_always, of_outside] = [load(&MASKS[0]), load(&MASKS[1])];
+            let masks = _mm512_permutex2var_epi8(planes[0], of_always, planes[1]);
+            _mm512_storeu_si512(always.as_mut_ptr().cast(), masks);
+            let masks = _mm512_permutex2var_epi8(planes[0], of_outside, planes[1]);
+            _mm512_storeu_si512(outside.as_mut_ptr().cast(), masks);
         }
     }
 
@@ -130,13 +200,12 @@ impl Simd for Avx512 {
         unsafe {
             let always = _mm512_loadu_si512(always.as_ptr().cast());
             let all = _mm512_loadu_si512(outside.as_ptr().cast());
-            let inside = _mm512_andnot_si512(all, always);
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<1>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<2>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<4>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<8>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<16>(inside));
-            let inside = _mm512_xor_si512(inside, _mm512_slli_epi64::<32>(inside));
+            let quotes = _mm512_andnot_si512(all, always);
+            // The product without carries has the parity of the bits up to and with each.
+            let ones = _mm512_set1_epi8(-1);
+            let even = _mm512_clmulepi64_epi128::<0>(quotes, ones);
+            let odd = _mm512_clmulepi64_epi128::<1>(quotes, ones);
+            let inside = _mm512_unpacklo_epi64(even, odd);
             // Of each block whether it has an odd number of quotes, then whether it and those before
             // it have.
             let mut odd = _mm512_movepi64_mask(inside);
@@ -263,47 +332,39 @@ impl Simd for Avx512 {
 
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
-        // The first column of each lane, then the second, ...
-        const ORDER: [u32; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
-        // SAFETY: as in `equal`; a cell is a number of 32 bits, and there are 16.
+    fn views(self, near: &Near<'_>, four: usize, rooms: &mut [views::Room<'_>]) {
+        // SAFETY: as in `equal`; all references are to as many bytes as are loaded or stored.
         unsafe {
-            let packed = _mm512_loadu_si512(cells.as_ptr().cast());
-            let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
-            let packed = _mm512_permutexvar_epi32(order, packed);
-            let lens = _mm512_srli_epi32::<16>(packed);
-            let starts = _mm512_and_si512(packed, _mm512_set1_epi32(0xffff));
-            let far = _mm512_cmpgt_epu32_mask(lens, _mm512_set1_epi32(12));
-            let line_offset = _mm512_set1_epi32(line.offset.cast_signed());
-            let offsets = _mm512_maskz_add_epi32(far, starts, line_offset);
-            let buffers = _mm512_maskz_set1_epi32(far, line.buffer.cast_signed());
-            // How many of its bytes are in a view.
-            let kept = _mm512_mask_mov_epi32(lens, far, _mm512_set1_epi32(4));
-
-            let none = _mm512_setzero_si512();
-            let len = _mm512_unpacklo_epi32(lens, none);
-            let place = _mm512_unpacklo_epi32(buffers, offsets);
-            four::<0>(
-                line,
-                cells,
-                row,
-                rooms,
-                _mm512_unpacklo_epi64(len, place),
-                kept,
-            );
-            if rooms.len() > 4 {
-                let views = _mm512_unpackhi_epi64(len, place);
-                four::<1>(line, cells, row, rooms, views, kept);
-            }
+            let offsets = _mm_loadu_si128(near.offsets.as_ptr().cast());
+            let offsets = _mm_add_epi32(offsets, _mm_set1_epi32(near.base.cast_signed()));
+            let offsets = _mm512_broadcast_i32x4(offsets);
+            // Of each four columns the cells side by side, a column after the other.
+            let [a, b, c, d] = near.cells;
+            let [a, b, c, d] = [row_of(a), row_of(b), row_of(c), row_of(d)];
+            let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+            let mut columns = Columns::NONE;
+            columns.put(0, _mm512_unpacklo_epi64(ab, cd), offsets);
+            columns.put(1, _mm512_unpackhi_epi64(ab, cd), offsets);
             if rooms.len() > 8 {
-                let len = _mm512_unpackhi_epi32(lens, none);
-                let place = _mm512_unpackhi_epi32(buffers, offsets);
-                let views = _mm512_unpacklo_epi64(len, place);
-                four::<2>(line, cells, row, rooms, views, kept);
-                if rooms.len() > 12 {
-                    let views = _mm512_unpackhi_epi64(len, place);
-                    four::<3>(line, cells, row, rooms, views, kept);
-                }
+                let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+                columns.put(2, _mm512_unpacklo_epi64(ab, cd), offsets);
+                columns.put(3, _mm512_unpackhi_epi64(ab, cd), offsets);
+            }
+            for (column, room) in rooms.iter_mut().enumerate() {
+                let column = column % ACROSS;
+                let bytes = joined([
+                    near.around(0, near.cells[0][column].near().0),
+                    near.around(1, near.cells[1][column].near().0),
+                    near.around(2, near.cells[2][column].near().0),
+                    near.around(3, near.cells[3][column].near().0),
+                ]);
+                let lens = four_of(&columns.lens, column);
+                let places = four_of(&columns.places, column);
+                let views = _mm512_permutex2var_epi8(lens, load(&PARTS), places);
+                let kept = _mm512_permutexvar_epi8(load(&KEPT), lens);
+                let kept = _mm512_cmpgt_epu8_mask(kept, load_parts(&OF_VALUE));
+                let views = _mm512_mask_mov_epi8(views, kept, bytes);
+                _mm512_storeu_si512(room[four].as_mut_ptr().cast(), views);
             }
         }
     }
@@ -315,13 +376,28 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn halves_in_lanes(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn halves_outside(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
-        let block = unsafe {
+        unsafe {
             let low = _mm512_castsi256_si512(_mm256_loadu_si256(low.as_ptr().cast()));
-            _mm512_inserti64x4::<1>(low, _mm256_loadu_si256(high.as_ptr().cast()))
-        };
-        in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+            let block = _mm512_inserti64x4::<1>(low, _mm256_loadu_si256(high.as_ptr().cast()));
+            let above = _mm512_sub_epi8(block, load(&lanes.first.low));
+            let outside = _mm512_cmpgt_epu8_mask(above, load(&lanes.first.span));
+            let above = _mm512_sub_epi8(block, load(&lanes.second.low));
+            _mm512_mask_cmpgt_epu8_mask(outside, above, load(&lanes.second.span))
+        }
+    }
+
+    #[inline(always)]
+    fn windows(self, places: &[u16; LANES], lanes: &WindowLanes, out: &mut [u32; WINDOWS]) {
+        // SAFETY: as in `equal`; `out` has 64 bytes.
+        unsafe {
+            // Beginning and end side by side; then the end without the beginning.
+            let both = _mm512_permutexvar_epi16(words(&lanes.lanes), words(places));
+            let both = _mm512_add_epi16(both, words(&lanes.adds));
+            let windows = _mm512_sub_epi16(both, _mm512_slli_epi32::<16>(both));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), windows);
+        }
     }
 
     #[inline(always)]
@@ -376,6 +452,56 @@ impl Simd for Avx512 {
     }
 }
 
+/// Where in the [`planes`] of two times four blocks the masks of all eight are: those of what is always
+/// structural, and of what is outside of quotes.
+const MASKS: [[u8; BLOCK]; 2] = {
+    let mut masks = [[0; BLOCK]; 2];
+    let mut at = 0;
+    while at < BLOCK {
+        let (block, byte) = (at / 8, at % 8);
+        let plane = block / SHARING * BLOCK + byte * 8 + block % SHARING;
+        masks[0][at] = plane as u8;
+        masks[1][at] = (plane + SHARING) as u8;
+        at += 1;
+    }
+    masks
+};
+
+/// The class of each byte.
+#[inline(always)]
+fn class(block: &[u8; BLOCK], [low, high]: Table) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe {
+        // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
+        let ascii = _mm512_min_epu8(load(block), splat(Classes::NO_CLASS));
+        _mm512_permutex2var_epi8(low, ascii, high)
+    }
+}
+
+/// The bits of the classes of four blocks, each with those of its neighbours: byte `8 * i + bit` has
+/// that bit of the places from `8 * i` on.
+#[inline(always)]
+fn planes(blocks: &[[u8; BLOCK]; SHARING], tables: GroupTable) -> __m512i {
+    const REVERSED: [u8; 16] = [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8];
+    /// Row `i` has bit `i`.
+    const ROWS: i64 = 0x8040_2010_0804_0201_u64.cast_signed();
+    const OR: i32 = 0b1111_1110;
+    // SAFETY: as in `words`; there are 16 numbers.
+    unsafe {
+        let [a, b, c, d] = tables;
+        let all = _mm512_ternarylogic_epi64::<OR>(
+            class(&blocks[0], a),
+            class(&blocks[1], b),
+            class(&blocks[2], c),
+        );
+        let all = _mm512_or_si512(all, class(&blocks[3], d));
+        // The product of a matrix of bits with that of `ROWS` has its rows as columns, the last first.
+        let reversed = _mm512_broadcast_i32x4(_mm_loadu_si128(REVERSED.as_ptr().cast()));
+        let all = _mm512_shuffle_epi8(all, reversed);
+        _mm512_gf2p8affine_epi64_epi8::<0>(_mm512_set1_epi64(ROWS), all)
+    }
+}
+
 /// The lanes of the ending whose bytes are not those of the signature.
 #[inline(always)]
 fn different(bytes: &[u8; LANES], ending: &Ending) -> u32 {
@@ -390,12 +516,25 @@ fn different(bytes: &[u8; LANES], ending: &Ending) -> u32 {
 /// Those whose distances are not in their ranges.
 #[inline(always)]
 fn misfits(places: &[u16; LANES], next: &[u16; LANES], lengths: &Lengths, ending: &Ending) -> u32 {
-    // SAFETY: as in `words`.
+    // SAFETY: as in `words`; half of them is half as long.
     unsafe {
+        if ending.len <= LANES / 2 {
+            let distance = _mm256_sub_epi16(few(next), few(places));
+            let above = _mm256_sub_epi16(distance, few(&lengths.least));
+            let misfits = _mm256_cmpgt_epu16_mask(above, few(&lengths.more));
+            return ending.lanes & u32::from(misfits);
+        }
         let distance = _mm512_sub_epi16(words(next), words(places));
         let above = _mm512_sub_epi16(distance, words(&lengths.least));
         _mm512_mask_cmpgt_epu16_mask(ending.lanes, above, words(&lengths.more))
     }
+}
+
+/// The first half of the words.
+#[inline(always)]
+fn few(words: &[u16; LANES]) -> __m256i {
+    // SAFETY: as in `words`.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
 /// As many as most blocks have: the stores of a whole block are slow.
@@ -434,45 +573,102 @@ fn half(words: &[u16; 2 * LANES], at: usize) -> __m512i {
     self::words(&halves[at])
 }
 
-/// Puts the bytes of four values into their views, as many as are `kept`, and the views into their
-/// rooms.
+/// Of each column what its views of four rows are made of.
 #[cfg(feature = "arrow")]
-#[inline(always)]
-fn four<const AT: usize>(
-    line: Near<'_>,
-    cells: &[Cell; ACROSS],
-    row: usize,
-    rooms: &mut [views::Room],
-    views: __m512i,
-    kept: __m512i,
-) {
-    // The byte of the value that is in each byte of a view; none in the first four.
-    const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
-    let around = |at: usize| line.around(cells[4 * AT + at].bits() & 0xffff);
-    let bytes = joined([around(0), around(1), around(2), around(3)]);
-    // SAFETY: as in `words`; all references are to as many bytes as are loaded or stored.
-    unsafe {
-        let kept = _mm512_shuffle_epi8(kept, _mm512_set1_epi8(4 * AT as i8));
-        let of_value = _mm512_broadcast_i32x4(_mm_loadu_si128(OF_VALUE.as_ptr().cast()));
-        let kept = _mm512_cmplt_epu8_mask(of_value, kept);
-        let views = _mm512_mask_mov_epi8(views, kept, bytes);
-        let out = |at: usize, room: &mut views::Room| (&raw mut room[at % TOGETHER]).cast();
-        match rooms.get_mut(4 * AT..).unwrap_or_default() {
-            [a, b, c, d, ..] => {
-                _mm_storeu_si128(out(row, a), _mm512_castsi512_si128(views));
-                _mm_storeu_si128(out(row, b), _mm512_extracti32x4_epi32::<1>(views));
-                _mm_storeu_si128(out(row, c), _mm512_extracti32x4_epi32::<2>(views));
-                _mm_storeu_si128(out(row, d), _mm512_extracti32x4_epi32::<3>(views));
-            }
-            fewer => {
-                let mut lanes = [0_u128; 4];
-                _mm512_storeu_si512(lanes.as_mut_ptr().cast(), views);
-                for (room, view) in fewer.iter_mut().zip(lanes) {
-                    room[row % TOGETHER] = view;
-                }
-            }
+#[repr(C, align(64))]
+struct Columns {
+    /// The length, and in the third byte how many bytes of the value are in the view.
+    lens: [[u32; ROWS]; ACROSS],
+    /// Where a longer value is in the buffer.
+    places: [[u32; ROWS]; ACROSS],
+}
+
+#[cfg(feature = "arrow")]
+impl Columns {
+    const NONE: Self = Self {
+        lens: [[0; ROWS]; ACROSS],
+        places: [[0; ROWS]; ACROSS],
+    };
+
+    /// The cells of four columns, of lines that are at these offsets in the buffer.
+    #[inline(always)]
+    fn put(&mut self, at: usize, cells: __m512i, offsets: __m512i) {
+        let (lens, _) = self.lens.as_chunks_mut::<4>();
+        let (places, _) = self.places.as_chunks_mut::<4>();
+        // SAFETY: as in `words`; four columns are 64 bytes.
+        unsafe {
+            let len = _mm512_srli_epi32::<16>(cells);
+            let start = _mm512_and_si512(cells, _mm512_set1_epi32(0xffff));
+            let far = _mm512_cmpgt_epi32_mask(len, _mm512_set1_epi32(12));
+            let kept = _mm512_mask_mov_epi32(len, far, _mm512_set1_epi32(4));
+            let len = _mm512_or_si512(len, _mm512_slli_epi32::<16>(kept));
+            let place = _mm512_maskz_add_epi32(far, start, offsets);
+            _mm512_storeu_si512(lens[at].as_mut_ptr().cast(), len);
+            _mm512_storeu_si512(places[at].as_mut_ptr().cast(), place);
         }
     }
+}
+
+/// The numbers of a column.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn four_of(columns: &[[u32; ROWS]; ACROSS], column: usize) -> __m512i {
+    // SAFETY: as in `words`; there are 16 bytes.
+    unsafe { _mm512_castsi128_si512(_mm_loadu_si128(columns[column].as_ptr().cast())) }
+}
+
+/// For each byte of four views the one of the column's numbers that it is: of `lens` the length, which is
+/// below the third byte, of `places`, from 64 on, the place; else a fourth byte of `lens`, which is zero.
+#[cfg(feature = "arrow")]
+const PARTS: [u8; BLOCK] = {
+    let mut parts = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        let number = at / 16 * 4;
+        parts[at] = match at % 16 {
+            byte @ 0..2 => number + byte,
+            byte @ 12.. => BLOCK + number + byte - 12,
+            _ => number + 3,
+        } as u8;
+        at += 1;
+    }
+    parts
+};
+
+/// The third byte of `lens`, in all bytes of a view.
+#[cfg(feature = "arrow")]
+const KEPT: [u8; BLOCK] = {
+    let mut kept = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        kept[at] = (at / 16 * 4 + 2) as u8;
+        at += 1;
+    }
+    kept
+};
+
+/// The byte of the value that is in each byte of a view; none in the first four.
+#[cfg(feature = "arrow")]
+const OF_VALUE: [i32; 4] = [-1, 0x0302_0100, 0x0706_0504, 0x0b0a_0908];
+
+/// The cells of a row, in the order in which the columns of four rows come out one after the other.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn row_of(cells: &[Cell; ACROSS]) -> __m512i {
+    const ORDER: [u32; ACROSS] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+    // SAFETY: as in `words`; a cell is a number of 32 bits.
+    unsafe {
+        let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
+        _mm512_permutexvar_epi32(order, _mm512_loadu_si512(cells.as_ptr().cast()))
+    }
+}
+
+/// A number for each part of four views.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+fn load_parts(parts: &[i32; 4]) -> __m512i {
+    // SAFETY: as in `words`; the reference is to 16 bytes.
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(parts.as_ptr().cast())) }
 }
 
 /// Four pieces as one block.

@@ -16,7 +16,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// AVX-512 with BW, VL, VBMI and VBMI2 (x86-64: Intel Ice Lake, AMD Zen 4 and later).
+    /// AVX-512 with BW, VL, VBMI, VBMI2, GFNI and VPCLMULQDQ (x86-64: Intel Ice Lake, AMD Zen 4 and later).
     Avx512,
     /// AVX2 with BMI1, BMI2 and PCLMULQDQ (x86-64: Intel Haswell, AMD Zen and later).
     Avx2,
@@ -45,6 +45,8 @@ impl Kernel {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vbmi")
                     && is_x86_feature_detected!("avx512vbmi2")
+                    && is_x86_feature_detected!("gfni")
+                    && is_x86_feature_detected!("vpclmulqdq")
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {

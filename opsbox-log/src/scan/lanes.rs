@@ -11,10 +11,8 @@ pub(crate) struct Classes {
     /// By byte.
     pub(super) of: [u8; 128],
     /// For each lower half of a byte the upper halves with which it is structural outside of quotes,
-    /// a bit each.
-    pub(super) low: [u8; 16],
-    /// Those everywhere, besides the line feed: the quote and the escape.
-    pub(super) always: [u8; 2],
+    /// a bit each; and those with which it is everywhere.
+    pub(super) low: [[u8; 16]; 2],
     /// Whether text between quotes is passed over.
     pub(crate) quoting: bool,
 }
@@ -35,25 +33,17 @@ impl Classes {
     ) -> Self {
         let mut classes = Self {
             of: [0; 128],
-            low: [0; 16],
-            always: [b'\n'; 2],
+            low: [[0; 16]; 2],
             quoting,
         };
-        let mut everywhere = classes.always.iter_mut();
         for (byte, class) in (0..).zip(&mut classes.of) {
-            if always(byte) {
-                *class |= ALWAYS;
-                if byte != b'\n'
-                    && let Some(slot) = everywhere.next()
-                {
-                    *slot = byte;
-                }
-            }
+            let always = always(byte);
             // Of those everywhere only the line feed is in both, which is how it is told from them.
-            if byte == b'\n' && always(byte) || outside(byte) && !always(byte) {
-                *class |= OUTSIDE;
-                if let Some(row) = classes.low.get_mut(usize::from(byte & 15)) {
-                    *row |= 1 << (byte >> 4);
+            let outside = byte == b'\n' && always || outside(byte) && !always;
+            *class = if always { ALWAYS } else { 0 } | if outside { OUTSIDE } else { 0 };
+            for (rows, is) in classes.low.iter_mut().zip([outside, always]) {
+                if let Some(row) = rows.get_mut(usize::from(byte & 15)) {
+                    *row |= u8::from(is) << (byte >> 4);
                 }
             }
         }

@@ -7,7 +7,7 @@
 //!
 //! Loads come from references to arrays, so that no kernel can read past a slice.
 //!
-//! There are kernels for AVX-512 (with VBMI2, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
+//! There are kernels for AVX-512 (with VBMI2 and GFNI, as Intel has since Ice Lake and AMD since Zen 4), AVX2,
 //! and a portable twin in plain Rust, which other processors run and which is the oracle of the tests.
 
 #![allow(
@@ -41,13 +41,16 @@ pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
-use views::{ACROSS, Near};
+use views::{ACROSS, Near, ROWS};
 #[cfg(feature = "arrow")]
-pub(crate) use views::{Rooms, TOGETHER, Texts, ViewColumn, push_near};
+pub(crate) use views::{TOGETHER, Texts, ViewColumn, push_near};
 
 #[cfg(feature = "arrow")]
 use crate::batch::Cell;
-use crate::format::signature::{CellLanes, Ending, Lengths};
+use crate::format::{
+    pack::{WINDOWS, WindowLanes},
+    signature::{CellLanes, Ending, Lengths},
+};
 
 /// Bytes that a kernel looks at together.
 pub(crate) const BLOCK: usize = 64;
@@ -65,6 +68,9 @@ pub(crate) trait Simd: Copy {
     /// Whether there are vector instructions, so that a block costs no more than a few bytes.
     const VECTOR: bool;
 
+    /// Whether the masks of a group come out of registers together.
+    const GROUPS: bool = false;
+
     /// Does work as a call of its own, still compiled for the kernel: what calls itself cannot be
     /// inlined.
     fn enter<W: Work>(self, work: W) -> W::Output;
@@ -74,6 +80,13 @@ pub(crate) trait Simd: Copy {
 
     /// The bytes above 127.
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Whether there are none of those in any bytes.
+    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn is_ascii(self, bytes: &[u8]) -> bool {
+        bytes.is_ascii()
+    }
 
     /// For each bit the parity of the bits up to and with it.
     fn prefix_xor(self, mask: u64) -> u64;
@@ -91,6 +104,21 @@ pub(crate) trait Simd: Copy {
 
     /// The structural bytes of a block.
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
+
+    /// Classes as they are in registers for the blocks of a group.
+    type GroupTable<'c>: Copy;
+
+    /// Loads the classes, once for many groups.
+    fn group_table(self, classes: &Classes) -> Self::GroupTable<'_>;
+
+    /// The structural bytes of the blocks of a group, as the masks of a [`Found`] each.
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        table: Self::GroupTable<'_>,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    );
 
     /// Leaves of the blocks of a group, whose [`Found`] they are, in `outside` those that are structural
     /// where they are: the quotes, which with the line feed and the escape are the bytes of `always`,
@@ -128,30 +156,47 @@ pub(crate) trait Simd: Copy {
         bytes: &mut [u8; BLOCK],
     ) -> usize;
 
-    /// Writes the Arrow views of the values of a line that is near: the length, and the bytes if there
-    /// are 12 or fewer, else the first four of them, the number of the buffer and the offset in it.
-    /// Each of the `rooms` gets that of its cell, at `row`.
+    /// Writes the Arrow views of the values of lines that are near: the length, and the bytes if there
+    /// are 12 or fewer, else the first four of them, the number of the buffer, 0, and the offset in it.
+    /// Each of the `rooms` gets those of its cell of each line, as its `four`th four.
     #[cfg(feature = "arrow")]
     #[inline(always)]
-    fn views(self, line: Near<'_>, cells: &[Cell; ACROSS], row: usize, rooms: &mut [views::Room]) {
-        for (cell, room) in cells.iter().zip(rooms) {
-            let (start, len) = (cell.bits() & 0xffff, cell.bits() >> 16);
-            let view = views::view(line.value(start), len, line.buffer, line.offset + start);
-            room[row % TOGETHER] = view;
+    fn views(self, near: &Near<'_>, four: usize, rooms: &mut [views::Room<'_>]) {
+        for (column, room) in rooms.iter_mut().enumerate() {
+            for (line, slot) in room[four].iter_mut().enumerate() {
+                let (start, len) = near.cells[line][column].near();
+                let offset = near.base.wrapping_add(near.offsets[line]);
+                let value = near.value(line, start);
+                slot.write(views::view(value, len, 0, offset.wrapping_add(start)));
+            }
         }
     }
 
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
-    /// The same for a block of two halves.
+    /// The bytes of a block of two halves that are not in the ranges of their lane.
     #[inline(always)]
-    fn halves_in_lanes(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
+    fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         let mut block = [0; BLOCK];
         for (slot, half) in block.chunks_exact_mut(HALF).zip(halves) {
             slot.copy_from_slice(half);
         }
-        self.in_lanes(&block, lanes)
+        !self.in_lanes(&block, lanes)
+    }
+
+    /// Beginnings and lengths of the windows of a line, `start | len << 16`. No place is so near to the end
+    /// of what 16 bits count that what is added would go beyond it.
+    #[inline(always)]
+    fn windows(self, places: &[u16; LANES], lanes: &WindowLanes, out: &mut [u32; WINDOWS]) {
+        for (at, window) in out.iter_mut().enumerate() {
+            let lane = |at: usize| {
+                let lane = usize::from(lanes.lanes[at]) % LANES;
+                places[lane].wrapping_add(lanes.adds[at])
+            };
+            let (start, end) = (lane(2 * at), lane(2 * at + 1));
+            *window = u32::from(start) | u32::from(end.wrapping_sub(start)) << 16;
+        }
     }
 
     /// Which words of eight bytes are not zero, a bit each.

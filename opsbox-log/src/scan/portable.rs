@@ -1,7 +1,7 @@
 //! The twin of the vector kernels in plain Rust.
 
 use super::{
-    BLOCK, Simd, Work,
+    BLOCK, GROUP, Simd, Work,
     lanes::{Classes, Found, Lanes, OUTSIDE},
 };
 #[cfg(feature = "json")]
@@ -95,6 +95,27 @@ impl Simd for Portable {
         Found {
             always,
             outside: bits(&of),
+        }
+    }
+
+    type GroupTable<'c> = Self::Table<'c>;
+
+    #[inline(always)]
+    fn group_table(self, classes: &Classes) -> Self::GroupTable<'_> {
+        self.table(classes)
+    }
+
+    #[inline(always)]
+    fn classify_group(
+        self,
+        group: &[[u8; BLOCK]; GROUP],
+        table: Self::GroupTable<'_>,
+        always: &mut [u64; GROUP],
+        outside: &mut [u64; GROUP],
+    ) {
+        for (at, block) in group.iter().enumerate() {
+            let found = self.classify(block, table);
+            (always[at], outside[at]) = (found.always, found.outside);
         }
     }
 

@@ -4,6 +4,8 @@
 //! bytes are UTF-8. Arrow would check all of that again, view by view, at several times the cost of
 //! making them.
 
+use std::{cell::OnceCell, mem::MaybeUninit};
+
 use arrow_array::StringViewArray;
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 
@@ -31,33 +33,27 @@ const NOT_NEAR: u32 = 0xf000_f000;
 pub(super) const BEFORE: usize = 4;
 
 /// Rows whose views are made together at most.
-pub(crate) const TOGETHER: usize = 32;
+pub(crate) const TOGETHER: usize = 64;
 
-/// Columns whose views of a row are made together at most.
+/// Rows that a kernel takes at once: their views of a column are as many bytes as a line of the caches.
+pub(super) const ROWS: usize = 4;
+
+/// Columns that a kernel takes at once at most.
 pub(super) const ACROSS: usize = 16;
 
-/// The views of a column that are made together. Made here and then moved to the columns, which are so
-/// many and so far apart that they would drive each other out of the nearest cache.
-pub(super) type Room = [u128; TOGETHER];
+/// Where the views of a column go.
+pub(crate) type Room<'v> = &'v mut [[MaybeUninit<u128>; ROWS]];
 
-/// Room for the columns that are made together.
-pub(crate) struct Rooms(Box<[Room; ACROSS]>);
-
-impl Rooms {
-    pub(crate) fn new() -> Self {
-        Self(Box::new([[0; TOGETHER]; ACROSS]))
-    }
-}
-
-/// A line whose values are near its beginning.
+/// Lines whose values are near their beginnings, in the first buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct Near<'l> {
-    /// From [`BEFORE`] it on.
-    pub(super) bytes: &'l [u8; NEAR],
-    /// The buffer that it is in.
-    pub(super) buffer: u32,
-    /// Where in the buffer.
-    pub(super) offset: u32,
+    /// Of each line the bytes from [`BEFORE`] it on.
+    pub(super) lines: [&'l [u8; NEAR]; ROWS],
+    /// Of each where the values are, and perhaps what is of other lines.
+    pub(super) cells: [&'l [Cell; ACROSS]; ROWS],
+    /// Where the lines are after a place in the buffer.
+    pub(super) offsets: [u32; ROWS],
+    pub(super) base: u32,
 }
 
 /// The bytes that views point into, and what is known of them.
@@ -71,14 +67,8 @@ struct Text {
     windows: Vec<Buffer>,
     /// The number of the first window.
     block: u32,
-    known: Known,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
-    Ascii,
-    Utf8,
-    Nothing,
+    /// Whether all of it is UTF-8, once that is asked for.
+    is_utf8: OnceCell<bool>,
 }
 
 impl Texts {
@@ -94,11 +84,6 @@ impl Texts {
 
 impl Text {
     fn new(bytes: Buffer, block: u32) -> Self {
-        let known = match bytes.is_ascii() {
-            true => Known::Ascii,
-            false if std::str::from_utf8(&bytes).is_ok() => Known::Utf8,
-            false => Known::Nothing,
-        };
         let starts = (0..bytes.len().max(1)).step_by(STRIDE);
         let windows = starts.map(|start| {
             let len = (bytes.len() - start).min(BUFFER_BYTES);
@@ -108,21 +93,24 @@ impl Text {
             windows: windows.collect(),
             bytes,
             block,
-            known,
+            is_utf8: OnceCell::new(),
         }
     }
 
     /// Whether the bytes from `start` to `end`, which are there, are UTF-8.
-    #[inline(always)]
+    #[inline]
     fn is_utf8(&self, start: usize, end: usize) -> bool {
         let starts_character = |at: usize| match self.bytes.get(at) {
             Some(byte) => !(0x80..0xc0).contains(byte),
             None => true,
         };
-        match self.known {
-            Known::Ascii => true,
-            Known::Utf8 => starts_character(start) && starts_character(end),
-            Known::Nothing => std::str::from_utf8(&self.bytes[start..end]).is_ok(),
+        if self.bytes[start..end].is_ascii() {
+            return true;
+        }
+        let is_utf8 = || std::str::from_utf8(&self.bytes).is_ok();
+        match self.is_utf8.get_or_init(is_utf8) {
+            true => starts_character(start) && starts_character(end),
+            false => std::str::from_utf8(&self.bytes[start..end]).is_ok(),
         }
     }
 }
@@ -202,6 +190,22 @@ impl<'t> ViewColumn<'t> {
         self.nulls.append_non_null();
     }
 
+    /// How many of these lines, which are in their order, have enough of the input after them to be
+    /// [near](push_near).
+    pub(crate) fn near_lines(&self, base: usize, lines: &[u32]) -> usize {
+        let bytes = self.texts.input.bytes.len();
+        lines.partition_point(|&line| base + line as usize + NEAR <= bytes)
+    }
+
+    /// Rows until the views are where a line of the caches begins.
+    pub(crate) fn unaligned(&self) -> usize {
+        self.views
+            .as_ptr_range()
+            .end
+            .align_offset(ROWS * size_of::<u128>())
+            % ROWS
+    }
+
     pub(crate) fn finish(mut self) -> StringViewArray {
         let windows = self.texts.input.windows.iter();
         let mut buffers: Vec<_> = windows.chain(&self.texts.arena.windows).cloned().collect();
@@ -215,15 +219,16 @@ impl<'t> ViewColumn<'t> {
         // and a value is a stride long at most, so it is inside. A near value begins and ends less than
         // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
         // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
-        // themselves, or part of a text that is, between two places where characters begin. There are as
-        // many validity bits as views, since each push adds one of both, and `push_near` as many.
+        // themselves, or part of a text that is, between two places where characters begin, or ASCII.
+        // There are as many validity bits as views, since each push adds one of both, and `push_near` as
+        // many.
         unsafe { StringViewArray::new_unchecked(views, buffers.into(), self.nulls.finish()) }
     }
 }
 
 /// Adds the values of rows, whose lines begin `lines` after `base`, to all columns; `cells` begins with
-/// as many for each. All of that, or nothing and `false`, if not all cells are near their lines' beginnings or
-/// the text is not a simple one.
+/// as many for each. All of that, or nothing and `false`, if not all cells are near their lines'
+/// beginnings, or the text is not ASCII there or is not a simple one.
 #[inline(always)]
 pub(crate) fn push_near<S: Simd>(
     simd: S,
@@ -231,7 +236,6 @@ pub(crate) fn push_near<S: Simd>(
     base: usize,
     lines: &[u32],
     cells: &[Cell],
-    rooms: &mut Rooms,
 ) -> bool {
     let (rows, fields) = (lines.len(), columns.len());
     let Some(texts) = columns.first().map(|column| column.texts) else {
@@ -246,8 +250,8 @@ pub(crate) fn push_near<S: Simd>(
         & (base + *last as usize + NEAR <= bytes.len())
         & lines.is_sorted();
     let is_one_text = columns.iter().all(|it| std::ptr::eq(it.texts, texts));
-    if text.known != Known::Ascii
-        || bytes.len() > STRIDE
+    if bytes.len() > STRIDE
+        || text.block != 0
         || rows > TOGETHER
         || cells.len() < rows * fields
         || !is_there
@@ -255,44 +259,87 @@ pub(crate) fn push_near<S: Simd>(
     {
         return false;
     }
-    let mut any = 0;
+    let (mut any, mut end) = (0, 0);
     for cell in &cells[..rows * fields] {
         any |= cell.bits();
+        end = end.max((cell.bits() & 0xffff) + (cell.bits() >> 16));
     }
-    if any & NOT_NEAR != 0 {
+    let values = base + *first as usize..base + *last as usize + end as usize;
+    if any & NOT_NEAR != 0 || !simd.is_ascii(&bytes[values]) {
         return false;
     }
     for (group, from) in columns.chunks_mut(ACROSS).zip((0..).step_by(ACROSS)) {
         let across = group.len();
-        let rooms = &mut rooms.0[..across];
-        for (row, line) in lines.iter().enumerate() {
-            let cells = &cells[row * fields + from..];
-            let line = base + *line as usize;
-            let near = bytes.get(line - BEFORE..).and_then(|it| it.first_chunk());
-            let Some(near) = near else {
-                unreachable!("the bytes after the last line are there");
-            };
-            let near = Near {
-                bytes: near,
-                buffer: text.block,
-                offset: line as u32,
-            };
-            let mut spare = [Cell::NULL; ACROSS];
-            let cells = match cells.first_chunk() {
-                Some(cells) => cells,
-                None => {
-                    spare[..across].copy_from_slice(&cells[..across]);
-                    &spare
-                }
-            };
-            simd.views(near, cells, row, rooms);
+        let mut rooms: [Room<'_>; ACROSS] = Default::default();
+        let mut rests: [&mut [MaybeUninit<u128>]; ACROSS] = Default::default();
+        for ((room, rest), column) in rooms.iter_mut().zip(&mut rests).zip(&mut *group) {
+            column.views.reserve(rows);
+            let spare = &mut column.views.spare_capacity_mut()[..rows];
+            // The last rows of all may not have as many cells after them as a kernel looks at.
+            let fours = rows.min((cells.len() - from).saturating_sub(ACROSS) / fields) / ROWS;
+            let (fours, after) = spare.split_at_mut(fours * ROWS);
+            (*room, *rest) = (fours.as_chunks_mut().0, after);
         }
-        for (column, room) in group.iter_mut().zip(rooms) {
-            column.views.extend_from_slice(&room[..rows]);
+        let (rooms, rests) = (&mut rooms[..across], &mut rests[..across]);
+        let fours = rooms[0].len();
+        for four in 0..fours {
+            let row = four * ROWS;
+            let [a, b, c, d] = [row, row + 1, row + 2, row + 3];
+            let near = Near {
+                lines: [
+                    near(bytes, base, lines[a]),
+                    near(bytes, base, lines[b]),
+                    near(bytes, base, lines[c]),
+                    near(bytes, base, lines[d]),
+                ],
+                cells: [
+                    across_of(cells, a * fields + from),
+                    across_of(cells, b * fields + from),
+                    across_of(cells, c * fields + from),
+                    across_of(cells, d * fields + from),
+                ],
+                offsets: [lines[a], lines[b], lines[c], lines[d]],
+                base: base as u32,
+            };
+            simd.views(&near, four, rooms);
+        }
+        for (at, rest) in rests.iter_mut().enumerate() {
+            for (slot, row) in rest.iter_mut().zip(fours * ROWS..) {
+                let (start, len) = cells[row * fields + from + at].near();
+                let start = base as u32 + lines[row] + start;
+                let mut spare = [0; 16];
+                let value = sixteen(bytes, start as usize, &mut spare);
+                slot.write(view(value, len, 0, start));
+            }
+        }
+        for column in group {
+            let len = column.views.len() + rows;
+            // SAFETY: as many views were written after those that there were: by fours by `Simd::views`,
+            // and the rest one by one. Neither comes back without having written them.
+            unsafe { column.views.set_len(len) };
             column.nulls.append_n_non_nulls(rows);
         }
     }
     true
+}
+
+/// The bytes of a line from [`BEFORE`] it on.
+#[inline(always)]
+fn near(bytes: &[u8], base: usize, line: u32) -> &[u8; NEAR] {
+    let rest = bytes.get(base + line as usize - BEFORE..);
+    match rest.and_then(|rest| rest.first_chunk()) {
+        Some(near) => near,
+        None => unreachable!("the bytes after the last line are there"),
+    }
+}
+
+/// The cells of a row, and those after them.
+#[inline(always)]
+fn across_of(cells: &[Cell], at: usize) -> &[Cell; ACROSS] {
+    match cells.get(at..).and_then(|cells| cells.first_chunk()) {
+        Some(cells) => cells,
+        None => unreachable!("the rows that have fewer are left out"),
+    }
 }
 
 /// The first 16 bytes of a value, or more than it has.
@@ -309,21 +356,21 @@ fn sixteen<'b>(bytes: &'b [u8], start: usize, spare: &'b mut [u8; 16]) -> &'b [u
 }
 
 impl<'l> Near<'l> {
-    /// The first 16 bytes of the value that begins at `start` of the line, which is near.
+    /// The first 16 bytes of the value that begins at `start` of a line, which is near.
     #[inline(always)]
-    pub(super) fn value(self, start: u32) -> &'l [u8; 16] {
-        self.sixteen(start, BEFORE)
+    pub(super) fn value(&self, line: usize, start: u32) -> &'l [u8; 16] {
+        self.sixteen(line, start, BEFORE)
     }
 
     /// The 12 bytes of that, and those [before](BEFORE) them.
     #[inline(always)]
-    pub(super) fn around(self, start: u32) -> &'l [u8; 16] {
-        self.sixteen(start, 0)
+    pub(super) fn around(&self, line: usize, start: u32) -> &'l [u8; 16] {
+        self.sixteen(line, start, 0)
     }
 
     #[inline(always)]
-    fn sixteen(self, start: u32, after: usize) -> &'l [u8; 16] {
-        match self.bytes[start as usize % (NEAR / 2) + after..].first_chunk() {
+    fn sixteen(&self, line: usize, start: u32, after: usize) -> &'l [u8; 16] {
+        match self.lines[line][start as usize % (NEAR / 2) + after..].first_chunk() {
             Some(bytes) => bytes,
             None => unreachable!("half of the bytes are after it"),
         }
@@ -366,24 +413,22 @@ mod tests {
     use super::*;
     use crate::scan::{Chosen, Kernel, Work, on_portable, run};
 
-    struct Views<'l>(&'l [u8; NEAR], [Cell; ACROSS], u32, u32);
+    struct Views<'l>(Near<'l>);
 
     impl Work for &Views<'_> {
         type Output = Vec<u128>;
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Vec<u128> {
-            let Views(bytes, cells, buffer, offset) = *self;
-            let near = Near {
-                bytes,
-                buffer,
-                offset,
-            };
+            let Views(near) = self;
             let mut out = Vec::new();
             for columns in 1..=ACROSS {
-                let mut rooms = [[7; TOGETHER]; ACROSS];
-                simd.views(near, &cells, columns, &mut rooms[..columns]);
-                out.extend(rooms[..columns].iter().map(|room| room[columns]));
+                let mut rooms = [[[MaybeUninit::new(7); ROWS]; 3]; ACROSS];
+                let mut slices: [Room<'_>; ACROSS] = rooms.each_mut().map(|room| &mut room[..]);
+                simd.views(near, 1, &mut slices[..columns]);
+                let views = rooms.iter().flatten().flatten();
+                // SAFETY: all were written above.
+                out.extend(views.map(|it| unsafe { it.assume_init() }));
             }
             out
         }
@@ -411,19 +456,35 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             state >> 8
         };
-        let bytes: [u8; NEAR] = std::array::from_fn(|_| next() as u8);
+        let bytes: [[u8; NEAR]; ROWS] = [(); ROWS].map(|()| std::array::from_fn(|_| next() as u8));
         for _ in 0..2000 {
             let longest = [4, 13, 20, 4095][next() as usize % 4];
-            let cells = [(); ACROSS].map(|()| (next() % 4096) | ((next() % (longest + 1)) << 16));
-            let (buffer, offset) = (next() % 3, next());
-            let line = &bytes[BEFORE..];
-            let views = cells.map(|cell| expected(line, cell, buffer, offset));
-            let wanted: Vec<_> = (1..=ACROSS).flat_map(|len| views[..len].to_vec()).collect();
-            let work = Views(&bytes, cells.map(Cell::packed), buffer, offset);
+            let places = [[(); ACROSS]; ROWS]
+                .map(|row| row.map(|()| (next() % 4096) | ((next() % (longest + 1)) << 16)));
+            let cells = places.map(|row| row.map(Cell::packed));
+            let near = Near {
+                lines: bytes.each_ref(),
+                cells: cells.each_ref(),
+                offsets: [next(), next(), next(), next()],
+                base: next(),
+            };
+            let mut wanted = Vec::new();
+            for columns in 1..=ACROSS {
+                let mut rooms = [[7; 3 * ROWS]; ACROSS];
+                for (column, room) in rooms[..columns].iter_mut().enumerate() {
+                    for row in 0..ROWS {
+                        let (line, offset) = (&bytes[row][BEFORE..], near.base + near.offsets[row]);
+                        let place = places[row][column];
+                        room[ROWS + row] = expected(line, place, 0, offset);
+                    }
+                }
+                wanted.extend(rooms.into_iter().flatten());
+            }
+            let work = Views(near);
             assert_eq!(on_portable(&work), wanted);
             for kernel in Kernel::ALL {
                 let made = run(Chosen::new(kernel), &work);
-                assert_eq!(made, wanted, "{kernel} {cells:x?}");
+                assert_eq!(made, wanted, "{kernel} {places:x?}");
             }
         }
     }

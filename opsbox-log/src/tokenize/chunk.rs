@@ -23,18 +23,10 @@ pub(super) const CHUNK: usize = 16 << 10;
 pub(super) type Chunk = [u8; CHUNK + BLOCK];
 
 /// A copy of a chunk that the input ends too near to, and zeros after it.
-pub(super) struct Copied(Box<Chunk>);
+#[derive(Default)]
+pub(super) struct Copied(Option<Box<Chunk>>);
 
 impl Copied {
-    pub(super) fn new() -> Self {
-        let chunk = vec![0; CHUNK + BLOCK].into_boxed_slice();
-        Self(
-            chunk
-                .try_into()
-                .unwrap_or_else(|_| Box::new([0; CHUNK + BLOCK])),
-        )
-    }
-
     /// The chunk that `rest` begins with.
     #[inline(always)]
     pub(super) fn chunk<'c>(&'c mut self, rest: &'c [u8]) -> &'c Chunk {
@@ -46,10 +38,16 @@ impl Copied {
 
     #[cold]
     fn copy(&mut self, rest: &[u8]) -> &Chunk {
-        let (copied, after) = self.0.split_at_mut(rest.len());
+        let chunk = self.0.get_or_insert_with(|| {
+            let chunk = vec![0; CHUNK + BLOCK].into_boxed_slice();
+            chunk
+                .try_into()
+                .unwrap_or_else(|_| Box::new([0; CHUNK + BLOCK]))
+        });
+        let (copied, after) = chunk.split_at_mut(rest.len());
         copied.copy_from_slice(rest);
         after.fill(0);
-        &self.0
+        chunk
     }
 }
 
@@ -103,21 +101,20 @@ pub(super) fn here_mut<T>(stream: &mut Stream<T>, at: usize) -> &mut [T; BLOCK] 
 pub(super) const CHUNK_LINES: usize = CHUNK / 8;
 
 /// Rows that are not in the block yet.
+#[derive(Default)]
 pub(super) struct RowBuffer {
-    lines: Box<[u32]>,
-    cells: Box<[u32]>,
+    lines: Vec<u32>,
+    cells: Vec<u32>,
     columns: usize,
     rows: usize,
 }
 
 impl RowBuffer {
-    pub(super) fn new(rows: usize, columns: usize) -> Self {
-        Self {
-            lines: vec![0; rows].into(),
-            cells: vec![0; rows * columns + LANES].into(),
-            columns,
-            rows: 0,
-        }
+    /// Makes room for so many rows of so many columns.
+    pub(super) fn begin(&mut self, rows: usize, columns: usize) {
+        (self.columns, self.rows) = (columns, 0);
+        self.lines.resize(rows, 0);
+        self.cells.resize(rows * columns + LANES, 0);
     }
 
     /// Room for the cells of rows and for the beginnings of their lines, after those that are there.
@@ -148,6 +145,16 @@ impl RowBuffer {
         // Blocks are shorter than 4 GiB.
         *slot = line as u32;
         true
+    }
+
+    /// Moves the rows to the block, and leaves out the one after them, of whose followers `left` are
+    /// written.
+    pub(super) fn leave_out(&mut self, block: &mut Block, left: usize) {
+        let next = self.rows + 1;
+        self.flush(block);
+        self.lines.copy_within(next..next + left, 0);
+        let cells = next * self.columns..(next + left) * self.columns;
+        self.cells.copy_within(cells, 0);
     }
 
     /// The cells of the next row.

@@ -10,13 +10,14 @@
     reason = "a chunk is shorter than 16 bits count, a block than 32"
 )]
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 use super::{
     chunk::{
         CHUNK, CHUNK_LINES, Chunk, Copied, RowBuffer, Stream, all_from, bytes_at, here_mut,
         long_line_end, stream,
     },
+    lent::{Kept, Lent, Shelf},
     walk::{self, Text, Walk},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     scan::{self, BLOCK, Chosen, LANES, Simd, Work},
 };
 
-/// What is kept from chunk to chunk.
+/// What is kept from chunk to chunk, and from input to input.
 pub(crate) struct Scratch {
     /// Of each line the byte before it, then where each operation begins.
     cursors: Box<[[u16; LANES]]>,
@@ -36,32 +37,45 @@ pub(crate) struct Scratch {
     fits: Box<[bool]>,
     /// Line feeds.
     feeds: Box<Stream<u16>>,
+    copied: Copied,
     rows: RowBuffer,
-    slots: Box<[u32]>,
+    slots: Vec<u32>,
     /// Cells of captures inside of steps, a row for each line.
-    patches: Box<[u32]>,
+    patches: Vec<u32>,
 }
 
-impl Scratch {
-    pub(crate) fn new(head: &Head) -> Self {
-        let columns = head.cells.columns;
+impl Default for Scratch {
+    fn default() -> Self {
         Self {
             cursors: vec![[0; LANES]; CHUNK_LINES].into(),
             ends: vec![0; CHUNK_LINES].into(),
             fits: vec![false; CHUNK_LINES].into(),
             feeds: stream(),
-            rows: RowBuffer::new(CHUNK_LINES, columns),
-            slots: vec![walk::NONE; 2 * columns].into(),
-            patches: vec![
-                0;
-                if head.patched {
-                    CHUNK_LINES * columns
-                } else {
-                    0
-                }
-            ]
-            .into(),
+            copied: Copied::default(),
+            rows: RowBuffer::default(),
+            slots: Vec::new(),
+            patches: Vec::new(),
         }
+    }
+}
+
+impl Kept for Scratch {
+    fn shelf() -> &'static Shelf<Self> {
+        thread_local! {
+            static SHELF: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+        }
+        &SHELF
+    }
+}
+
+impl Scratch {
+    fn begin_with(&mut self, head: &Head) {
+        let columns = head.cells.columns;
+        self.rows.begin(CHUNK_LINES, columns);
+        self.slots.clear();
+        self.slots.resize(2 * columns, walk::NONE);
+        let patches = if head.patched { CHUNK_LINES } else { 0 };
+        self.patches.resize(patches * columns, 0);
     }
 }
 
@@ -76,11 +90,14 @@ pub(crate) fn run(
     block: &mut Block,
     line: impl FnMut(Range<usize>, &mut Block),
 ) {
+    let mut lent = Lent::<Scratch>::take();
+    let scratch = &mut *lent;
+    scratch.begin_with(head);
     scan::run(
         kernel,
         Lines {
             head,
-            scratch: &mut Scratch::new(head),
+            scratch,
             input,
             range,
             line_limit,
@@ -88,6 +105,7 @@ pub(crate) fn run(
             line,
         },
     );
+    lent.give_back();
 }
 
 struct Lines<'r, F> {
@@ -106,7 +124,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let input = self.input.get(..self.range.end).unwrap_or_default();
-        let mut copied = Copied::new();
+        let mut copied = std::mem::take(&mut self.scratch.copied);
         let mut at = self.range.start;
         while at < input.len() {
             let chunk = copied.chunk(&input[at..]);
@@ -132,6 +150,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             let read = at - self.range.start;
             self.block.reserve_for(read, self.range.len());
         }
+        self.scratch.copied = copied;
     }
 }
 

@@ -6,6 +6,7 @@ mod escape;
 mod head;
 #[cfg(feature = "json")]
 mod json;
+mod lent;
 mod logfmt;
 #[cfg(feature = "json")]
 mod project;
@@ -151,13 +152,12 @@ impl Work<'_> {
     }
 
     fn ranges(&self, size: usize) -> Vec<Range<usize>> {
-        let mut tokenizer = self.tokenizer();
         let mut ranges = Ranges::new(self.input, self.from, size);
-        let begins = |line: Range<usize>| tokenizer.begins(self.input, line);
-        match self.options.multiline.is_some() {
-            true => ranges.between_records(begins),
-            false => ranges.collect(),
+        if self.options.multiline.is_none() {
+            return ranges.collect();
         }
+        let mut tokenizer = self.tokenizer();
+        ranges.between_records(|line| tokenizer.begins(self.input, line))
     }
 
     fn tokenizer(&self) -> Tokenizer<'_> {

@@ -14,10 +14,11 @@
     reason = "a chunk is shorter than 16 bits count, a block than 32"
 )]
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
     chunk::{CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
+    lent::{Kept, Lent, Shelf},
     structural::{Line, Structural},
     walk::{self, Text, Walk},
 };
@@ -25,30 +26,34 @@ use crate::{
     batch::Block,
     format::{
         head::Window,
-        pack::{Pack, Usual},
+        pack::{Usual, WINDOWS},
         signature::{Check, Content, Ending, PartSteps, Signature},
     },
     frame,
     scan::{self, BLOCK, Chosen, HALF, LANES, Simd, Work},
 };
 
-/// What is kept from chunk to chunk.
+/// What is kept from chunk to chunk, and from input to input.
+#[derive(Default)]
 pub(crate) struct Scratch {
     stream: Structural,
+    copied: Copied,
     rows: RowBuffer,
+    /// The windows of lines that are looked at together.
+    windows: [[u32; WINDOWS]; TOGETHER],
     /// Places of captures inside a part.
-    slots: Box<[u32]>,
+    slots: Vec<u32>,
 }
 
-impl Scratch {
-    pub(crate) fn new(signature: &Signature) -> Self {
-        // A line has a structural byte of each kind at least, and the line feed.
-        let rows = CHUNK / (signature.len + 1) + 1;
-        Self {
-            stream: Structural::new(),
-            rows: RowBuffer::new(rows, signature.cells.columns),
-            slots: vec![walk::NONE; 2 * signature.cells.columns].into(),
+/// Lines that are looked at together: one operation on all, then the next.
+const TOGETHER: usize = 16;
+
+impl Kept for Scratch {
+    fn shelf() -> &'static Shelf<Self> {
+        thread_local! {
+            static SHELF: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
         }
+        &SHELF
     }
 }
 
@@ -63,11 +68,19 @@ pub(crate) fn run(
     block: &mut Block,
     line: impl FnMut(Range<usize>, &mut Block),
 ) {
+    let mut lent = Lent::<Scratch>::take();
+    let scratch = &mut *lent;
+    // A line has a structural byte of each kind at least, and the line feed.
+    let rows = CHUNK.min(range.len()) / (signature.len + 1) + 1;
+    scratch.rows.begin(rows, signature.cells.columns);
+    scratch.slots.clear();
+    let slots = 2 * signature.cells.columns;
+    scratch.slots.resize(slots, walk::NONE);
     scan::run(
         kernel,
         Lines {
             signature,
-            scratch: &mut Scratch::new(signature),
+            scratch,
             input,
             range,
             line_limit,
@@ -75,6 +88,7 @@ pub(crate) fn run(
             line,
         },
     );
+    lent.give_back();
 }
 
 /// The signature that most of the first lines of a range have; none if few have any, and there `is_other`
@@ -88,26 +102,28 @@ pub(crate) fn choose<'s>(
 ) -> Option<&'s Signature> {
     let sample = input.get(range).unwrap_or_default();
     let sample = sample.get(..SAMPLE).unwrap_or(sample);
-    let mut stream = Structural::new();
+    let mut lent = Lent::<Scratch>::take();
+    let Scratch { stream, copied, .. } = &mut *lent;
+    let chunk = copied.chunk(sample);
     let counted = signatures.iter().map(|signature| {
-        let stream = &mut stream;
+        let (stream, len) = (&mut *stream, sample.len());
         scan::run(
             kernel,
             Count {
                 signature,
-                sample,
+                chunk,
+                len,
                 stream,
             },
         )
     });
-    let (best, (fit, lines)) = counted
+    let best = counted
         .enumerate()
-        .max_by_key(|&(at, (fit, _))| (fit, Reverse(at)))?;
+        .max_by_key(|&(at, (fit, _))| (fit, Reverse(at)));
+    lent.give_back();
+    let (best, (fit, lines)) = best?;
     (2 * fit >= lines || !is_other).then(|| &signatures[best])
 }
-
-/// Bytes that are asked for together: most lines are no longer.
-const AHEAD: usize = 4 * BLOCK;
 
 /// Bytes that a signature is chosen by.
 const SAMPLE: usize = CHUNK / 4;
@@ -115,7 +131,9 @@ const SAMPLE: usize = CHUNK / 4;
 /// Counts the lines of a sample that have a signature, and all.
 struct Count<'c> {
     signature: &'c Signature,
-    sample: &'c [u8],
+    /// It begins with the sample, which is this long.
+    chunk: &'c Chunk,
+    len: usize,
     stream: &'c mut Structural,
 }
 
@@ -126,12 +144,11 @@ impl Work for Count<'_> {
     fn run<S: Simd>(self, simd: S) -> (usize, usize) {
         let Self {
             signature,
-            sample,
+            chunk,
+            len,
             stream,
         } = self;
-        let mut copied = Copied::new();
-        let chunk = copied.chunk(sample);
-        stream.read(simd, &signature.classes, chunk, sample.len(), false);
+        stream.read(simd, &signature.classes, chunk, len, false, &[]);
         let (mut fit, mut lines, mut at) = (0, 0, 0);
         let [lf, crlf] = &signature.endings;
         while let Some(feed) = stream.line_feed_after(at) {
@@ -160,14 +177,15 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let input = self.input.get(..self.range.end).unwrap_or_default();
-        let mut copied = Copied::new();
+        let mut copied = std::mem::take(&mut self.scratch.copied);
         let mut at = self.range.start;
         while at < input.len() {
             let chunk = copied.chunk(&input[at..]);
             let len = CHUNK.min(input.len() - at);
             let is_last = at + len == input.len();
             let stream = &mut self.scratch.stream;
-            stream.read(simd, &self.signature.classes, chunk, len, is_last);
+            let after = &input[at + len..];
+            stream.read(simd, &self.signature.classes, chunk, len, is_last, after);
             let done = self.chunk(simd, chunk, at);
             self.scratch.rows.flush(self.block);
             let (read, all) = (at + done - self.range.start, self.range.len());
@@ -182,6 +200,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
                 done => at + done,
             };
         }
+        self.scratch.copied = copied;
     }
 }
 
@@ -196,26 +215,19 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         // No line of a chunk is longer than the chunk.
         let usual = usual.filter(|_| self.line_limit >= CHUNK);
         let first = base - self.block.base();
-        let after = self.input.get(base + CHUNK..self.range.end);
-        let work = UsualLines {
-            signature,
-            chunk,
-            after: after.unwrap_or_default(),
-            first,
-            // Steps are for the last row.
-            most: if signature.steps.is_empty() {
-                usize::MAX
-            } else {
-                1
-            },
-        };
         let mut at = 0;
         loop {
             if let Some(usual) = usual {
-                let (next, rows) = self.scratch.usual(simd, &work, usual, ending, at);
-                if rows > 0 && self.steps(simd, base, at) {
-                    self.scratch.rows.accept(rows);
-                    at = next;
+                let lines = UsualLines {
+                    signature,
+                    usual,
+                    chunk,
+                    ending,
+                    first,
+                };
+                let found = self.scratch.usual(simd, &lines, at);
+                if found.lines > 0 {
+                    at = self.usual(simd, chunk, base, ending, at, &found);
                     continue;
                 }
             }
@@ -229,15 +241,13 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
             };
             if self.fits(simd, line, chunk, ending)
                 && self.scratch.write(simd, signature, first, at)
+                && self.members(base, at)
                 && self.steps(simd, base, at)
             {
                 self.scratch.rows.accept(1);
             } else {
                 self.scratch.rows.flush(self.block);
-                let start = self.scratch.stream.line(at).start();
-                let end = usize::from(self.scratch.stream.place(feed));
-                let line = base + start..base + end;
-                (self.line)(frame::trim(self.input, line), self.block);
+                self.other(base, at, feed);
             }
             at = feed;
         }
@@ -245,6 +255,53 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
             0 => 0,
             _ => usize::from(self.scratch.stream.place(at)) + 1,
         }
+    }
+
+    /// Takes the rows that were [written](Scratch::usual) of lines from `at` of the stream on; returns
+    /// where the next line is.
+    #[inline(always)]
+    fn usual<S: Simd>(
+        &mut self,
+        simd: S,
+        chunk: &Chunk,
+        base: usize,
+        ending: &Ending,
+        mut at: usize,
+        Found { lines, misses }: &Found,
+    ) -> usize {
+        let mut missed = 0;
+        for misses in misses {
+            missed |= misses;
+        }
+        if missed == 0 && self.signature.is_decided() {
+            self.scratch.rows.accept(*lines);
+            return at + lines * ending.len;
+        }
+        for (index, misses) in misses.iter().enumerate().take(*lines) {
+            let is_usual = *misses == 0;
+            let line = self.scratch.stream.line(at);
+            let feed = at + ending.len;
+            if (is_usual || passes_all(simd, self.signature, chunk, line))
+                && self.members(base, at)
+                && self.steps(simd, base, at)
+            {
+                self.scratch.rows.accept(1);
+            } else {
+                let left = lines - index - 1;
+                self.scratch.rows.leave_out(self.block, left);
+                self.other(base, at, feed);
+            }
+            at = feed;
+        }
+        at
+    }
+
+    /// Leaves the line that ends at `feed` of the stream to the caller.
+    fn other(&mut self, base: usize, at: usize, feed: usize) {
+        let start = self.scratch.stream.line(at).start();
+        let end = usize::from(self.scratch.stream.place(feed));
+        let line = base + start..base + end;
+        (self.line)(frame::trim(self.input, line), self.block);
     }
 
     /// Whether a line that is not as most are has the signature, and passes its checks.
@@ -259,6 +316,28 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         simd.fits(bytes, places, next, &self.signature.lengths, ending)
             && end - line.start() <= self.line_limit
             && passes_all(simd, self.signature, chunk, line)
+    }
+
+    /// Looks up the parts of the line at `at` of the stream that have to be.
+    #[inline(always)]
+    fn members(&mut self, base: usize, at: usize) -> bool {
+        for member in &self.signature.members {
+            let line = self.scratch.stream.line(at);
+            let range = base + line.place(member.from)..base + line.place(member.to);
+            let Some(part) = self.input.get(range) else {
+                return false;
+            };
+            let number = member.language.read(part);
+            if number == 0 {
+                return false;
+            }
+            for &(of, column) in &member.columns {
+                if of != number {
+                    self.scratch.rows.next()[column] = u32::MAX;
+                }
+            }
+        }
+        true
     }
 
     /// Runs the steps of the parts of the line at `at` of the stream that have some.
@@ -281,31 +360,24 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
 /// Lines that are as most are.
 struct UsualLines<'c> {
     signature: &'c Signature,
+    usual: &'c Usual,
     chunk: &'c Chunk,
-    /// What comes after the chunk.
-    after: &'c [u8],
+    ending: &'c Ending,
     /// Where the chunk begins in the block.
     first: usize,
-    /// How many there are at most.
-    most: usize,
 }
 
-/// Whether all windows of a line fit, whose parts have the usual lengths.
+/// Lines whose rows are written.
+struct Found {
+    lines: usize,
+    /// Of each the bytes in its windows that do not fit.
+    misses: [u64; TOGETHER],
+}
+
+/// So many bits.
 #[inline(always)]
-fn passes<S: Simd>(simd: S, usual: &Usual, chunk: &Chunk, line: Line<'_>) -> bool {
-    // Loops and not closures, which would not be compiled for the kernel.
-    let mut missing = 0;
-    for Pack { ranges, lanes } in &usual.packs {
-        let [(a, a_end), (b, b_end)] = *ranges;
-        let (a, a_end) = (line.place(a), line.place(a_end));
-        let (b, b_end) = (line.place(b), line.place(b_end));
-        // Windows are half of a block at most.
-        let wanted = [a_end.wrapping_sub(a), b_end.wrapping_sub(b)];
-        let [first, second] = wanted.map(|len| (1_u64 << (len % BLOCK)) - 1);
-        let halves = [bytes_at::<HALF>(chunk, a), bytes_at(chunk, b)];
-        missing |= (first | second << HALF) & !simd.halves_in_lanes(halves, lanes);
-    }
-    missing == 0
+fn first_bits(len: u32) -> u64 {
+    !(u64::MAX << (len % BLOCK as u32))
 }
 
 /// Whether the line passes each of its checks.
@@ -340,53 +412,57 @@ fn passes_all<S: Simd>(simd: S, signature: &Signature, chunk: &Chunk, line: Line
 }
 
 impl Scratch {
-    /// Writes the rows of usual lines from `at` of the stream on; returns where the first other one is,
-    /// and how many there are before it.
+    /// Writes the rows of lines from `at` of the stream on whose parts have the usual lengths.
     #[inline(always)]
-    fn usual<S: Simd>(
-        &mut self,
-        simd: S,
-        work: &UsualLines<'_>,
-        usual: &Usual,
-        ending: &Ending,
-        mut at: usize,
-    ) -> (usize, usize) {
+    fn usual<S: Simd>(&mut self, simd: S, work: &UsualLines<'_>, at: usize) -> Found {
         let UsualLines {
             signature,
+            usual,
             chunk,
-            after,
+            ending,
             first,
-            most,
         } = *work;
         let (places, bytes) = self.stream.streams();
         let (mut cells, starts) = self.rows.room();
-        let mut rows = 0;
-        for start in starts.iter_mut().take(most) {
-            let line = Line::at(places, bytes, at);
-            // Of the next chunk while the work is on this one.
-            if let Some(ahead) = after.get(line.start()..line.start() + AHEAD) {
-                simd.prefetch(ahead);
-            }
-            let Line {
-                places,
-                next,
-                bytes,
-            } = line;
-            let fits = simd.fits(bytes, places, next, &usual.lengths, ending);
-            if !(fits && passes(simd, usual, chunk, line)) {
-                break;
-            }
+        let (mut lines, mut next) = (0, at);
+        for start in starts.iter_mut().take(TOGETHER) {
+            let line = Line::at(places, bytes, next);
             let Some(row) = cells.first_chunk_mut() else {
                 break;
             };
-            simd.cells(places, &signature.cells, row);
+            if !simd.fits(line.bytes, line.places, line.next, &usual.lengths, ending) {
+                break;
+            }
+            simd.cells(line.places, &signature.cells, row);
             cells = &mut cells[signature.cells.columns..];
             // Blocks are shorter than 4 GiB.
             *start = (first + line.start()) as u32;
-            rows += 1;
-            at += ending.len;
+            lines += 1;
+            next += ending.len;
         }
-        (at, rows)
+        let mut misses = [0; TOGETHER];
+        // Loops and not closures, which would not be compiled for the kernel.
+        for set in &usual.sets {
+            let mut next = at;
+            for windows in self.windows.iter_mut().take(lines) {
+                simd.windows(Line::at(places, bytes, next).places, &set.windows, windows);
+                next += ending.len;
+            }
+            for (pack, lanes) in set.packs.iter().enumerate() {
+                let pack = pack % (WINDOWS / 2);
+                for (windows, misses) in self.windows.iter().zip(&mut misses).take(lines) {
+                    let (a, b) = (windows[2 * pack], windows[2 * pack + 1]);
+                    let halves = [
+                        bytes_at::<HALF>(chunk, (a & 0xffff) as usize),
+                        bytes_at(chunk, (b & 0xffff) as usize),
+                    ];
+                    // Windows are half of a block at most.
+                    let wanted = first_bits(a >> 16) | first_bits(b >> 16) << HALF;
+                    *misses |= simd.halves_outside(halves, lanes) & wanted;
+                }
+            }
+        }
+        Found { lines, misses }
     }
 
     /// Writes the next row.

@@ -23,15 +23,19 @@ const BLOCKS: usize = CHUNK / BLOCK;
 
 /// The stream: the line feed before the chunk, then the structural bytes in it.
 pub(super) struct Structural {
-    /// The masks of the blocks; then in `outside` those of what is structural where it is. One array
-    /// each, in memory, since that is how a kernel gets from masks to vectors of them.
-    always: Box<[u64; BLOCKS]>,
-    outside: Box<[u64; BLOCKS]>,
+    /// The masks of the blocks; and, where they are not kept in registers, those of what is structural
+    /// everywhere.
+    masks: Box<Masks>,
+    always: Box<Masks>,
     places: Box<Stream<u16>>,
     bytes: Box<Stream<u8>>,
     /// How many there are.
     len: usize,
 }
+
+/// The groups' masks, each where a kernel writes it at once.
+#[repr(align(64))]
+struct Masks([[u64; GROUP]; BLOCKS / GROUP]);
 
 /// A line in the stream.
 #[derive(Clone, Copy)]
@@ -75,17 +79,19 @@ impl<'s> Line<'s> {
     }
 }
 
-impl Structural {
-    pub(super) fn new() -> Self {
+impl Default for Structural {
+    fn default() -> Self {
         Self {
-            always: Box::new([0; BLOCKS]),
-            outside: Box::new([0; BLOCKS]),
+            masks: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
+            always: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
             places: stream(),
             bytes: stream(),
             len: 0,
         }
     }
+}
 
+impl Structural {
     /// The places and their bytes.
     #[inline(always)]
     pub(super) fn streams(&self) -> (&Stream<u16>, &Stream<u8>) {
@@ -111,7 +117,8 @@ impl Structural {
         memchr::memchr(b'\n', rest).map(|feed| at + feed + 1)
     }
 
-    /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`.
+    /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`, or
+    /// what is `after` it.
     #[inline(always)]
     pub(super) fn read<S: Simd>(
         &mut self,
@@ -120,23 +127,12 @@ impl Structural {
         chunk: &Chunk,
         len: usize,
         is_last: bool,
+        after: &[u8],
     ) {
         let blocks = len.div_ceil(BLOCK).min(BLOCKS);
         let (chunks, _) = chunk.as_chunks::<BLOCK>();
-        let (always, outside) = (&mut self.always[..blocks], &mut self.outside[..blocks]);
-        let table = simd.table(classes);
-        // Without quotes all is outside of them.
-        let everywhere = if classes.quoting { 0 } else { u64::MAX };
-        let masks = always.iter_mut().zip(&mut *outside);
-        for ((always, outside), block) in masks.zip(chunks) {
-            let found = simd.classify(block, table);
-            *always = found.always;
-            *outside = found.outside | found.always & everywhere;
-        }
-        if classes.quoting {
-            self.unquote(simd, blocks);
-        }
-        let masks = &mut self.outside[..blocks];
+        self.masks(simd, classes, chunks, blocks, after);
+        let masks = &mut self.masks.0.as_flattened_mut()[..blocks];
         if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
         }
@@ -157,40 +153,92 @@ impl Structural {
         here_mut(&mut self.bytes, self.len).fill(NONE);
     }
 
-    /// Leaves those that are not between quotes, or are structural there, too.
+    /// The masks of the blocks, or of a few more.
     #[inline(always)]
-    fn unquote<S: Simd>(&mut self, simd: S, blocks: usize) {
+    fn masks<S: Simd>(
+        &mut self,
+        simd: S,
+        classes: &Classes,
+        chunks: &[[u8; BLOCK]],
+        blocks: usize,
+        after: &[u8],
+    ) {
+        let table = simd.group_table(classes);
         let mut quoted = 0;
-        let (always, _) = self.always.as_chunks::<GROUP>();
-        let (outside, _) = self.outside.as_chunks_mut::<GROUP>();
-        let groups = always.iter().zip(outside).take(blocks.div_ceil(GROUP));
-        for (always, outside) in groups {
-            if !simd.unquote(always, outside, &mut quoted) {
-                line_by_line(always, outside, &mut quoted);
+        let (groups, _) = chunks.as_chunks::<GROUP>();
+        let groups = groups.iter().take(blocks.div_ceil(GROUP));
+        let (ahead, _) = after.as_chunks::<{ GROUP * BLOCK }>();
+        for (at, (group, masks)) in groups.clone().zip(&mut self.masks.0).enumerate() {
+            // Of the next chunk while the work is on this one.
+            if let Some(ahead) = ahead.get(at) {
+                simd.prefetch(ahead);
+            }
+            if !S::GROUPS {
+                simd.classify_group(group, table, &mut self.always.0[at], masks);
+                continue;
+            }
+            // Kept in registers: nothing but what comes out is written to memory.
+            let (mut always, mut outside) = ([0; GROUP], [0; GROUP]);
+            simd.classify_group(group, table, &mut always, &mut outside);
+            (*masks, quoted) = structural(simd, classes, always, outside, quoted);
+        }
+        if !S::GROUPS {
+            for (always, masks) in self
+                .always
+                .0
+                .iter()
+                .zip(&mut self.masks.0)
+                .take(groups.len())
+            {
+                (*masks, quoted) = structural(simd, classes, *always, *masks, quoted);
             }
         }
     }
+}
+
+/// The masks of a group's structural bytes, and whether the next group begins between quotes.
+#[inline(always)]
+fn structural<S: Simd>(
+    simd: S,
+    classes: &Classes,
+    always: [u64; GROUP],
+    mut outside: [u64; GROUP],
+    mut quoted: u64,
+) -> ([u64; GROUP], u64) {
+    if !classes.quoting {
+        for at in 0..GROUP {
+            outside[at] |= always[at];
+        }
+    } else if !simd.unquote(&always, &mut outside, &mut quoted) {
+        return line_by_line(always, outside, quoted);
+    }
+    (outside, quoted)
 }
 
 /// The same as [`Simd::unquote`] where a line ends between quotes: it is broken, and the next one
 /// begins outside of them.
 #[cold]
 #[inline(never)]
-fn line_by_line(always: &[u64; GROUP], outside: &mut [u64; GROUP], quoted: &mut u64) {
-    for (always, outside) in always.iter().zip(outside) {
+fn line_by_line(
+    always: [u64; GROUP],
+    mut outside: [u64; GROUP],
+    mut quoted: u64,
+) -> ([u64; GROUP], u64) {
+    for (always, outside) in always.iter().zip(&mut outside) {
         let (line_feeds, mut inside) = (always & *outside, always & !*outside);
         for shift in [1, 2, 4, 8, 16, 32] {
             inside ^= inside << shift;
         }
-        inside ^= *quoted;
+        inside ^= quoted;
         let mut open = inside & line_feeds;
         while open != 0 {
             inside ^= u64::MAX << open.trailing_zeros();
             open = inside & line_feeds;
         }
-        *quoted = (inside.cast_signed() >> 63).cast_unsigned();
+        quoted = (inside.cast_signed() >> 63).cast_unsigned();
         *outside = always | *outside & !inside;
     }
+    (outside, quoted)
 }
 
 const _: () = assert!(BLOCKS.is_multiple_of(GROUP), "a chunk is whole groups");

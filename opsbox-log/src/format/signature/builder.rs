@@ -1,9 +1,13 @@
 //! From the parts of a line to its signature.
 
+use std::cell::Cell;
+
 use regex_syntax::hir::{Capture, Hir, HirKind};
 
 use super::{
-    CellLanes, Check, Content, Ending, Lengths, NoPlan, PartSteps, Place, Signature,
+    CellLanes, Check, Content, Ending, Language, Lengths, Member, NoPlan, PartSteps, Place,
+    Signature,
+    fuse::whole_captures,
     items::{Item, Part, flatten, prefers_the_first, run_of},
 };
 use crate::{
@@ -20,9 +24,12 @@ use crate::{
 pub(super) struct Builder<'o> {
     signature: Signature,
     checks: Vec<Check>,
+    members: Vec<Member>,
     steps: Vec<PartSteps>,
     template: Open,
     column_of: &'o [usize],
+    /// What is left of the work that may go into languages.
+    work: &'o Cell<usize>,
 }
 
 /// A template that can still grow.
@@ -34,7 +41,11 @@ pub(super) struct Open {
 }
 
 impl<'o> Builder<'o> {
-    pub(super) fn new(parts: &[Part], column_of: &'o [usize]) -> Option<Self> {
+    pub(super) fn new(
+        parts: &[Part],
+        column_of: &'o [usize],
+        work: &'o Cell<usize>,
+    ) -> Option<Self> {
         let cells = CellLanes::absent(column_of.len())?;
         let mut bytes = [0; LANES];
         for (slot, part) in bytes.iter_mut().zip(parts) {
@@ -62,9 +73,11 @@ impl<'o> Builder<'o> {
                 cells,
                 checks: Box::default(),
                 usual: None,
+                members: Box::default(),
                 steps: Box::default(),
             },
             checks: Vec::new(),
+            members: Vec::new(),
             steps: Vec::new(),
             template: Open {
                 at: Place::new(0, 1),
@@ -72,6 +85,7 @@ impl<'o> Builder<'o> {
                 len: 0,
             },
             column_of,
+            work,
         })
     }
 
@@ -188,6 +202,13 @@ impl<'o> Builder<'o> {
         }
         let hir = prune(&Hir::concat(hirs), structural)?
             .ok_or(NoPlan("a part that has to have a delimiter"))?;
+        if let Some(alternatives) = whole_captures(&hir) {
+            let inners: Vec<_> = alternatives.iter().map(|(inner, _)| *inner).collect();
+            if let Ok(language) = Language::of(&inners, self.work) {
+                let captures = alternatives.iter().map(|(_, captures)| captures);
+                return self.member(from, to, language, captures);
+            }
+        }
         let steps = plan::steps_before(&hir, end, self.column_of)?;
         let mut captures = Vec::new();
         captured(&hir, &mut captures);
@@ -197,12 +218,44 @@ impl<'o> Builder<'o> {
             self.signature.cells.present(column);
         }
         let straight = Straight::compile(&steps, self.signature.cells.columns).map(Box::new);
+        if straight.is_none()
+            && columns.is_empty()
+            && let Ok(language) = Language::of(&[&hir], self.work)
+        {
+            return self.member(from, to, language, std::iter::empty());
+        }
         self.steps.push(PartSteps {
             from,
             to,
             steps,
             straight,
             columns,
+        });
+        Ok((0, None))
+    }
+
+    /// A part that is looked up, with the captures of its alternatives that are all of it.
+    fn member<'c>(
+        &mut self,
+        from: Place,
+        to: Place,
+        language: Language,
+        captures: impl Iterator<Item = &'c Vec<usize>>,
+    ) -> Result<(usize, Option<usize>), NoPlan> {
+        let mut columns = Vec::new();
+        for (captures, number) in captures.zip(1..=u8::MAX) {
+            for &capture in captures {
+                let column = self.column(capture)?;
+                self.signature.cells.open(column, (from.lane, from.add));
+                self.signature.cells.close(column, (to.lane, to.add));
+                columns.push((number, column));
+            }
+        }
+        self.members.push(Member {
+            from,
+            to,
+            language,
+            columns: columns.into(),
         });
         Ok((0, None))
     }
@@ -299,6 +352,7 @@ impl<'o> Builder<'o> {
         self.signature.classes = classes;
         self.signature.usual = Usual::of(&self.checks, &self.signature.lengths);
         self.signature.checks = self.checks.into();
+        self.signature.members = self.members.into();
         self.signature.steps = self.steps.into();
         self.signature
     }
