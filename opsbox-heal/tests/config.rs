@@ -1,6 +1,10 @@
 //! Policies from files, and what is said of bad ones.
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "nobody reads a test's files while it writes"
+)]
 
 use std::time::Duration;
 

@@ -154,7 +154,7 @@ fn each_protection_has_its_reason() {
     type Change = fn(&mut Value);
     let cases: [(&str, Change); 13] = [
         ("BarePod", |pod| {
-            pod["metadata"]["ownerReferences"] = json!(null)
+            pod["metadata"]["ownerReferences"] = json!(null);
         }),
         ("StaticPod", |pod| {
             pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
@@ -291,12 +291,8 @@ fn a_stale_view_stops_acts() {
 fn an_act_counts_until_its_effect_is_known() {
     let mut world = World::new(acting());
     // Eight pods, so that the workload's budget is one.
-    let pods: Vec<_> = ["a", "b"].map(crashing).into_iter().collect();
-    let pods = among(
-        pods.into_iter()
-            .chain((0..6).map(|n| healthy(&format!("h{n}")))),
-        20,
-    );
+    let sick = ["a", "b"].map(crashing).into_iter();
+    let pods = among(sick.chain((0..6).map(|n| healthy(&format!("h{n}")))), 20);
     let plan = world.pass(&pods);
     assert_eq!(plan.acts().count(), 1);
     let spent = plan.why("shop", "b").unwrap();

@@ -401,8 +401,7 @@ fn run(seed: u64, faults: &Faults, steps: usize) -> (World, Ledger, Healer) {
                 ledger.open.remove(&decision.target.uid);
             }
         }
-        let open: Vec<_> = healer.history().under_way().collect();
-        assert_eq!(open.len(), ledger.open.len());
+        assert_eq!(healer.history().under_way().count(), ledger.open.len());
         old_view = view;
     }
     (world, ledger, healer)

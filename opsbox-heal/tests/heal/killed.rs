@@ -34,9 +34,10 @@ pub(crate) fn controller() -> bool {
     block_on(async {
         let mut config = Config::new(url.parse().unwrap());
         config.accept_invalid_certs = true;
-        let mut admin = AuthInfo::default();
-        admin.token = Some("admintoken".to_owned().into());
-        config.auth_info = admin;
+        config.auth_info = AuthInfo {
+            token: Some("admintoken".to_owned().into()),
+            ..AuthInfo::default()
+        };
         let client = Client::try_from(config).unwrap();
         let seconds = Duration::from_secs;
         let election = Election::new(client.clone(), NAMESPACE, "heal", &identity).unwrap();
