@@ -19,7 +19,8 @@ use std::{
     env,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::StreamExt as _;
@@ -32,11 +33,14 @@ use kube::{
     },
 };
 use opsbox_heal::{
-    Timestamp, diagnose,
+    Pass, Timestamp,
+    controller::{Clock, Controller, Observer},
+    decide::{Mode, Policy},
+    diagnose,
     observe::live::{PodChange, PodScope, PodWatch, Sweep, Swept, WatchConfig},
     testing::{ApiDouble, GeneratedCluster, Profile},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 const NOW: &str = "2026-03-01T12:00:00Z";
 
@@ -69,7 +73,7 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> T {
 fn measure(pods: u32, with_reflector: bool) {
     println!("{pods} pods, 10 of 1,000 in trouble");
     let mut server = Server::start(pods, 10);
-    for what in ["nothing", "watch", "watch-pages", "relist"] {
+    for what in ["nothing", "watch", "watch-pages", "relist", "controller"] {
         println!("  {what:12} {}", server.client(what));
     }
     if with_reflector {
@@ -171,6 +175,7 @@ async fn client(what: &str, port: &str) {
             until_synced(&mut watch).await;
             say("after a second list", start);
         }
+        "controller" => controller(client, start).await,
         "reflector" => {
             let (store, writer) = reflector::store::<Pod>();
             let events = watcher(Api::<Pod>::all(client), watcher::Config::default());
@@ -222,6 +227,54 @@ async fn watched(client: Client, config: WatchConfig, start: Instant) {
         judging.elapsed().as_secs_f64() * 1e3,
         f64::from(u32::try_from(heap).unwrap()) / f64::from(u32::try_from(pods).unwrap()),
         watch.store().shared_values(),
+    );
+    say(&what, start);
+}
+
+/// Stops a controller after some passes, and says how long they took.
+#[derive(Default)]
+struct Passes {
+    took: Mutex<Vec<Duration>>,
+    enough: Notify,
+}
+
+impl Observer for Passes {
+    fn passed(&self, _: &Pass, _: Timestamp, took: Duration) {
+        let mut all = self.took.lock().unwrap();
+        all.push(took);
+        if all.len() == 10 {
+            self.enough.notify_one();
+        }
+    }
+}
+
+/// The time of the generated cluster.
+struct Then(Instant);
+
+impl Clock for Then {
+    fn now(&self) -> SystemTime {
+        let begin: Timestamp = NOW.parse().unwrap();
+        let seconds = u64::try_from(begin.unix_seconds()).unwrap();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + self.0.elapsed()
+    }
+}
+
+/// All of it: it evicts what its policy allows.
+async fn controller(client: Client, start: Instant) {
+    let passes = Arc::new(Passes::default());
+    let mut policy = Policy::default();
+    policy.mode = Mode::Act;
+    let controller = Controller::new(client, policy)
+        .clock(Arc::new(Then(start)))
+        .pass_interval(Duration::from_millis(500))
+        .observer(passes.clone());
+    let history = controller.run(passes.enough.notified()).await;
+    let mut took = passes.took.lock().unwrap().clone();
+    took.sort();
+    let what = format!(
+        "{} acts under way, a pass in {:.0} ms (median)",
+        history.under_way().count(),
+        took[took.len() / 2].as_secs_f64() * 1e3
     );
     say(&what, start);
 }

@@ -11,6 +11,7 @@ use super::{
     action::Action,
     common_cause::CommonCause,
     decision::{Decision, Plan},
+    efficacy::Efficacy,
     policy::Policy,
     reason::Reason,
     scope::{Scope, Target, WorkloadRef},
@@ -31,12 +32,12 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
-    under_way: BTreeMap<String, UnderWay>,
-    starts: VecDeque<Timestamp>,
+    pub(super) under_way: BTreeMap<String, UnderWay>,
+    pub(super) starts: VecDeque<Timestamp>,
     #[serde(with = "pairs")]
-    efficacy: BTreeMap<Subject, Efficacy>,
+    pub(super) efficacy: BTreeMap<Subject, Efficacy>,
     #[serde(with = "pairs")]
-    escalated: BTreeMap<Subject, Span>,
+    pub(super) escalated: BTreeMap<Subject, Span>,
     #[serde(with = "pairs")]
     tripped: BTreeMap<CommonCause, Span>,
     nodes: BTreeMap<String, Vec<(WorkloadRef, Timestamp)>>,
@@ -70,9 +71,9 @@ impl Subject {
 
 /// The first and the last time that something was so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Span {
-    first: Timestamp,
-    last: Timestamp,
+pub(super) struct Span {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
 }
 
 /// An act whose effect is not known yet.
@@ -109,169 +110,7 @@ pub enum Effect {
     Failed,
 }
 
-/// How well acts on a workload for a condition have worked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Efficacy {
-    /// Acts in a row that did not help.
-    pub failures: u32,
-    /// Attempts in a row that were blocked or failed.
-    pub refusals: u32,
-    /// Acts that helped, in all.
-    pub helps: u32,
-    /// Acts that did not help, or not for long, in all.
-    pub did_not_help: u32,
-    /// When the last attempt began or ended.
-    pub last: Option<Timestamp>,
-    /// Before when no other attempt may be made, because the server said so.
-    not_before: Option<Timestamp>,
-    /// When the workload was last seen so.
-    last_sick: Option<Timestamp>,
-    /// When the last act was begun that helped, and since when it has.
-    helped: Option<Span>,
-}
-
-impl Efficacy {
-    /// A pod that was made by the act and is sick again shows that it helped for a moment only. What
-    /// was made in the same second as the act began may be older than it.
-    fn relapse(&mut self, pod: &PodState, is_replacement: bool, policy: &Policy, now: Timestamp) {
-        let Some(act) = self.helped else {
-            return;
-        };
-        let on_probation = now.since(act.last) < policy.backoff.probation;
-        if on_probation && (is_replacement || pod.created() > Some(act.first)) {
-            self.helped = None;
-            self.failures = self.failures.saturating_add(1);
-            self.did_not_help = self.did_not_help.saturating_add(1);
-            self.last = Some(now);
-        }
-    }
-
-    /// What has stayed well for the time of its probation begins anew.
-    fn absolve(&mut self, policy: &Policy, now: Timestamp) {
-        let done = |act: Span| now.since(act.last) >= policy.backoff.probation;
-        if self.helped.is_some_and(done) {
-            self.helped = None;
-            self.failures = 0;
-        }
-    }
-
-    /// When the next attempt may be made.
-    pub(super) fn next(&self, policy: &Policy) -> Option<Timestamp> {
-        // On probation it is well, so only what comes now counts.
-        let failures = if self.helped.is_some() {
-            0
-        } else {
-            self.failures
-        };
-        let attempts = failures.saturating_add(self.refusals);
-        let backoff = (attempts > 0)
-            .then_some(self.last)?
-            .map(|last| last.saturating_add(policy.backoff.wait(attempts)));
-        backoff.max(self.not_before)
-    }
-}
-
-/// An act or an escalation of a process before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_structs,
-    reason = "it is made by whoever reads records"
-)]
-pub struct PastAct {
-    /// Namespace of the pod.
-    pub namespace: String,
-    /// Name of the pod.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// What the pod was one of.
-    pub workload: WorkloadRef,
-    /// What it suffered from.
-    pub condition: Condition,
-    /// What was done.
-    pub action: Action,
-    /// The node that the pod was bound to, if it is known.
-    pub node: Option<String>,
-    /// How many acts before it did not help.
-    pub failures: u32,
-    /// Of an escalation, what the pod has in common with others, if it was about that.
-    pub common_cause: Option<CommonCause>,
-    /// When.
-    pub at: Timestamp,
-}
-
 impl History {
-    /// Adds what records say of acts of a process before, in the order of time; acts that are
-    /// remembered anyhow change nothing.
-    ///
-    /// What was begun within [`recovery_timeout`](Policy::recovery_timeout) counts as under way. Of
-    /// older acts it is not known whether they helped: they did until a new pod is sick again.
-    pub fn recall(
-        &mut self,
-        acts: impl IntoIterator<Item = PastAct>,
-        policy: &Policy,
-        now: Timestamp,
-    ) {
-        // Of this memory alone: two acts of one moment are two acts.
-        let known: BTreeMap<Subject, Option<Timestamp>> = self
-            .efficacy
-            .iter()
-            .map(|(subject, efficacy)| (subject.clone(), efficacy.last))
-            .collect();
-        for past in acts {
-            let at = past.at.min(now);
-            let subject = match past.common_cause.filter(|_| !past.action.is_act()) {
-                Some(cause) => Subject::CommonCause(cause),
-                None => Subject::Workload(past.workload.clone(), past.condition),
-            };
-            let span = Span {
-                first: at,
-                last: at,
-            };
-            if !past.action.is_act() {
-                self.escalated.entry(subject).or_insert(span);
-                continue;
-            }
-            if let Some(act) = self.under_way.get_mut(&past.uid) {
-                // Another process did it again, as one does after a request without an answer.
-                if act.since < at {
-                    act.since = at;
-                    self.starts.push_back(at);
-                }
-                continue;
-            }
-            let last = known.get(&subject).copied().flatten();
-            if last >= Some(at) {
-                continue;
-            }
-            let efficacy = self.efficacy.entry(subject).or_default();
-            efficacy.failures = past.failures;
-            efficacy.last = Some(at);
-            efficacy.helped = Some(span);
-            if now.since(at) < policy.rate.period {
-                self.starts.push_back(at);
-            }
-            if now.since(at) < policy.recovery_timeout {
-                let target = Target {
-                    namespace: past.namespace,
-                    name: past.name,
-                    uid: past.uid.clone(),
-                    resource_version: String::new(),
-                    workload: past.workload,
-                    node: past.node,
-                };
-                let act = UnderWay {
-                    target,
-                    condition: past.condition,
-                    action: past.action,
-                    since: at,
-                };
-                self.under_way.insert(past.uid, act);
-            }
-        }
-    }
-
     /// Nothing was done so far.
     pub fn new() -> Self {
         Self::default()

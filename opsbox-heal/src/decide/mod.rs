@@ -72,9 +72,11 @@ mod action;
 mod budget;
 mod common_cause;
 mod decision;
+mod efficacy;
 mod facts;
 mod history;
 mod judge;
+mod past;
 mod policy;
 mod protection;
 mod reason;
@@ -87,9 +89,11 @@ pub use action::Action;
 pub use budget::{Budget, Budgets};
 pub use common_cause::{Breaker, CommonCause, Tripped};
 pub use decision::{Decision, Plan};
+pub use efficacy::Efficacy;
 pub use facts::{ClusterFacts, Group, Totals};
-pub use history::{Effect, Efficacy, History, PastAct, UnderWay};
+pub use history::{Effect, History, UnderWay};
 pub use judge::{decide, why};
+pub use past::PastAct;
 pub use policy::{Backoff, Mode, Policy, Rate};
 pub use protection::{
     CRITICAL_PRIORITY, LabelMatch, PROTECTED_NAMESPACES, PROTECTING_LABEL, Protection,
