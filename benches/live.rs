@@ -235,11 +235,13 @@ async fn watched(client: Client, config: WatchConfig, start: Instant) {
 #[derive(Default)]
 struct Passes {
     took: Mutex<Vec<Duration>>,
+    reasons: Mutex<String>,
     enough: Notify,
 }
 
 impl Observer for Passes {
-    fn passed(&self, _: &Pass, _: Timestamp, took: Duration) {
+    fn passed(&self, pass: &Pass, _: Timestamp, took: Duration) {
+        *self.reasons.lock().unwrap() = format!("{:?}", pass.plan.counts());
         let mut all = self.took.lock().unwrap();
         all.push(took);
         if all.len() == 10 {
@@ -272,8 +274,9 @@ async fn controller(client: Client, start: Instant) {
     let mut took = passes.took.lock().unwrap().clone();
     took.sort();
     let what = format!(
-        "{} acts under way, a pass in {:.0} ms (median)",
+        "{} acts under way, of the last pass {}; a pass in {:.0} ms (median)",
         history.under_way().count(),
+        passes.reasons.lock().unwrap(),
         took[took.len() / 2].as_secs_f64() * 1e3
     );
     say(&what, start);
