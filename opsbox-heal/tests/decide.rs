@@ -708,3 +708,26 @@ fn a_replacement_of_the_same_second_is_known_by_name() {
         world = World::new(acting());
     }
 }
+
+#[test]
+fn an_earlier_replacement_says_nothing_of_a_later_act() {
+    let mut world = World::new(acting());
+    for (name, replacement) in [("a", "older"), ("b", "newer")] {
+        let plan = world.pass(&among([crashing(name)], 9));
+        world.start(&plan);
+        world.later(10);
+        let uid = format!("uid-{name}");
+        world.history.replaced_by("shop", replacement, world.now);
+        world.history.finished(&uid, &Effect::Helped, world.now);
+        world.later(3600);
+    }
+    for (name, failures) in [("older", 0), ("newer", 1)] {
+        let mut world = World {
+            policy: world.policy.clone(),
+            history: world.history.clone(),
+            now: Timestamp::from_unix_seconds(world.now.unix_seconds() - 3000),
+        };
+        let plan = world.pass(&among([crashing(name)], 9));
+        assert_eq!(only(&plan).failures, failures, "{name}");
+    }
+}

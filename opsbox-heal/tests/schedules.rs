@@ -420,8 +420,7 @@ fn whatever_fails_nothing_is_made_worse() {
     assert!(failed.is_empty(), "these seeds fail: {failed:?}");
     if count >= 100 {
         assert!(acts as u64 > 2 * count, "hardly anything was done: {acts}");
-        // In the others a human was told, which each of them checks.
-        assert!(3 * well > count, "{well} end well");
+        assert!(2 * well > count, "{well} end well");
     }
 }
 

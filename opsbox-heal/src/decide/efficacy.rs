@@ -30,10 +30,12 @@ pub struct Efficacy {
 impl Efficacy {
     /// A pod that was made by the act and is sick again shows that it helped for a moment only. What
     /// was made in the same second as the act began may be older than it.
+    ///
+    /// `replaced` is when the pod took the place of one that was acted on, if it did.
     pub(super) fn relapse(
         &mut self,
         pod: &PodState,
-        is_replacement: bool,
+        replaced: Option<Timestamp>,
         policy: &Policy,
         now: Timestamp,
     ) {
@@ -41,7 +43,8 @@ impl Efficacy {
             return;
         };
         let on_probation = now.since(act.last) < policy.backoff.probation;
-        if on_probation && (is_replacement || pod.created() > Some(act.first)) {
+        let made_by_it = replaced >= Some(act.first) || pod.created() > Some(act.first);
+        if on_probation && made_by_it {
             self.helped = None;
             self.failures = self.failures.saturating_add(1);
             self.did_not_help = self.did_not_help.saturating_add(1);

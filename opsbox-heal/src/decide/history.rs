@@ -1,7 +1,7 @@
 //! What was done, and whether it helped.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     time::Duration,
 };
 
@@ -42,8 +42,8 @@ pub struct History {
     tripped: BTreeMap<CommonCause, Span>,
     nodes: BTreeMap<String, Vec<(WorkloadRef, Timestamp)>>,
     sick_since: BTreeMap<String, Span>,
-    /// By namespace and name: pods that took the place of others.
-    replacements: BTreeMap<String, Span>,
+    /// By namespace and name: pods that took the place of others, and when that was known.
+    replacements: BTreeMap<String, Timestamp>,
 }
 
 /// What a memory is of.
@@ -136,10 +136,10 @@ impl History {
             if let Some(span) = self.escalated.get_mut(&subject) {
                 span.last = now;
             }
-            let is_replacement = self.replacements.contains_key(&full_name(pod.pod()));
+            let replaced = self.replacements.get(&full_name(pod.pod())).copied();
             if let Some(efficacy) = self.efficacy.get_mut(&subject) {
                 efficacy.last_sick = Some(now);
-                efficacy.relapse(pod.pod(), is_replacement, policy, now);
+                efficacy.relapse(pod.pod(), replaced, policy, now);
             }
         }
         for efficacy in self.efficacy.values_mut() {
@@ -148,7 +148,7 @@ impl History {
         self.sick_since = seen;
         let forget = policy.backoff.forget_after;
         let keep = |last: Timestamp| now.since(last) < forget;
-        self.replacements.retain(|_, span| keep(span.last));
+        self.replacements.retain(|_, at| keep(*at));
         self.efficacy
             .retain(|_, efficacy| efficacy.last.max(efficacy.last_sick).is_some_and(keep));
         self.escalated.retain(|_, span| keep(span.last));
@@ -184,15 +184,12 @@ impl History {
         let helped = self.efficacy.values_mut();
         let helped = helped.filter_map(|efficacy| efficacy.helped.as_mut());
         let spans = self.escalated.values_mut().chain(self.tripped.values_mut());
-        for span in spans
-            .chain(self.sick_since.values_mut())
-            .chain(helped)
-            .chain(self.replacements.values_mut())
-        {
+        for span in spans.chain(self.sick_since.values_mut()).chain(helped) {
             change(&mut span.first);
             change(&mut span.last);
         }
         self.starts.iter_mut().for_each(&mut change);
+        self.replacements.values_mut().for_each(&mut change);
         for act in self.under_way.values_mut() {
             change(&mut act.since);
         }
@@ -212,9 +209,7 @@ impl History {
             last: now,
         };
         for decision in plan.escalations() {
-            self.escalated
-                .entry(Subject::of_escalation(decision))
-                .or_insert(now_span);
+            self.escalate(decision, now);
         }
         for tripped in plan.common_causes() {
             let told = Subject::CommonCause(tripped.cause.clone());
@@ -232,13 +227,16 @@ impl History {
 
     /// Notes that a human is told of this; `false` if that was done already.
     pub fn escalate(&mut self, decision: &Decision, now: Timestamp) -> bool {
-        let subject = Subject::of_escalation(decision);
-        let is_new = !self.escalated.contains_key(&subject);
-        self.escalated.entry(subject).or_insert(Span {
-            first: now,
-            last: now,
-        });
-        is_new
+        match self.escalated.entry(Subject::of_escalation(decision)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(new) => {
+                new.insert(Span {
+                    first: now,
+                    last: now,
+                });
+                true
+            }
+        }
     }
 
     /// An act is about to be made. From here on it counts against every budget.
@@ -263,12 +261,7 @@ impl History {
 
     /// A pod took the place of one that was acted on.
     pub fn replaced_by(&mut self, namespace: &str, name: &str, now: Timestamp) {
-        let span = Span {
-            first: now,
-            last: now,
-        };
-        self.replacements
-            .insert(format!("{namespace}/{name}"), span);
+        self.replacements.insert(format!("{namespace}/{name}"), now);
     }
 
     /// It is known what came of the act on the pod with this uid. Does nothing if none is under way,
@@ -335,14 +328,10 @@ impl History {
 
     /// When the workload was last acted on, for whatever condition.
     pub(super) fn last_act(&self, workload: &WorkloadRef) -> Option<Timestamp> {
-        let of_it =
-            |subject: &&Subject| matches!(subject, Subject::Workload(w, _) if w == workload);
-        let lasts = self
-            .efficacy
-            .iter()
-            .filter(|(subject, _)| of_it(subject))
-            .map(|(_, efficacy)| efficacy.last);
-        lasts.max().flatten()
+        let of = |condition| Subject::Workload(workload.clone(), condition);
+        let [first, .., last] = Condition::ALL;
+        let all = self.efficacy.range(of(first)..=of(last));
+        all.filter_map(|(_, efficacy)| efficacy.last).max()
     }
 
     /// A restart of the whole workload that is under way.
