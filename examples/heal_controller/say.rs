@@ -1,6 +1,6 @@
 //! What happens, a line each.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use opsbox_heal::{
     Timestamp,
@@ -30,7 +30,7 @@ impl Observer for Say {
         }
     }
 
-    fn acted(&self, decision: &Decision, outcome: &Outcome, now: Timestamp) {
+    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Duration, now: Timestamp) {
         say(&format!("{now} {decision}: {outcome}"));
     }
 

@@ -140,12 +140,19 @@ impl Healer {
         self.pass_with(pods, None, stale_since, now)
     }
 
-    /// As [`pass`](Self::pass), of the suspicious pods of a sweep and its counts of all.
-    pub fn pass_of_sweep<'p, I>(&mut self, suspects: I, totals: &dyn Totals, now: Timestamp) -> Pass
+    /// As [`pass`](Self::pass), of the suspicious pods of a sweep and its counts of all. If a part
+    /// could not be swept, `stale_since` has to be set: then no act is verified.
+    pub fn pass_of_sweep<'p, I>(
+        &mut self,
+        suspects: I,
+        totals: &dyn Totals,
+        stale_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Pass
     where
         I: Iterator<Item = &'p PodState> + Clone,
     {
-        self.pass_with(suspects, Some(totals), None, now)
+        self.pass_with(suspects, Some(totals), stale_since, now)
     }
 
     fn pass_with<'p, I>(

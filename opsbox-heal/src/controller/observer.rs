@@ -1,6 +1,6 @@
 //! Who is told of what happens.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     act::{Outcome, Recovery},
@@ -41,17 +41,14 @@ pub trait Observer: Send + Sync {
         Ok(())
     }
 
-    /// What the API server said to an act.
-    fn acted(&self, _decision: &Decision, _outcome: &Outcome, _now: Timestamp) {}
+    /// What the API server said to an act, and how long that took.
+    fn acted(&self, _decision: &Decision, _outcome: &Outcome, _took: Duration, _now: Timestamp) {}
 
     /// What came of an act.
     fn recovered(&self, _act: &UnderWay, _recovery: &Recovery, _now: Timestamp) {}
 
     /// A human is to be told, once.
     fn escalated(&self, _decision: &Decision, _now: Timestamp) {}
-
-    /// How long the API server took to say what [`acted`](Self::acted) is told.
-    fn answered(&self, _decision: &Decision, _outcome: &Outcome, _took: Duration) {}
 
     /// What the API server said to the Event of an act or an escalation.
     fn recorded(&self, _outcome: &Outcome) {}
@@ -67,4 +64,78 @@ pub trait Observer: Send + Sync {
 
     /// Whether this process leads; told when it changes. Without an election it always does.
     fn leads(&self, _leads: bool) {}
+}
+
+/// All who are told, in the order in which they were added.
+#[derive(Clone, Default)]
+pub(super) struct Observers(pub(super) Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    /// What a pass has found: what became of acts, which decisions are new, whom to tell.
+    pub(super) fn found(&self, pass: &Pass, now: Timestamp) {
+        for (act, recovery) in &pass.recoveries {
+            tracing::info!(pod = %act.target, workload = %act.target.workload, %recovery, "act verified");
+            self.recovered(act, recovery, now);
+        }
+        for decision in pass.changed() {
+            self.decided(decision, now);
+        }
+        for decision in pass.plan.escalations() {
+            self.escalated(decision, now);
+        }
+    }
+
+    /// Whether every one of them has recorded that this act is about to be made.
+    pub(super) fn may_act(&self, decision: &Decision, now: Timestamp) -> bool {
+        let recorded = self.acting(decision, now);
+        if let Err(error) = &recorded {
+            tracing::error!(pod = %decision.target, error, "not acted on, since it cannot be recorded");
+        }
+        recorded.is_ok()
+    }
+}
+
+impl Observer for Observers {
+    fn decided(&self, decision: &Decision, now: Timestamp) {
+        self.0.iter().for_each(|one| one.decided(decision, now));
+    }
+
+    fn acting(&self, decision: &Decision, now: Timestamp) -> Result<(), String> {
+        self.0.iter().try_for_each(|one| one.acting(decision, now))
+    }
+
+    fn acted(&self, decision: &Decision, outcome: &Outcome, took: Duration, now: Timestamp) {
+        let all = self.0.iter();
+        all.for_each(|one| one.acted(decision, outcome, took, now));
+    }
+
+    fn recovered(&self, act: &UnderWay, recovery: &Recovery, now: Timestamp) {
+        let all = self.0.iter();
+        all.for_each(|one| one.recovered(act, recovery, now));
+    }
+
+    fn escalated(&self, decision: &Decision, now: Timestamp) {
+        tracing::warn!(pod = %decision.target, reason = decision.reason.as_str(), "{decision}");
+        self.0.iter().for_each(|one| one.escalated(decision, now));
+    }
+
+    fn recorded(&self, outcome: &Outcome) {
+        self.0.iter().for_each(|one| one.recorded(outcome));
+    }
+
+    fn passed(&self, pass: &Pass, now: Timestamp, took: Duration) {
+        self.0.iter().for_each(|one| one.passed(pass, now, took));
+    }
+
+    fn watched(&self, state: &WatchState) {
+        self.0.iter().for_each(|one| one.watched(state));
+    }
+
+    fn interrupted(&self, state: &WatchState) {
+        self.0.iter().for_each(|one| one.interrupted(state));
+    }
+
+    fn leads(&self, leads: bool) {
+        self.0.iter().for_each(|one| one.leads(leads));
+    }
 }

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::{
     acts::carry_out,
     clock::Steady,
-    past,
+    observer::Observer as _,
+    past::{self, Past},
     records::event,
-    run::{Controller, escalate, may_act},
+    run::Controller,
 };
 use crate::{
     act::{Outcome, Remediator},
@@ -64,10 +65,12 @@ impl Controller {
     /// Sweeps the cluster once, does what the policy allows, and returns.
     ///
     /// Acts are not verified here but by the next run, from the [`history`](Once::history) that it is
-    /// given. A namespace that cannot be swept is among the errors, and nothing is done in it. An
+    /// given. A namespace that cannot be swept is among the errors, nothing is done in it, and no act is
+    /// verified in this run. If the Events of runs before cannot be had, nothing is done at all. An
     /// election is not held: use a CronJob with `concurrencyPolicy: Forbid`.
-    pub async fn run_once(self) -> Once {
-        let calls = self.rate.apply(self.client.clone());
+    pub async fn run_once(mut self) -> Once {
+        let (calls, gate) = self.rate.share(self.client.clone());
+        self.events = self.events.map(|events| events.gate(gate.clone()));
         let begin = Instant::now();
         let steady = Steady::new(&*self.clock);
         let mut sweep = Sweep::new(calls.clone(), self.scope.clone())
@@ -82,57 +85,43 @@ impl Controller {
         }
         let stats = sweep.stats().clone();
         let mut healer = self.healer();
+        // A part that was not swept could be where an act helped or did not.
+        let mut stale = (!errors.is_empty()).then(|| steady.now());
         if self.events.is_some() {
-            match past::acts(&calls, &self.scope).await {
-                Ok(acts) => healer.recall(acts, steady.now()),
-                Err(error) => {
-                    tracing::warn!(%error, "what was done before is not known; add list on events");
-                }
+            match past::learn(&calls, &self.scope).await {
+                Past::Known(acts) => healer.recall(acts, steady.now()),
+                Past::Forbidden => {}
+                Past::NotYet => stale = Some(steady.ago(self.policy.stale_after)),
             }
         }
         let now = steady.now();
-        let pass = healer.pass_of_sweep(pods.iter(), &stats, now);
-        for (act, recovery) in &pass.recoveries {
-            for observer in &self.observers {
-                observer.recovered(act, recovery, now);
-            }
-        }
-        for decision in pass.plan.decisions() {
-            for observer in &self.observers {
-                observer.decided(decision, now);
-            }
-        }
+        let pass = healer.pass_of_sweep(pods.iter(), &stats, stale, now);
+        self.observers.found(&pass, now);
         for decision in pass.plan.escalations() {
-            escalate(&self.observers, decision, now);
             self.tell(decision, now).await;
         }
-        let remediator = Remediator::new(calls);
+        let remediator = Remediator::new(self.client.clone()).gate(gate);
         let mut acts = Vec::new();
         for decision in pass.plan.acts().filter(|decision| !decision.dry_run) {
             let now = steady.now();
-            if !may_act(&self.observers, decision, now) {
+            if !self.observers.may_act(decision, now) {
                 continue;
             }
             healer.begin(decision, pods.iter(), now);
             let begin = Instant::now();
             let outcome = carry_out(&remediator, decision, now).await;
             let (now, took) = (steady.now(), begin.elapsed());
-            for observer in &self.observers {
-                observer.acted(decision, &outcome, now);
-                observer.answered(decision, &outcome, took);
-            }
+            self.observers.acted(decision, &outcome, took, now);
             if outcome.may_have_acted() {
                 self.tell(decision, now).await;
             }
             if let Some(told) = healer.answered(decision, &outcome, now) {
-                escalate(&self.observers, &told, now);
+                self.observers.escalated(&told, now);
                 self.tell(&told, now).await;
             }
             acts.push((decision.clone(), outcome));
         }
-        for observer in &self.observers {
-            observer.passed(&pass, steady.now(), begin.elapsed());
-        }
+        self.observers.passed(&pass, steady.now(), begin.elapsed());
         Once {
             pass,
             pods,
@@ -143,15 +132,11 @@ impl Controller {
             history: healer.history().clone(),
         }
     }
-}
 
-impl Controller {
     async fn tell(&self, decision: &Decision, now: Timestamp) {
         if let Some(events) = self.events.as_ref().filter(|_| !decision.dry_run) {
             let outcome = events.record(&event(decision), now).await;
-            self.observers
-                .iter()
-                .for_each(|observer| observer.recorded(&outcome));
+            self.observers.recorded(&outcome);
         }
     }
 }

@@ -9,14 +9,50 @@ use kube::{
 use super::records::{COMMON_CAUSE, FAILURES, NODE};
 use crate::{
     decide::{Action, PastAct, WorkloadRef},
+    limits::RECALL_TIME_LIMIT,
     model::verdict::Condition,
     observe::live::PodScope,
     record::MANAGED_BY,
     time::Timestamp,
 };
 
+/// What is known of it.
+pub(super) enum Past {
+    /// All that Events tell.
+    Known(Vec<PastAct>),
+    /// It may not be asked for.
+    Forbidden,
+    /// It could not be had this time.
+    NotYet,
+}
+
+/// Asks for it, within [`RECALL_TIME_LIMIT`].
+pub(super) async fn learn(client: &Client, scope: &PodScope) -> Past {
+    match tokio::time::timeout(RECALL_TIME_LIMIT, acts(client, scope)).await {
+        Ok(Ok(acts)) => {
+            tracing::info!(
+                acts = acts.len(),
+                "learned from Events what was done before"
+            );
+            Past::Known(acts)
+        }
+        Ok(Err(kube::Error::Api(refused))) if refused.code == 403 => {
+            tracing::warn!(error = %refused, "what was done before is not known; add list on events");
+            Past::Forbidden
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "what was done before is not known yet");
+            Past::NotYet
+        }
+        Err(_) => {
+            tracing::warn!("what was done before is not known yet: no answer in time");
+            Past::NotYet
+        }
+    }
+}
+
 /// The acts and escalations of all processes of this name, in the order of time.
-pub(super) async fn acts(client: &Client, scope: &PodScope) -> Result<Vec<PastAct>, kube::Error> {
+async fn acts(client: &Client, scope: &PodScope) -> Result<Vec<PastAct>, kube::Error> {
     let ours = ListParams::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
     let mut events = Vec::new();
     match scope.selected_namespaces() {

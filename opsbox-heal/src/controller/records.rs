@@ -1,6 +1,9 @@
 //! The audit stream and the metrics as observers, and the Events of acts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     act::{Outcome, Recovery},
@@ -28,7 +31,7 @@ impl Observer for Mutex<AuditLog> {
         written.map_err(|error| error.to_string())
     }
 
-    fn acted(&self, decision: &Decision, outcome: &Outcome, now: Timestamp) {
+    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Duration, now: Timestamp) {
         append(
             self,
             &entry(EntryKind::Outcome, decision, now).outcome(outcome),
@@ -99,8 +102,6 @@ impl From<&crate::decide::Target> for EntryTarget {
 /// What is known of a metric is set at each pass; labels come from closed sets.
 #[cfg(feature = "metrics")]
 mod metrics {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         decide::CommonCause,
@@ -115,7 +116,7 @@ mod metrics {
             self.decided(decision.action.as_str(), decision.reason.as_str());
         }
 
-        fn answered(&self, decision: &Decision, outcome: &Outcome, took: Duration) {
+        fn acted(&self, decision: &Decision, outcome: &Outcome, took: Duration, _: Timestamp) {
             self.acted(decision.action.as_str(), outcome, took);
         }
 

@@ -8,8 +8,8 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{
     acts::carry_out,
     clock::{Clock, Steady, SystemClock},
-    observer::Observer,
-    past,
+    observer::{Observer, Observers},
+    past::{self, Past},
     records::event,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub struct Controller {
     pub(super) rate: RateLimit,
     pub(super) history: History,
     pub(super) own_pod: Option<(String, String)>,
-    pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) observers: Observers,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Option<EventRecorder>,
     watch: WatchConfig,
@@ -53,7 +53,7 @@ impl Controller {
             rate: RateLimit::default(),
             history: History::new(),
             own_pod: None,
-            observers: Vec::new(),
+            observers: Observers::default(),
             clock: Arc::new(SystemClock),
             events: None,
             watch: WatchConfig::default(),
@@ -104,7 +104,8 @@ impl Controller {
         self
     }
 
-    /// Records acts and escalations as Events, and learns from them what was done before.
+    /// Records acts and escalations as Events, and learns from them what was done before. They wait
+    /// for their turn as all other calls, but for those of the election.
     #[must_use]
     pub fn events(mut self, events: EventRecorder) -> Self {
         self.events = Some(events);
@@ -114,7 +115,7 @@ impl Controller {
     /// Who is told of what happens; each call adds one.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers.push(observer);
+        self.observers.0.push(observer);
         self
     }
 
@@ -147,8 +148,8 @@ impl Controller {
     /// It does not end by itself: what fails is tried again, and seen in
     /// [`Observer::watched`].
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> History {
-        let calls = self.rate.apply(self.client.clone());
-        let mut remediator = Remediator::new(calls.clone());
+        let (calls, gate) = self.rate.share(self.client.clone());
+        let mut remediator = Remediator::new(self.client.clone()).gate(Arc::clone(&gate));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut fence = None;
         let election = self.election.take().map(|election| {
@@ -171,7 +172,7 @@ impl Controller {
             interval: self.interval,
             client: calls,
             scope: self.scope,
-            events: self.events,
+            events: self.events.map(|events| events.gate(gate)),
             complete: false,
             dirty: true,
             leads: false,
@@ -216,7 +217,7 @@ struct Loop {
     client: Client,
     scope: PodScope,
     events: Option<EventRecorder>,
-    observers: Vec<Arc<dyn Observer>>,
+    observers: Observers,
     clock: Arc<dyn Clock>,
     steady: Steady,
     interval: Duration,
@@ -267,7 +268,7 @@ impl Loop {
                         PodChange::Synced { .. } => self.complete = true,
                         PodChange::Interrupted { .. } => {
                             let state = self.watch.state();
-                            self.observers.iter().for_each(|observer| observer.interrupted(&state));
+                            self.observers.interrupted(&state);
                         }
                         _ => {}
                     }
@@ -285,9 +286,7 @@ impl Loop {
             self.recalled = self.recalled && leads;
             self.leads_since = Instant::now();
             self.recall_at = self.leads_since;
-            self.observers
-                .iter()
-                .for_each(|observer| observer.leads(leads));
+            self.observers.leads(leads);
         }
     }
 
@@ -302,22 +301,13 @@ impl Loop {
         if self.fence.as_ref().is_some_and(|fence| !fence.is_leader()) {
             return;
         }
-        let asked = past::acts(&self.client, &self.scope);
-        match tokio::time::timeout(limits::RECALL_TIME_LIMIT, asked).await {
-            Ok(Ok(acts)) => {
-                tracing::info!(
-                    acts = acts.len(),
-                    "learned from Events what was done before"
-                );
+        match past::learn(&self.client, &self.scope).await {
+            Past::Known(acts) => {
                 self.healer.recall(acts, self.steady.now());
                 self.recalled = true;
             }
-            Ok(Err(kube::Error::Api(refused))) if refused.code == 403 => {
-                tracing::warn!(error = %refused, "what was done before is not known; add list on events");
-                self.recalled = true;
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "what was done before is not known yet"),
-            Err(_) => tracing::warn!("what was done before is not known yet: no answer in time"),
+            Past::Forbidden => self.recalled = true,
+            Past::NotYet => {}
         }
         let over = self.leads_since.elapsed() >= self.healer.policy().recovery_timeout;
         self.recalled |= over;
@@ -341,9 +331,7 @@ impl Loop {
             }
         }
         let state = self.watch.state();
-        for observer in &self.observers {
-            observer.watched(&state);
-        }
+        self.observers.watched(&state);
         let store = self.watch.store();
         let stale_after = self.healer.policy().stale_after;
         let knows_past = self.recalled || self.events.is_none();
@@ -353,22 +341,9 @@ impl Loop {
         };
         let pods = || store.iter().map(|pod| &**pod);
         let pass = self.healer.pass(pods(), stale, now);
-        for (act, recovery) in &pass.recoveries {
-            tracing::info!(pod = %act.target, workload = %act.target.workload, %recovery, "act verified");
-            for observer in &self.observers {
-                observer.recovered(act, recovery, now);
-            }
-        }
-        for decision in pass.changed() {
-            for observer in &self.observers {
-                observer.decided(decision, now);
-            }
-        }
-        for decision in pass.plan.escalations() {
-            escalate(&self.observers, decision, now);
-        }
+        self.observers.found(&pass, now);
         for decision in pass.plan.acts().filter(|decision| !decision.dry_run) {
-            if !may_act(&self.observers, decision, now) {
+            if !self.observers.may_act(decision, now) {
                 continue;
             }
             self.healer.begin(decision, pods(), now);
@@ -383,9 +358,7 @@ impl Loop {
             self.tell(decision, now);
         }
         self.last_cost = begin.elapsed();
-        for observer in &self.observers {
-            observer.passed(&pass, now, self.last_cost);
-        }
+        self.observers.passed(&pass, now, self.last_cost);
     }
 
     /// Sends the Event of a decision beside the loop.
@@ -411,9 +384,7 @@ impl Loop {
         let (decision, outcome, took) = match done {
             Ok(Done::Act(decision, outcome, took)) => (decision, outcome, took),
             Ok(Done::Event(outcome)) => {
-                self.observers
-                    .iter()
-                    .for_each(|observer| observer.recorded(&outcome));
+                self.observers.recorded(&outcome);
                 return;
             }
             Err(error) => {
@@ -423,42 +394,15 @@ impl Loop {
             }
         };
         let now = self.steady.now();
-        for observer in &self.observers {
-            observer.acted(&decision, &outcome, now);
-            observer.answered(&decision, &outcome, took);
-        }
+        self.observers.acted(&decision, &outcome, took, now);
         // Whoever leads next must count what may have been done as well.
         if outcome.may_have_acted() {
             self.tell(&decision, now);
         }
         if let Some(told) = self.healer.answered(&decision, &outcome, now) {
-            escalate(&self.observers, &told, now);
+            self.observers.escalated(&told, now);
             self.tell(&told, now);
         }
         self.dirty = true;
     }
-}
-
-pub(super) fn escalate(observers: &[Arc<dyn Observer>], decision: &Decision, now: Timestamp) {
-    tracing::warn!(pod = %decision.target, reason = decision.reason.as_str(), "{decision}");
-    for observer in observers {
-        observer.escalated(decision, now);
-    }
-}
-
-/// Whether every observer has recorded that this act is about to be made.
-pub(super) fn may_act(
-    observers: &[Arc<dyn Observer>],
-    decision: &Decision,
-    now: Timestamp,
-) -> bool {
-    observers
-        .iter()
-        .all(|observer| match observer.acting(decision, now) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(pod = %decision.target, error, "not acted on, since it cannot be recorded");
-                false
-            }
-        })
 }

@@ -84,7 +84,7 @@ impl Observer for Seen {
         Ok(())
     }
 
-    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Timestamp) {
+    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Duration, _: Timestamp) {
         let mut log = self.log.lock().unwrap();
         if !outcome.may_have_acted() {
             log.open.remove(&decision.target.uid);

@@ -184,7 +184,7 @@ impl Observer for Seen {
         Ok(())
     }
 
-    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Timestamp) {
+    fn acted(&self, decision: &Decision, outcome: &Outcome, _: Duration, _: Timestamp) {
         let uid = decision.target.uid.clone();
         let mut log = self.1.lock().unwrap();
         log.acted.push((self.0.elapsed(), uid, outcome.clone()));

@@ -8,6 +8,7 @@ use std::{
 use kube::Client;
 use tokio::time::{Instant, sleep};
 
+use crate::act::Gate;
 use crate::limits::{
     DEFAULT_API_BURST, DEFAULT_API_CALLS_PER_SECOND, MAX_API_CALLS_PER_SECOND,
     MIN_API_CALLS_PER_SECOND,
@@ -81,8 +82,16 @@ impl RateLimit {
     /// # }
     /// ```
     pub fn apply(self, client: Client) -> Client {
+        self.share(client).0
+    }
+
+    /// As [`apply`](Self::apply), and a [`Gate`] that takes from the same bucket, for what must not
+    /// count the wait for its turn as time of its request: give it beside the client without the
+    /// limit.
+    pub fn share(self, client: Client) -> (Client, Arc<dyn Gate>) {
         let namespace = client.default_namespace().to_owned();
         let bucket = Arc::new(Bucket::new(self));
+        let gate = Arc::clone(&bucket);
         let service = tower::service_fn(move |request| {
             let (client, bucket) = (client.clone(), Arc::clone(&bucket));
             async move {
@@ -90,7 +99,14 @@ impl RateLimit {
                 client.send(request).await
             }
         });
-        Client::new(service, namespace)
+        (Client::new(service, namespace), gate)
+    }
+}
+
+#[async_trait::async_trait]
+impl Gate for Bucket {
+    async fn pass(&self) {
+        self.take().await;
     }
 }
 
