@@ -208,19 +208,26 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error with its causes, on one short line.
-fn shown(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        // Many errors repeat their cause.
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
+fn shown(error: &(dyn std::error::Error + 'static)) -> String {
+    short(&causes(error))
+}
+
+/// An error and its causes, each said once: outer ones like to repeat inner ones.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next.filter(|_| said.len() < 8) {
+        said.push(error.to_string());
+        next = error.source();
     }
-    short(&text)
+    let mut kept: Vec<&str> = Vec::new();
+    for text in said.iter().rev() {
+        if kept.iter().all(|inner| !text.contains(*inner)) {
+            kept.push(text);
+        }
+    }
+    kept.reverse();
+    kept.join(": ")
 }
 
 /// Text of the API server or a library as it goes into an outcome: one line, cut at a character.
@@ -239,9 +246,9 @@ pub(crate) fn is_path_segment(text: &str) -> bool {
     !text.is_empty() && text != "." && text != ".." && text.bytes().all(is_plain)
 }
 
-/// Text as a value in a query.
-pub(crate) fn query_value(text: &str) -> String {
-    let mut out = String::new();
+/// Text in a path or a query: percent-encoded but for the unreserved characters of RFC 3986, section 2.3.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
@@ -344,7 +351,14 @@ mod tests {
         ] {
             assert!(!is_path_segment(bad), "{bad}");
         }
-        assert_eq!(query_value("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+        assert_eq!(encoded("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let inner = io::Error::new(io::ErrorKind::ConnectionRefused, "refused");
+        let outer = kube::Error::Service(Box::new(inner));
+        assert_eq!(causes(&outer), "refused");
     }
 
     #[test]

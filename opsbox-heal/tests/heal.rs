@@ -34,23 +34,15 @@ mod trials;
 mod world;
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
-use api_server::{ApiServer, block_on};
-use libtest_mimic::{Arguments, Failed};
-use trials::trial;
-
-type Check = fn(&ApiServer) -> Result<(), Failed>;
+use api_server::Check;
 
 fn main() -> ExitCode {
     if killed::controller() {
         return ExitCode::SUCCESS;
     }
-    let mut arguments = Arguments::from_args();
     // They share two cores with the server, and measure time.
-    arguments.test_threads = arguments.test_threads.or(Some(1));
-    let assets = api_server::assets();
-    let shared: Arc<OnceLock<ApiServer>> = Arc::default();
+    let threads = 1;
     let checks: &[(&str, Check)] = &[
         ("each_condition_is_healed", conditions::healed),
         ("what_a_restart_cannot_heal_is_told", conditions::told),
@@ -68,15 +60,5 @@ fn main() -> ExitCode {
         ("events_and_audit_tell_of_each_act", conditions::recorded),
         ("how_long_it_takes", leaders::latency),
     ];
-    let trials = checks.iter().map(|&(name, check)| {
-        let shared = Arc::clone(&shared);
-        trial(name, assets.clone(), move |assets| {
-            let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
-            check(server)
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    // Nothing that is static is dropped, and the server must end.
-    drop(shared);
-    conclusion.exit_code()
+    api_server::run(checks, threads)
 }

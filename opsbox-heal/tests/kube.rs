@@ -36,20 +36,12 @@ mod restarts;
 mod trials;
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
-use api_server::{ApiServer, block_on};
-use libtest_mimic::{Arguments, Failed};
-use trials::trial;
-
-type Check = fn(&ApiServer) -> Result<(), Failed>;
+use api_server::Check;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
     // They share two cores with the server.
-    arguments.test_threads = arguments.test_threads.or(Some(2));
-    let assets = api_server::assets();
-    let shared: Arc<OnceLock<ApiServer>> = Arc::default();
+    let threads = 2;
     let checks: &[(&str, Check)] = &[
         ("a_deployment_runs_and_recreates", harness::deployment),
         ("other_users_have_no_rights", harness::users),
@@ -87,15 +79,5 @@ fn main() -> ExitCode {
         ),
         ("client_go_and_we_share_a_lease", leases::client_go),
     ];
-    let trials = checks.iter().map(|&(name, check)| {
-        let shared = Arc::clone(&shared);
-        trial(name, assets.clone(), move |assets| {
-            let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
-            check(server)
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    // Nothing that is static is dropped, and the server must end.
-    drop(shared);
-    conclusion.exit_code()
+    api_server::run(checks, threads)
 }

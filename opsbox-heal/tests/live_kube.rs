@@ -34,20 +34,12 @@ mod trials;
 mod watches;
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
-use api_server::{ApiServer, block_on};
-use libtest_mimic::{Arguments, Failed};
-use trials::trial;
-
-type Check = fn(&ApiServer) -> Result<(), Failed>;
+use api_server::Check;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
     // One stops the server, so they run one after the other.
-    arguments.test_threads = Some(1);
-    let assets = api_server::assets();
-    let shared: Arc<OnceLock<ApiServer>> = Arc::default();
+    let threads = 1;
     let checks: &[(&str, Check)] = &[
         ("phases_that_are_joined_select_nothing", selectors::phases),
         ("the_double_answers_as_the_server_does", double::answers),
@@ -58,15 +50,5 @@ fn main() -> ExitCode {
         ("the_store_follows_the_server", watches::follows),
         ("the_store_outlives_the_server", watches::outlives),
     ];
-    let trials = checks.iter().map(|&(name, check)| {
-        let shared = Arc::clone(&shared);
-        trial(name, assets.clone(), move |assets| {
-            let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
-            check(server)
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    // Nothing that is static is dropped, and the server must end.
-    drop(shared);
-    conclusion.exit_code()
+    api_server::run(checks, threads)
 }

@@ -14,7 +14,7 @@ use super::{
     target::{OwnerTarget, Target},
 };
 use crate::{
-    call::{Call, Caller, Gate, is_path_segment, query_value},
+    call::{Call, Caller, Gate, encoded, is_path_segment},
     lease::{Fence, Pass},
     limits,
     time::Timestamp,
@@ -240,10 +240,7 @@ impl Remediator {
         } else {
             ""
         };
-        format!(
-            "?fieldManager={}{dry_run}",
-            query_value(&self.field_manager)
-        )
+        format!("?fieldManager={}{dry_run}", encoded(&self.field_manager))
     }
 }
 

@@ -27,8 +27,8 @@
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -36,9 +36,11 @@ use kube::api::{Api, DynamicObject, PostParams};
 use kube::config::AuthInfo;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
+use libtest_mimic::{Arguments, Failed};
 use serde_json::{Value, json};
 
 use super::ports::free_port;
+use super::trials::trial;
 
 /// How long anything here may take before the test fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -63,6 +65,30 @@ pub(crate) fn assets() -> Result<PathBuf, String> {
         }
     }
     Ok(folder)
+}
+
+/// A check of a test binary, with the server that all of them share.
+pub(crate) type Check = fn(&ApiServer) -> Result<(), Failed>;
+
+/// Runs the checks, at most so many at a time, on one server that is started for the first and ends
+/// with the last.
+pub(crate) fn run(checks: &[(&str, Check)], threads: usize) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let asked = arguments.test_threads.unwrap_or(threads);
+    arguments.test_threads = Some(asked.min(threads));
+    let assets = assets();
+    let shared: Arc<OnceLock<ApiServer>> = Arc::default();
+    let trials = checks.iter().map(|&(name, check)| {
+        let shared = Arc::clone(&shared);
+        trial(name, assets.clone(), move |assets| {
+            let server = shared.get_or_init(|| block_on(ApiServer::start(&assets)));
+            check(server)
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    // Nothing that is static is dropped, and the server must end.
+    drop(shared);
+    conclusion.exit_code()
 }
 
 /// Fails with what was waited for if it does not hold within [`LIMIT`].

@@ -1,6 +1,6 @@
 //! One call to the API server, and what it means if it fails.
 
-use std::{error::Error as StdError, fmt, fmt::Write as _, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::{
+    call::{causes, encoded},
     error::{Error, ErrorKind},
     limits::MAX_STATUS_BYTES,
 };
@@ -64,13 +65,13 @@ impl Call {
         let mut uri = "/api/v1".to_owned();
         if let Some(namespace) = &self.namespace {
             uri.push_str("/namespaces/");
-            encode(namespace, &mut uri);
+            uri.push_str(&encoded(namespace));
         }
         uri.push('/');
         uri.push_str(self.resource);
         if let Some(name) = &self.name {
             uri.push('/');
-            encode(name, &mut uri);
+            uri.push_str(&encoded(name));
         }
         if !self.query.0.is_empty() {
             uri.push('?');
@@ -196,7 +197,7 @@ impl Call {
 
     /// A connection that could not be made or broke.
     fn broken(&self, error: &(dyn StdError + 'static)) -> Error {
-        let chain = chain(error);
+        let chain = causes(error);
         let lower = chain.to_ascii_lowercase();
         // A connection that ends without the farewell of TLS was cut, which is nothing unsafe.
         let is_tls = !lower.contains("close_notify")
@@ -313,40 +314,10 @@ impl Query {
         if !self.0.is_empty() {
             self.0.push('&');
         }
-        encode(key, &mut self.0);
+        self.0.push_str(&encoded(key));
         self.0.push('=');
-        encode(value, &mut self.0);
+        self.0.push_str(&encoded(value));
     }
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
-fn encode(text: &str, to: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                to.push(char::from(byte));
-            }
-            _ => write!(to, "%{byte:02X}").unwrap_or_default(),
-        }
-    }
-}
-
-/// An error and its causes, each said once: outer ones like to repeat inner ones.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next.filter(|_| said.len() < 8) {
-        said.push(error.to_string());
-        next = error.source();
-    }
-    let mut kept: Vec<&str> = Vec::new();
-    for text in said.iter().rev() {
-        if kept.iter().all(|inner| !text.contains(*inner)) {
-            kept.push(text);
-        }
-    }
-    kept.reverse();
-    kept.join(": ")
 }
 
 #[cfg(test)]
@@ -389,12 +360,5 @@ mod tests {
         assert_eq!(busy.retry_after(), Some(Duration::from_secs(3)));
         assert!(call.status(&status(503), None).is_retryable());
         assert!(!call.status(&status(400), None).is_retryable());
-    }
-
-    #[test]
-    fn causes_are_said_once() {
-        let inner = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
-        let outer = kube::Error::Service(Box::new(inner));
-        assert_eq!(chain(&outer), "refused");
     }
 }
