@@ -12,6 +12,7 @@ Usage: heal_controller [OPTION]...
 
   --once             sweep the cluster once instead of watching it
   --act              do it
+  --dry-run          only say it (default)
   --policy FILE      what may be done, in TOML, YAML or JSON (see the module opsbox_heal::config)
   --namespace NAME   only this namespace; may be given again (default: all)
   --lease NS/NAME    of several processes only the holder of this Lease acts
@@ -68,11 +69,13 @@ impl Args {
             metrics: None,
             all: false,
         };
+        let mut dry_run = false;
         let mut parser = lexopt::Parser::from_args(raw);
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("once") => args.command = Command::Once,
                 Long("act") => args.act = true,
+                Long("dry-run") => dry_run = true,
                 Long("policy") => args.policy = Some(parser.value()?.into()),
                 Long("namespace") => args.namespaces.push(parser.value()?.string()?),
                 Long("lease") => args.lease = Some(pair(&parser.value()?.string()?)?),
@@ -91,6 +94,9 @@ impl Args {
                 Short('h') | Long("help") => return Ok(None),
                 other => return Err(other.unexpected()),
             }
+        }
+        if args.act && dry_run {
+            return Err("--act and --dry-run are two things; give one".into());
         }
         if args.history.is_some() && !matches!(args.command, Command::Once) {
             return Err("--history is for --once; a watch learns from Events".into());

@@ -26,7 +26,7 @@ pub(crate) async fn run(
         once.stats.pods, once.stats.fetched, once.stats.calls
     );
     say(&said);
-    for ((action, reason), count) in once.counts() {
+    for ((action, reason), count) in once.pass.plan.counts() {
         say(&format!("{count:>6} {action}: {reason}"));
     }
     if let Some(path) = memory {

@@ -51,6 +51,9 @@ fn bad_arguments_and_policies_are_explained() {
     let (code, _, said) = run(&["--lease", "heal"]);
     assert_eq!(code, 2);
     assert!(said.contains("\"heal\" is not NAMESPACE/NAME"), "{said}");
+    let (code, _, said) = run(&["--act", "--dry-run"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("give one"), "{said}");
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.toml");
     fs::write(

@@ -1,7 +1,5 @@
 //! One sweep, one pass, and the acts of it.
 
-use std::collections::BTreeMap;
-
 use tokio::time::Instant;
 
 use super::{
@@ -138,12 +136,5 @@ impl Controller {
             let outcome = events.record(&event(decision), now).await;
             self.observers.recorded(&outcome);
         }
-    }
-}
-
-impl Once {
-    /// How many decisions there are of each action and reason.
-    pub fn counts(&self) -> BTreeMap<(crate::decide::Action, &'static str), u32> {
-        self.pass.plan.counts()
     }
 }

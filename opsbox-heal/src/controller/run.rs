@@ -258,9 +258,12 @@ impl Loop {
                     self.dirty = true;
                 }
                 () = tokio::time::sleep_until(wake), if self.complete => {
-                    // What the last leader did is not in the memory of this one.
-                    self.recall().await;
-                    self.pass();
+                    tokio::select! {
+                        biased;
+                        () = &mut shutdown => break,
+                        // What the last leader did is not in the memory of this one.
+                        () = self.recall() => self.pass(),
+                    }
                 }
                 change = self.watch.next() => {
                     self.dirty = true;

@@ -39,9 +39,9 @@ pub struct History {
     #[serde(with = "pairs")]
     pub(super) escalated: BTreeMap<Subject, Span>,
     #[serde(with = "pairs")]
-    tripped: BTreeMap<CommonCause, Span>,
+    tripped: BTreeMap<CommonCause, Timestamp>,
     nodes: BTreeMap<String, Vec<(WorkloadRef, Timestamp)>>,
-    sick_since: BTreeMap<String, Span>,
+    sick_since: BTreeMap<String, Timestamp>,
     /// By namespace and name: pods that took the place of others, and when that was known.
     replacements: BTreeMap<String, Timestamp>,
 }
@@ -127,11 +127,8 @@ impl History {
         self.correct_future(now);
         let mut seen = BTreeMap::new();
         for pod in sick {
-            let first = match self.sick_since.get(pod.pod().uid()) {
-                Some(span) => span.first,
-                None => now,
-            };
-            seen.insert(pod.pod().uid().to_owned(), Span { first, last: now });
+            let since = self.sick_since.get(pod.pod().uid()).copied();
+            seen.insert(pod.pod().uid().to_owned(), since.unwrap_or(now));
             let subject = Subject::Workload(WorkloadRef::of(pod.pod()), pod.verdict().condition());
             if let Some(span) = self.escalated.get_mut(&subject) {
                 span.last = now;
@@ -153,7 +150,7 @@ impl History {
             .retain(|_, efficacy| efficacy.last.max(efficacy.last_sick).is_some_and(keep));
         self.escalated.retain(|_, span| keep(span.last));
         self.tripped
-            .retain(|_, span| now.since(span.last) < forget.max(policy.breaker.hold));
+            .retain(|_, last| now.since(*last) < forget.max(policy.breaker.hold));
         self.nodes.retain(|_, acts| {
             acts.retain(|(_, at)| keep(*at));
             !acts.is_empty()
@@ -183,13 +180,16 @@ impl History {
     fn each_moment(&mut self, mut change: impl FnMut(&mut Timestamp)) {
         let helped = self.efficacy.values_mut();
         let helped = helped.filter_map(|efficacy| efficacy.helped.as_mut());
-        let spans = self.escalated.values_mut().chain(self.tripped.values_mut());
-        for span in spans.chain(self.sick_since.values_mut()).chain(helped) {
+        for span in self.escalated.values_mut().chain(helped) {
             change(&mut span.first);
             change(&mut span.last);
         }
         self.starts.iter_mut().for_each(&mut change);
-        self.replacements.values_mut().for_each(&mut change);
+        self.tripped.values_mut().for_each(&mut change);
+        let by_pod = self.sick_since.values_mut();
+        by_pod
+            .chain(self.replacements.values_mut())
+            .for_each(&mut change);
         for act in self.under_way.values_mut() {
             change(&mut act.since);
         }
@@ -204,10 +204,6 @@ impl History {
 
     /// Notes whom a plan tells what, so that it is told once, and which common causes stop acts.
     pub fn note(&mut self, plan: &Plan, now: Timestamp) {
-        let now_span = Span {
-            first: now,
-            last: now,
-        };
         for decision in plan.escalations() {
             self.escalate(decision, now);
         }
@@ -217,10 +213,7 @@ impl History {
                 span.last = now;
             }
             if tripped.reached {
-                self.tripped
-                    .entry(tripped.cause.clone())
-                    .or_insert(now_span)
-                    .last = now;
+                self.tripped.insert(tripped.cause.clone(), now);
             }
         }
     }
@@ -346,7 +339,7 @@ impl History {
     }
 
     pub(super) fn tripped_at(&self, cause: &CommonCause) -> Option<Timestamp> {
-        self.tripped.get(cause).map(|span| span.last)
+        self.tripped.get(cause).copied()
     }
 
     pub(super) fn workloads_acted_on(&self, node: &str) -> u32 {
@@ -356,7 +349,7 @@ impl History {
 
     /// Since when a pod has been sick, as far as this has been observed.
     pub(super) fn sick_since(&self, pod: &PodState) -> Option<Timestamp> {
-        self.sick_since.get(pod.uid()).map(|span| span.first)
+        self.sick_since.get(pod.uid()).copied()
     }
 
     pub(super) fn starts(&self) -> impl DoubleEndedIterator<Item = Timestamp> + '_ {

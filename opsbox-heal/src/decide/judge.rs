@@ -166,9 +166,9 @@ impl<'a> Pass<'a> {
         let rule = || Reason::Policy {
             rule: response.name(),
         };
-        match step {
+        let action = match step {
             Some(action @ (Action::Ignore | Action::Wait)) => return Answer::new(action, rule()),
-            Some(action) if action.is_act() => {}
+            Some(action) if action.is_act() => action,
             // Whom nothing protects from being looked at, a human is told of.
             Some(_) | None => {
                 if let Some(early) = self.too_early(case, response) {
@@ -183,8 +183,7 @@ impl<'a> Pass<'a> {
                 };
                 return self.tell(Subject::of(&case.target, condition), reason);
             }
-        }
-        let action = step.unwrap_or(Action::Wait);
+        };
         if let Some(reason) = self.forbids(case, response, action) {
             return match reason {
                 Refusal::Wait(reason) => Answer::wait(reason),

@@ -98,8 +98,8 @@ pub use policy::{Backoff, Mode, Policy, Rate};
 pub use protection::{
     CRITICAL_PRIORITY, LabelMatch, PROTECTED_NAMESPACES, PROTECTING_LABEL, Protection,
 };
-pub use reason::{Answer, Reason};
+pub use reason::Reason;
 pub use response::{Response, defaults as response_defaults};
 pub use scope::{Scope, Target, WorkloadRef};
 pub use share::Share;
-pub use window::{Effect as WindowEffect, TimeOfDay, Weekday, Window, Zone};
+pub use window::{TimeOfDay, Weekday, Window, WindowEffect, Zone};

@@ -257,13 +257,9 @@ impl fmt::Display for Reason {
 }
 
 /// What to do with why: the heart of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Answer {
-    /// What to do.
-    pub action: Action,
-    /// Why.
-    pub reason: Reason,
+pub(super) struct Answer {
+    pub(super) action: Action,
+    pub(super) reason: Reason,
 }
 
 impl Answer {

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 #[non_exhaustive]
 pub struct Window {
     /// Whether acts are allowed or denied in it.
-    pub effect: Effect,
+    pub effect: WindowEffect,
     /// The days on which it begins; all if there are none.
     #[serde(default)]
     pub days: Vec<Weekday>,
@@ -38,7 +38,7 @@ pub struct Window {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Effect {
+pub enum WindowEffect {
     /// Acts may be made.
     Allow,
     /// Acts must not be made.
@@ -148,7 +148,8 @@ impl Window {
 pub(super) fn allow(windows: &[Window], now: Timestamp) -> bool {
     let of = |effect| windows.iter().filter(move |w| w.effect == effect);
     let within = |effect| of(effect).any(|window| window.contains(now));
-    !within(Effect::Deny) && (of(Effect::Allow).next().is_none() || within(Effect::Allow))
+    !within(WindowEffect::Deny)
+        && (of(WindowEffect::Allow).next().is_none() || within(WindowEffect::Allow))
 }
 
 /// A time of the day, to the minute.

@@ -47,14 +47,6 @@ by_name!(Cause, "cause", Cause::ALL, Cause::as_str);
 by_name!(
     Confidence,
     "confidence",
-    [Confidence::Low, Confidence::Medium, Confidence::High],
-    confidence
+    Confidence::ALL,
+    Confidence::as_str
 );
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
-    }
-}
