@@ -110,7 +110,7 @@ fn pods(criterion: &mut Criterion) {
             "serde_json into k8s-openapi types",
             typed,
         );
-        let value = || serde_json::from_str::<serde_json::Value>(&list).expect("JSON");
+        let value = || serde_json::from_str::<Value>(&list).expect("JSON");
         ratio_until_freed("pod list", "ours", read, "serde_json::Value", value);
     }
 }
