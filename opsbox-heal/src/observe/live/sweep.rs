@@ -188,8 +188,8 @@ impl Sweep {
     /// The next pod, or what failed; `None` at the end.
     ///
     /// What may pass is tried again up to [`MAX_SWEEP_TRIES`] times, with waits. After an error the
-    /// sweep goes on with the next namespace; if the namespaces themselves cannot be listed, that
-    /// was all.
+    /// sweep goes on with the next namespace; if the namespaces themselves cannot be listed, or the
+    /// API server is not there or takes no credentials, that was all.
     ///
     /// # Errors
     ///
@@ -201,15 +201,15 @@ impl Sweep {
                 return Some(Ok(swept));
             }
             if self.nodes.is_none() {
-                self.nodes = Some(self.list_nodes().await);
+                match self.list_nodes().await {
+                    Ok(nodes) => self.nodes = Some(nodes),
+                    Err(error) => return Some(Err(self.end(error))),
+                }
             }
             let Some(namespaces) = &self.namespaces else {
                 match self.list_namespaces().await {
                     Ok(namespaces) => self.namespaces = Some(namespaces),
-                    Err(error) => {
-                        self.namespaces = Some(VecDeque::new());
-                        return Some(Err(error));
-                    }
+                    Err(error) => return Some(Err(self.end(error))),
                 }
                 continue;
             };
@@ -228,7 +228,10 @@ impl Sweep {
             self.at_hand.tries += 1;
             if !error.is_retryable() || self.at_hand.tries >= MAX_SWEEP_TRIES {
                 self.end_of_namespace();
-                return Some(Err(error));
+                return Some(Err(match is_of_the_server(error.kind()) {
+                    true => self.end(error),
+                    false => error,
+                }));
             }
             if error.kind() == ErrorKind::Gone {
                 // The token of the page has expired: the namespace begins anew.
@@ -239,6 +242,13 @@ impl Sweep {
             }
             sleep(self.backoff.next(error.retry_after())).await;
         }
+    }
+
+    /// Nothing more will come.
+    fn end(&mut self, error: Error) -> Error {
+        self.nodes = Some(Nodes::NotKnown);
+        self.namespaces = Some(VecDeque::new());
+        error
     }
 
     fn end_of_namespace(&mut self) {
@@ -254,17 +264,18 @@ impl Sweep {
         }
     }
 
-    async fn list_nodes(&mut self) -> Nodes {
+    async fn list_nodes(&mut self) -> Result<Nodes, Error> {
         if !self.ask_nodes || !self.tables {
-            return Nodes::NotKnown;
+            return Ok(Nodes::NotKnown);
         }
         let is_ready = |status: &str| status.split(',').next() == Some("Ready");
         match self.names("nodes", is_ready).await {
-            Ok(ready) => Nodes::Ready(ready.into_iter().collect()),
+            Ok(ready) => Ok(Nodes::Ready(ready.into_iter().collect())),
+            Err(error) if is_of_the_server(error.kind()) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "pods of nodes that do not answer will not be found");
                 self.stats.nodes_not_known = Some(Arc::new(error));
-                Nodes::NotKnown
+                Ok(Nodes::NotKnown)
             }
         }
     }
@@ -498,4 +509,12 @@ fn is_wanted(pod: &Result<PodState, UnreadablePod>, wanted: Option<&HashSet<Box<
         .as_ref()
         .map_or_else(UnreadablePod::name, PodState::name);
     wanted.is_none_or(|wanted| wanted.contains(name))
+}
+
+/// Whether it would be the same for whatever is asked.
+fn is_of_the_server(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Unauthorized
+    )
 }
