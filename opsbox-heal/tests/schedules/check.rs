@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use opsbox_heal::decide::{Budget, Decision, Policy, Reason};
+use opsbox_heal::decide::{Action, Budget, Decision, Policy, Reason};
 use opsbox_heal::record::EntryKind;
 use opsbox_heal::testing::ApiWrite;
 
@@ -140,7 +140,7 @@ impl Run<'_> {
             }
             acts.push(Act {
                 by,
-                told: event_of(writes, &uid, &write.user_agent),
+                told: event_of(writes, decision, &write.user_agent),
                 uid,
                 decided: *decided,
                 accepted: write.at,
@@ -342,11 +342,7 @@ impl Run<'_> {
                 continue;
             };
             assert!(before != *by, "told twice at {at:?}: {decision}");
-            let event = event_of(
-                writes,
-                &first.target.uid,
-                &self.candidates[before].wire.name,
-            );
+            let event = event_of(writes, first, &self.candidates[before].wire.name);
             let mut recalls = logs[*by].recalled.iter().filter(|recall| *recall <= at);
             let known = event.is_some_and(|told| recalls.any(|recall| *recall > told));
             assert!(!known, "told twice at {at:?}: {decision}");
@@ -402,14 +398,22 @@ fn subject(decision: &Decision) -> String {
     }
 }
 
-/// When the Event of what this process did to a pod was accepted.
-fn event_of(writes: &[ApiWrite], uid: &str, by: &str) -> Option<Duration> {
+/// When the Event of this act or escalation of a process was accepted.
+fn event_of(writes: &[ApiWrite], of: &Decision, by: &str) -> Option<Duration> {
+    let action = match of.action {
+        Action::Evict => "Evict",
+        Action::Delete => "Delete",
+        _ => "Escalate",
+    };
+    let is = |body, path: &str, value: &str| text(body, path) == value;
     let mut writes = writes.iter().filter(|write| {
         write.resource == "events.events.k8s.io"
             && write.verb == "create"
             && write.took_effect()
             && write.user_agent == by
-            && text(&write.body, "/regarding/uid") == uid
+            && is(&write.body, "/regarding/uid", &of.target.uid)
+            && is(&write.body, "/action", action)
+            && is(&write.body, "/reason", of.condition.as_str())
     });
     writes.next().map(|write| write.at)
 }
