@@ -83,6 +83,8 @@ impl Healer {
     /// With a policy and no memory.
     pub fn new(policy: Policy) -> Self {
         let limits = RecoveryLimits {
+            // A pod that is missing counts against the budgets: nobody coming frees nothing earlier.
+            replaced_within: policy.recovery_timeout,
             ready_within: policy.recovery_timeout,
             ..RecoveryLimits::default()
         };

@@ -187,6 +187,30 @@ fn a_clock_that_is_set_back_ends_no_act() {
     assert_eq!(pass.plan.acts().count(), 0, "{:?}", pass.plan.decisions());
 }
 
+/// A pod is missing, whether its owner makes no other or makes one that is slow.
+#[test]
+fn a_pod_that_nobody_replaces_counts_for_as_long_as_a_slow_one() {
+    let mut policy = policy();
+    policy.budgets.cluster = Budget::new(1, Share::ALL);
+    let timeout = policy.recovery_timeout.as_secs();
+    let mut healer = Healer::new(policy);
+    let mut all = pods("web", 1, false);
+    let pass = healer.pass(all.iter(), None, at(0));
+    let act = pass.plan.acts().next().unwrap().clone();
+    healer.begin(&act, all.iter(), at(0));
+    assert_eq!(healer.answered(&act, &Outcome::Done, at(0)), None);
+    all = pods("cart", 1, false);
+    for second in [1, 61, timeout] {
+        let pass = healer.pass(all.iter(), None, at(second));
+        assert_eq!(pass.recoveries, []);
+        let decision = pass.plan.why("shop", "cart-0").unwrap();
+        assert_eq!(decision.reason.as_str(), "BudgetSpent", "{decision}");
+    }
+    let pass = healer.pass(all.iter(), None, at(timeout + 1));
+    assert_eq!(pass.recoveries[0].1.as_str(), "not_replaced");
+    assert_eq!(pass.plan.acts().count(), 1, "{:?}", pass.plan.decisions());
+}
+
 /// A request without an answer whose pod is still there was not done, which says nothing about
 /// whether it would help.
 #[test]

@@ -265,11 +265,7 @@ impl Run<'_> {
         let mut replaced: BTreeSet<usize> = BTreeSet::new();
         for act in acts {
             let pod = self.world.by_uid(&act.uid);
-            let mut limit = self.policy.recovery_timeout;
-            if self.old_views || self.jumps {
-                // Nobody came, as far as it was seen.
-                limit = limit.min(seconds(58));
-            }
+            let limit = self.policy.recovery_timeout;
             let ended_before = pod.ill == Some(Ill::Evicted);
             if ended_before || act.accepted + limit <= now + seconds(2) {
                 over.insert(&act.uid);
@@ -285,7 +281,13 @@ impl Run<'_> {
             // One that was acted on itself stands for both: one pod is missing, not two.
             let acted_on = acts.iter().find(|act| act.uid == pod.uid);
             let acted_on = acted_on.map(|act| act.accepted);
-            acted_on.into_iter().chain(pod.stable(stable)).min()
+            let stable = match self.old_views {
+                // That it ended to be ready before may not be seen: a view may be as old as
+                // `stale_after` says.
+                true => pod.ready.first().map(|(from, _)| *from + stable),
+                false => pod.stable(stable),
+            };
+            acted_on.into_iter().chain(stable).min()
         };
         let new = self.world.pods.iter();
         let mut new: Vec<_> = new.filter_map(|pod| Some((ends(pod)?, pod))).collect();
