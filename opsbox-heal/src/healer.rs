@@ -127,6 +127,11 @@ impl Healer {
         self.history.recall(acts, &self.policy, now);
     }
 
+    /// Adds acts of a process before that are certainly not known; see [`History::recall_late`].
+    pub fn recall_late(&mut self, acts: impl IntoIterator<Item = PastAct>, now: Timestamp) {
+        self.history.recall_late(acts, &self.policy, now);
+    }
+
     /// The clock was set by so many seconds: what is remembered keeps its distance from now.
     pub fn clock_was_set(&mut self, seconds: i64) {
         self.history.shift(seconds);

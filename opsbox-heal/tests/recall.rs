@@ -111,6 +111,38 @@ fn what_was_done_again_counts_again() {
     assert_eq!(decision.reason.as_str(), "RateSpent", "{decision}");
 }
 
+/// The Event came when the next leader had acted on the workload already.
+#[test]
+fn what_comes_late_counts_beside_what_was_done_since() {
+    let mut policy = policy();
+    policy.budgets.workload = Budget::new(2, Share::ALL);
+    policy.rate.acts = 3;
+    let mut healer = Healer::new(policy);
+    let all = pods("web", 6, false);
+    let act = |healer: &mut Healer, second| {
+        let pass = healer.pass(all.iter(), None, at(second));
+        let act = pass.plan.acts().next().cloned();
+        if let Some(act) = &act {
+            healer.begin(act, all.iter(), at(second));
+        }
+        pass
+    };
+    assert!(act(&mut healer, 10).plan.acts().count() > 0);
+    healer.recall_late([past("a", 5)], at(20));
+    let since: Vec<_> = healer.history().under_way().map(|act| act.since).collect();
+    assert_eq!(since, [at(5), at(10)]);
+    let pass = act(&mut healer, 20);
+    let decision = pass.plan.why("shop", "web-5").unwrap();
+    assert_eq!(decision.reason.as_str(), "BudgetSpent", "{decision}");
+    // For the rate it was before the other.
+    healer.recall_late([past("b", 6)], at(21));
+    let cart = pods("cart", 1, false);
+    let pass = healer.pass(all.iter().chain(&cart), None, at(22));
+    let decision = pass.plan.why("shop", "cart-0").unwrap();
+    let until = at(5).saturating_add(healer.policy().rate.period);
+    assert_eq!(decision.reason, Reason::RateSpent { until }, "{decision}");
+}
+
 #[test]
 fn the_budget_of_a_node_holds_over_a_change_of_leaders() {
     let mut policy = policy();

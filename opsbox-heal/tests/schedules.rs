@@ -22,6 +22,8 @@
 mod candidate;
 #[path = "schedules/check.rs"]
 mod check;
+#[path = "schedules/late.rs"]
+mod late;
 #[path = "schedules/world.rs"]
 mod world;
 

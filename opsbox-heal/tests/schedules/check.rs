@@ -74,7 +74,7 @@ impl Run<'_> {
             all.extend(
                 log.recalled
                     .iter()
-                    .map(|at| (*at, format!("{name}: recalls"))),
+                    .map(|(_, read)| (*read, format!("{name}: recalls"))),
             );
             all.extend(log.led.iter().map(|at| (*at, format!("{name}: leads"))));
         }
@@ -157,7 +157,7 @@ impl Run<'_> {
         let mut recalls = log.recalled.iter();
         let over = decided >= since + self.policy.recovery_timeout;
         assert!(
-            over || recalls.any(|at| *at >= since && *at <= decided),
+            over || recalls.any(|(asked, read)| *asked >= since && *read <= decided),
             "acted at {decided:?} without knowing what was done before {since:?}"
         );
     }
@@ -210,11 +210,10 @@ impl Run<'_> {
         let Some(told) = earlier.told else {
             return false;
         };
-        let mut recalls = logs[later.by].recalled.iter();
-        let recall = recalls.find(|at| **at > told && **at <= later.decided);
-        recall.is_some_and(|recall| {
+        let asked = logs[later.by].asked_between(told, later.decided);
+        asked.is_some_and(|asked| {
             logs[earlier.by].clock_was_right(earlier.decided, told)
-                && logs[later.by].clock_was_right(*recall, later.decided)
+                && logs[later.by].clock_was_right(asked, later.decided)
         })
     }
 
@@ -345,9 +344,8 @@ impl Run<'_> {
             };
             assert!(before != *by, "told twice at {at:?}: {decision}");
             let event = event_of(writes, first, &self.candidates[before].wire.name);
-            let mut recalls = logs[*by].recalled.iter().filter(|recall| *recall <= at);
-            let known = event.is_some_and(|told| recalls.any(|recall| *recall > told));
-            assert!(!known, "told twice at {at:?}: {decision}");
+            let asked = event.and_then(|told| logs[*by].asked_between(told, *at));
+            assert!(asked.is_none(), "told twice at {at:?}: {decision}");
         }
         all.len()
     }
