@@ -22,6 +22,16 @@ pub struct Group {
     pub sick: u32,
     /// Pods that have not ended and are not ready.
     pub unavailable: u32,
+    /// Pods that have not ended and are on their way out. Others may be there in their place already,
+    /// so no budget is a share of them.
+    pub leaving: u32,
+}
+
+impl Group {
+    /// Pods that have not ended and stay.
+    pub fn staying(self) -> u32 {
+        self.pods.saturating_sub(self.leaving)
+    }
 }
 
 /// How many pods there are, when not all of them are at hand.
@@ -88,9 +98,11 @@ impl ClusterFacts {
         for pod in pods {
             let ended = pod.phase().is_terminal();
             let unavailable = !ended && !is_available(pod);
+            let leaving = !ended && pod.deletion().is_some();
             let count = |group: &mut Group| {
                 group.pods += u32::from(!ended);
                 group.unavailable += u32::from(unavailable);
+                group.leaving += u32::from(leaving);
             };
             count(&mut cluster);
             let known = [
@@ -232,7 +244,7 @@ fn workload(pod: &PodState) -> (&str, &str, &str) {
 }
 
 impl Scope {
-    /// How many pods are in the scope of a target.
+    /// How many pods are in the scope of a target and stay there.
     pub(super) fn pods(self, facts: &ClusterFacts, of: &super::scope::Target) -> u32 {
         let group = match self {
             Self::Workload => facts.workload(&of.workload),
@@ -243,6 +255,28 @@ impl Scope {
                 .map_or_else(Group::default, |n| facts.node(n)),
             Self::Cluster => facts.cluster(),
         };
-        group.pods
+        group.staying()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PodSnapshot, Report};
+
+    #[test]
+    fn pods_on_their_way_out_are_told_from_those_that_stay() {
+        let json = br#"{"kind": "List", "items": [
+            {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "status": {"phase": "Pending"}},
+            {"kind": "Pod", "metadata": {"name": "b", "namespace": "shop",
+                "deletionTimestamp": "2026-03-01T12:00:05Z"}, "status": {"phase": "Running"}},
+            {"kind": "Pod", "metadata": {"name": "c", "namespace": "shop",
+                "deletionTimestamp": "2026-03-01T12:00:05Z"}, "status": {"phase": "Succeeded"}}
+        ]}"#;
+        let snapshot = PodSnapshot::from_json(json).unwrap();
+        let report = Report::of_snapshot(&snapshot, "2026-03-01T12:00:00Z".parse().unwrap());
+        let facts = ClusterFacts::new(snapshot.pods(), report.sick());
+        let all = facts.cluster();
+        assert_eq!((all.pods, all.leaving, all.staying()), (2, 1, 1));
     }
 }

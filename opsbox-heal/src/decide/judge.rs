@@ -314,7 +314,7 @@ impl<'a> Pass<'a> {
         }
         // A pod that is ready still serves: then the workload must have others that do.
         let group = self.facts.workload(&case.target.workload);
-        let allowed = budgets.workload.allowed(group.pods);
+        let allowed = budgets.workload.allowed(group.staying());
         (is_available(case.pod) && group.unavailable >= allowed).then_some(Reason::WouldDisrupt {
             unavailable: group.unavailable,
             allowed,
