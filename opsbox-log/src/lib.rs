@@ -62,6 +62,8 @@
 
 mod batch;
 mod chunks;
+#[cfg(feature = "json")]
+pub mod clean;
 mod error;
 pub mod export;
 mod file;
