@@ -395,7 +395,7 @@ proptest! {
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
             let cleaner = Cleaner::new("message").kernel(kernel);
             let (batch, report) = cleaned(&cleaner, &[&message]);
-            prop_assert_eq!((report.json(), report.left_out()), (1, 0), "{:?}", report);
+            prop_assert_eq!((report.json(), report.left_out()), (1, 0), "{:?} {:?}", message, batch.record(0));
             let got = sorted(row(&batch));
             // Spaces are left in what stays text.
             let same = |(a, b): (&(String, String), &(String, String))| {
