@@ -148,3 +148,13 @@ pub const MAX_REPAIR_EXPANSION: usize = 6;
 /// value is linear in its length.
 #[cfg(feature = "json")]
 pub const MAX_DOCUMENT_CANDIDATES: usize = 8;
+
+/// Longest JMESPath expression, in bytes, that [`Extractor`](crate::extract::Extractor) compiles: 1 KiB.
+/// Evaluation calls itself for each operator.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 10;
+
+/// Most brackets, negations and references of one JMESPath expression: 100. Its parser calls itself for
+/// each.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BRANCHES: usize = 100;

@@ -4,7 +4,10 @@
 
 use opsbox_log::{
     Batch, Field, Format, Kernel, Parser,
-    clean::{self, Cleaner, CleanReport, ControlBytes, DocumentKind, InvalidUtf8, Refusal, Repair, TextChange},
+    clean::{
+        self, CleanReport, Cleaner, ControlBytes, DocumentKind, InvalidUtf8, Refusal, Repair,
+        TextChange,
+    },
     limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_REPAIR_EXPANSION},
     types::{TimestampFormat, Type},
 };
@@ -36,8 +39,14 @@ fn cleaned(cleaner: &Cleaner, messages: &[&str]) -> (Batch<Vec<u8>>, CleanReport
 fn row(batch: &Batch<Vec<u8>>) -> Vec<(String, String)> {
     let record = batch.record(0).unwrap();
     let values = record.iter().skip(3).filter_map(|(field, value)| {
-        let name = field.name().strip_prefix("message.").unwrap_or(field.name());
-        Some((name.to_owned(), String::from_utf8_lossy(value?).into_owned()))
+        let name = field
+            .name()
+            .strip_prefix("message.")
+            .unwrap_or(field.name());
+        Some((
+            name.to_owned(),
+            String::from_utf8_lossy(value?).into_owned(),
+        ))
     });
     values.collect()
 }
@@ -47,13 +56,17 @@ fn flat(message: &str) -> Vec<(String, String)> {
 }
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
-    pairs.map(|(name, value)| (name.into(), value.into())).into()
+    pairs
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
 }
 
 #[test]
 fn fields_are_named_by_their_path() {
     assert_eq!(
-        flat(r#"got {"a":1,"b":{"c":"x","d":{"e":true}},"f":[1,{"g":2}],"h":{},"i":null,"j":"q\"\u00e9"} ok"#),
+        flat(
+            r#"got {"a":1,"b":{"c":"x","d":{"e":true}},"f":[1,{"g":2}],"h":{},"i":null,"j":"q\"\u00e9"} ok"#
+        ),
         pairs([
             ("a", "1"),
             ("b.c", "x"),
@@ -64,7 +77,10 @@ fn fields_are_named_by_their_path() {
         ])
     );
     assert_eq!(flat(r#"{"a":1,"a":2,"\u0061":3}"#), pairs([("a", "3")]));
-    assert_eq!(flat(r#"{"a.b":1,"a":{"c":2}}"#), pairs([("a.b", "1"), ("a.c", "2")]));
+    assert_eq!(
+        flat(r#"{"a.b":1,"a":{"c":2}}"#),
+        pairs([("a.b", "1"), ("a.c", "2")])
+    );
     assert_eq!(flat("[1, 2]"), pairs([("value", "[1, 2]")]));
     assert_eq!(flat(r#"ids ["a"]"#), pairs([("value", r#"["a"]"#)]));
     assert_eq!(flat("[12] started"), pairs([("value", "[12]")]));
@@ -96,7 +112,11 @@ fn valid_documents_are_places_in_the_input() {
 fn mends(text: &str, wanted: &str, repairs: &[Repair]) {
     let document = clean::find(text.as_bytes()).unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(document.json()), wanted, "{text}");
-    assert_eq!(document.repairs().iter().collect::<Vec<_>>(), repairs, "{text}");
+    assert_eq!(
+        document.repairs().iter().collect::<Vec<_>>(),
+        repairs,
+        "{text}"
+    );
     serde_json::from_slice::<Value>(document.json()).unwrap();
 }
 
@@ -105,14 +125,34 @@ fn what_can_be_repaired_is() {
     use Repair::*;
     mends(r#"{\"a\":\"x\\\"y\"}"#, r#"{"a":"x\"y"}"#, &[Escaped]);
     mends(r#"m="{\"a\":1}" n"#, r#"{"a":1}"#, &[Escaped]);
-    mends(r#""{\\\"a\\\":{\\\"b\\\":1}}""#, r#"{"a":{"b":1}}"#, &[Escaped, EscapedTwice]);
+    mends(
+        r#""{\\\"a\\\":{\\\"b\\\":1}}""#,
+        r#"{"a":{"b":1}}"#,
+        &[Escaped, EscapedTwice],
+    );
     mends(r#"{\u0022a\u0022:1}"#, r#"{"a":1}"#, &[Escaped]);
-    mends(r#"{\"a\":'b',}"#, r#"{"a":"b"}"#, &[Escaped, TrailingComma, SingleQuotes]);
+    mends(
+        r#"{\"a\":'b',}"#,
+        r#"{"a":"b"}"#,
+        &[Escaped, TrailingComma, SingleQuotes],
+    );
     mends(r#"{\n  \"a\": 1\n}"#, "{\n  \"a\": 1\n}", &[Escaped]);
     mends(r#"{"a":[1,2,],}"#, r#"{"a":[1,2]}"#, &[TrailingComma]);
-    mends(r#"{'a':'it\'s "x"'}"#, r#"{"a":"it's \"x\""}"#, &[SingleQuotes, InvalidEscape]);
-    mends("{a:1,$b_c-d:{e.f:2}}", r#"{"a":1,"$b_c-d":{"e.f":2}}"#, &[UnquotedKey]);
-    mends(r#"{"a":{"b":[1,"tex"#, r#"{"a":{"b":[1,"tex"]}}"#, &[Truncated]);
+    mends(
+        r#"{'a':'it\'s "x"'}"#,
+        r#"{"a":"it's \"x\""}"#,
+        &[SingleQuotes, InvalidEscape],
+    );
+    mends(
+        "{a:1,$b_c-d:{e.f:2}}",
+        r#"{"a":1,"$b_c-d":{"e.f":2}}"#,
+        &[UnquotedKey],
+    );
+    mends(
+        r#"{"a":{"b":[1,"tex"#,
+        r#"{"a":{"b":[1,"tex"]}}"#,
+        &[Truncated],
+    );
     for (cut, left) in [
         (r#"{"a":1,"#, r#"{"a":1}"#),
         (r#"{"a":1,"b"#, r#"{"a":1}"#),
@@ -129,12 +169,36 @@ fn what_can_be_repaired_is() {
     ] {
         mends(cut, left, &[Truncated]);
     }
-    mends("{\"a\":\"x\ty\x01\n\"}", r#"{"a":"x\ty\u0001\n"}"#, &[ControlCharacter]);
-    mends(r#"{"a":"\ud800 \udc00\ud83d\ude00"}"#, "{\"a\":\"\u{fffd} \u{fffd}\\ud83d\\ude00\"}", &[LoneSurrogate]);
-    mends(r#"{"a":NaN,"b":-Infinity}"#, r#"{"a":null,"b":null}"#, &[NotFinite]);
-    mends(r#"{"a":"C:\dir\x"}"#, r#"{"a":"C:\\dir\\x"}"#, &[InvalidEscape]);
-    mends("{'a': None, 'b': True, 'c': False}", r#"{"a":null,"b":true,"c":false}"#, &[SingleQuotes, PythonLiteral]);
-    mends(r#"{"a":+1,"b":.5,"c":5.,"d":007,"e":-.5}"#, r#"{"a":1,"b":0.5,"c":5.0,"d":"007","e":-0.5}"#, &[Number]);
+    mends(
+        "{\"a\":\"x\ty\x01\n\"}",
+        r#"{"a":"x\ty\u0001\n"}"#,
+        &[ControlCharacter],
+    );
+    mends(
+        r#"{"a":"\ud800 \udc00\ud83d\ude00"}"#,
+        "{\"a\":\"\u{fffd} \u{fffd}\\ud83d\\ude00\"}",
+        &[LoneSurrogate],
+    );
+    mends(
+        r#"{"a":NaN,"b":-Infinity}"#,
+        r#"{"a":null,"b":null}"#,
+        &[NotFinite],
+    );
+    mends(
+        r#"{"a":"C:\dir\x"}"#,
+        r#"{"a":"C:\\dir\\x"}"#,
+        &[InvalidEscape],
+    );
+    mends(
+        "{'a': None, 'b': True, 'c': False}",
+        r#"{"a":null,"b":true,"c":false}"#,
+        &[SingleQuotes, PythonLiteral],
+    );
+    mends(
+        r#"{"a":+1,"b":.5,"c":5.,"d":007,"e":-.5}"#,
+        r#"{"a":1,"b":0.5,"c":5.0,"d":"007","e":-0.5}"#,
+        &[Number],
+    );
     let document = clean::find(b"{\"a\":\"x\xff\"}").unwrap().unwrap();
     assert_eq!(document.json(), "{\"a\":\"x\u{fffd}\"}".as_bytes());
     assert_eq!(document.repairs().iter().collect::<Vec<_>>(), [InvalidUtf8]);
@@ -160,19 +224,45 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
         let refused = clean::find(text.as_bytes()).unwrap_err();
         assert_eq!(refused.reason, reason, "{}", &text[..text.len().min(40)]);
     }
-    let (_, report) = cleaned(&Cleaner::new("message"), &[&many(MAX_DOCUMENT_FIELDS + 1), &many(MAX_DOCUMENT_FIELDS)]);
-    assert_eq!(report.refusals().collect::<Vec<_>>(), [(Refusal::TooManyFields, 1)]);
+    let (_, report) = cleaned(
+        &Cleaner::new("message"),
+        &[&many(MAX_DOCUMENT_FIELDS + 1), &many(MAX_DOCUMENT_FIELDS)],
+    );
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::TooManyFields, 1)]
+    );
     assert_eq!(report.json(), 1);
-    assert!(clean::find(deep(MAX_DOCUMENT_DEPTH).as_bytes()).unwrap().is_some());
+    assert!(
+        clean::find(deep(MAX_DOCUMENT_DEPTH).as_bytes())
+            .unwrap()
+            .is_some()
+    );
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
     let cleaner = Cleaner::new("message").max_document_bytes(100);
     let (_, report) = cleaned(&cleaner, &[&long]);
-    assert_eq!(report.refusals().collect::<Vec<_>>(), [(Refusal::TooLong, 1)]);
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::TooLong, 1)]
+    );
 
     for text in [
-        "", "{", "a {placeholder} and {another}", "std::vec<int> {}x", "if (a < b) { return; }",
-        "Foo{Name:bob Age:7}", "[main] [worker-1] text", "{a::b}", "${var}", "<none>", "<user@host>",
-        "a [[main]] b", "\"text\"", "12", "true", "{user: bob}",
+        "",
+        "{",
+        "a {placeholder} and {another}",
+        "std::vec<int> {}x",
+        "if (a < b) { return; }",
+        "Foo{Name:bob Age:7}",
+        "[main] [worker-1] text",
+        "{a::b}",
+        "${var}",
+        "<none>",
+        "<user@host>",
+        "a [[main]] b",
+        "\"text\"",
+        "12",
+        "true",
+        "{user: bob}",
     ] {
         match clean::find(text.as_bytes()) {
             Ok(None) => {}
@@ -181,7 +271,9 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
         }
     }
     // What comes after a place that is none still counts.
-    let document = clean::find(br#"{user: bob} [[x]] then {"a":1}"#).unwrap().unwrap();
+    let document = clean::find(br#"{user: bob} [[x]] then {"a":1}"#)
+        .unwrap()
+        .unwrap();
     assert_eq!(document.place(), 23..30);
 }
 
@@ -189,8 +281,14 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
 fn repairs_can_be_switched_off() {
     let cleaner = Cleaner::new("message").repair(false);
     let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{\"a\":1}"#, r#"{"a":1}"#]);
-    assert_eq!(report.refusals().collect::<Vec<_>>(), [(Refusal::JsonSyntax, 2)]);
-    assert_eq!(batch.column("message.a").unwrap().iter().flatten().count(), 1);
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::JsonSyntax, 2)]
+    );
+    assert_eq!(
+        batch.column("message.a").unwrap().iter().flatten().count(),
+        1
+    );
 }
 
 #[test]
@@ -219,7 +317,10 @@ fn a_schema_checks_and_coerces() {
         [Some(1), Some(7), Some(42), None, Some(42)]
     );
     let f = batch.column("x.f").unwrap().typed().unwrap();
-    assert_eq!(f.floats().collect::<Vec<_>>(), [Some(1.0), Some(2.5), None, None, None]);
+    assert_eq!(
+        f.floats().collect::<Vec<_>>(),
+        [Some(1.0), Some(2.5), None, None, None]
+    );
     assert_eq!(batch.column("t").unwrap().iter().flatten().count(), 1);
     assert_eq!((report.unfit(), report.coerced()), (5, 2));
 }
@@ -245,17 +346,41 @@ fn names_that_the_batch_has_are_not_taken() {
 
 #[test]
 fn documents_are_kept_whole_or_taken_out() {
-    let messages = [r#"a {"b": 1} c"#, r#"{"b":2,} c"#, "plain", r#"a "{\"b\":3}""#];
-    let cleaner = Cleaner::new("message").json_column("doc").keep_document(false);
+    let messages = [
+        r#"a {"b": 1} c"#,
+        r#"{"b":2,} c"#,
+        "plain",
+        r#"a "{\"b\":3}""#,
+    ];
+    let cleaner = Cleaner::new("message")
+        .json_column("doc")
+        .keep_document(false);
     let (batch, report) = cleaned(&cleaner, &messages);
     let column = |name| -> Vec<Option<String>> {
         let values = batch.column(name).unwrap();
-        values.iter().map(|it| Some(String::from_utf8_lossy(it?).into_owned())).collect()
+        values
+            .iter()
+            .map(|it| Some(String::from_utf8_lossy(it?).into_owned()))
+            .collect()
     };
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(column("doc"), [some(r#"{"b": 1}"#), some(r#"{"b":2}"#), None, some(r#"{"b":3}"#)]);
-    assert_eq!(column("message"), [some("a  c"), some(" c"), some("plain"), some("a ")]);
-    assert_eq!((report.json(), report.repaired(), report.plain()), (1, 2, 1));
+    assert_eq!(
+        column("doc"),
+        [
+            some(r#"{"b": 1}"#),
+            some(r#"{"b":2}"#),
+            None,
+            some(r#"{"b":3}"#)
+        ]
+    );
+    assert_eq!(
+        column("message"),
+        [some("a  c"), some(" c"), some("plain"), some("a ")]
+    );
+    assert_eq!(
+        (report.json(), report.repaired(), report.plain()),
+        (1, 2, 1)
+    );
 }
 
 #[test]
@@ -268,12 +393,19 @@ fn text_is_cleaned_before_documents_are_looked_for() {
     let mut batch = batch([message, b"clean"]);
     let report = cleaner.clean(&mut batch);
     let record = batch.record(0).unwrap();
-    assert_eq!(record.get("message"), Some("{\"a\":\"b\u{fffd}\"}".as_bytes()));
+    assert_eq!(
+        record.get("message"),
+        Some("{\"a\":\"b\u{fffd}\"}".as_bytes())
+    );
     assert_eq!(record.get("message.a"), Some("b\u{fffd}".as_bytes()));
     let changes: Vec<_> = report.changes().collect();
     assert_eq!(
         changes,
-        [(TextChange::Ansi, 1), (TextChange::ControlBytes, 1), (TextChange::InvalidUtf8, 1)]
+        [
+            (TextChange::Ansi, 1),
+            (TextChange::ControlBytes, 1),
+            (TextChange::InvalidUtf8, 1)
+        ]
     );
     // What did not change is where it was.
     let place = batch.column("message").unwrap().span(1).unwrap();
@@ -286,9 +418,21 @@ fn reports_add_up_over_batches() {
     let (_, mut all) = cleaned(&cleaner, &[r#"{"a":1}"#, "x"]);
     let (_, other) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{"a"}"#]);
     all.merge(&other);
-    assert_eq!((all.examined(), all.json(), all.repaired(), all.refused(), all.plain()), (4, 1, 1, 1, 1));
+    assert_eq!(
+        (
+            all.examined(),
+            all.json(),
+            all.repaired(),
+            all.refused(),
+            all.plain()
+        ),
+        (4, 1, 1, 1, 1)
+    );
     let mut none = batch([&b"x"[..]]);
-    assert_eq!(Cleaner::new("nowhere").clean(&mut none), CleanReport::default());
+    assert_eq!(
+        Cleaner::new("nowhere").clean(&mut none),
+        CleanReport::default()
+    );
 }
 
 #[test]
@@ -331,7 +475,9 @@ fn object() -> impl Strategy<Value = Value> {
 
 /// What flattening gives: the slow and obvious way.
 fn oracle(value: &Value, path: &str, depth: usize, out: &mut Vec<(String, String)>) {
-    let Value::Object(object) = value else { panic!() };
+    let Value::Object(object) = value else {
+        panic!()
+    };
     for (key, value) in object {
         let path = match depth {
             0 => key.clone(),
@@ -501,8 +647,30 @@ fn is_json(text: &[u8]) -> bool {
 fn hostile_values_take_linear_time() {
     let size = 1 << 20;
     let mut texts: Vec<Vec<u8>> = [
-        "{", "[", "{\"", "{\"a\":", "{'", "{a:", "{\\\"", "\\", "\"", "<", "<a>", "<a ", "</a>", "&a;", "{}",
-        "{a:1} ", "[[", "{\"a\":1,", "\u{1}", "\x1b]", "\x1b[", "{ ", "{\\u", "{\"\\ud800",
+        "{",
+        "[",
+        "{\"",
+        "{\"a\":",
+        "{'",
+        "{a:",
+        "{\\\"",
+        "\\",
+        "\"",
+        "<",
+        "<a>",
+        "<a ",
+        "</a>",
+        "&a;",
+        "{}",
+        "{a:1} ",
+        "[[",
+        "{\"a\":1,",
+        "\u{1}",
+        "\x1b]",
+        "\x1b[",
+        "{ ",
+        "{\\u",
+        "{\"\\ud800",
     ]
     .iter()
     .map(|part| part.repeat(size / part.len()).into_bytes())
@@ -511,14 +679,21 @@ fn hostile_values_take_linear_time() {
     texts.push([b"{\"a\":".as_slice(), &vec![b'9'; size]].concat());
     texts.push([b"{\\\"a\\\":\\\"".as_slice(), &b"\\\\".repeat(size / 2)].concat());
     texts.push([b"{\"a\":\"".as_slice(), &b"\x01".repeat(size)].concat());
-    let cleaner = Cleaner::new("message").strip_ansi(true).max_document_bytes(1 << 30);
+    let cleaner = Cleaner::new("message")
+        .strip_ansi(true)
+        .max_document_bytes(1 << 30);
     for text in texts {
         let log = [HEAD.as_bytes(), &text, b"\n"].concat();
         let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(4 * size);
         let mut batch = parser.parse(log);
         let start = std::time::Instant::now();
         let report = cleaner.clean(&mut batch);
-        assert!(start.elapsed().as_secs() < 20, "{:?} took {:?}", &text[..20], start.elapsed());
+        assert!(
+            start.elapsed().as_secs() < 20,
+            "{:?} took {:?}",
+            &text[..20],
+            start.elapsed()
+        );
         assert_eq!(report.examined(), 1);
         assert!(batch.arena().len() <= 16 * size, "{:?}", &text[..20]);
     }

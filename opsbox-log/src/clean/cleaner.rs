@@ -227,10 +227,7 @@ impl Cleaner {
             trace: ColumnBuilder::new(),
             rest: ColumnBuilder::new(),
         };
-        let mut windows = [
-            Window::new(batch.input()),
-            Window::new(batch.arena()),
-        ];
+        let mut windows = [Window::new(batch.input()), Window::new(batch.arena())];
         for row in 0..column.len() {
             let Some(span) = column.span(row) else {
                 continue;
@@ -331,7 +328,14 @@ impl<S: Sink> Pass<'_, S> {
             true => Source::Arena(base),
         };
         let first = range.start - base;
-        let outcome = examine(text, first, source, rules, &mut self.scratch, &mut self.sink);
+        let outcome = examine(
+            text,
+            first,
+            source,
+            rules,
+            &mut self.scratch,
+            &mut self.sink,
+        );
         let place = self.take(row, outcome, base, in_arena)?;
         Some(place.start + base..place.end + base)
     }
@@ -408,7 +412,8 @@ impl<S: Sink> Pass<'_, S> {
         };
         if let Some(at) = trace {
             self.report.note_change(TextChange::StackTrace);
-            self.trace.push_span(row, span(start + at..start + value.len(), in_arena));
+            self.trace
+                .push_span(row, span(start + at..start + value.len(), in_arena));
         }
         let document = match changed {
             false => self.value(row, start..start + len, window, in_arena),

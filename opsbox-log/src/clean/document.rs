@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "xml")]
+use super::xml;
 use super::{
     find::{Candidate, Kind, candidate},
     index::Index,
     repair::repair,
     report::{Refusal, Refused, Repair, Repairs},
-    unescape::{source_len, unescape},
     sink::{Nobody, Sink, Source},
+    unescape::{source_len, unescape},
     walk::{Fault, Text, walk},
 };
-#[cfg(feature = "xml")]
-use super::xml;
 use crate::{
     limits::{DEFAULT_MAX_DOCUMENT_BYTES, MAX_DOCUMENT_CANDIDATES},
     scan::{Chosen, Kernel},
@@ -112,9 +112,8 @@ fn valid(
     sink.begin(source);
     let end = walk(text, at, sink).ok().filter(|_| !sink.is_full());
     let document = end.and_then(|end| text.bytes.get(at..end));
-    let is_utf8 = document.is_some_and(|document| {
-        text.index.is_ascii() || std::str::from_utf8(document).is_ok()
-    });
+    let is_utf8 = document
+        .is_some_and(|document| text.index.is_ascii() || std::str::from_utf8(document).is_ok());
     if is_utf8 {
         return end;
     }
@@ -253,7 +252,9 @@ fn xml_document(
     match end {
         Ok(end) => Some(Outcome::Xml(found.at..end)),
         // Many a text has a word in angle brackets.
-        Err(fault) if !found.sure && fault.reason == Refusal::XmlSyntax && !xml::is_meant(rest) => None,
+        Err(fault) if !found.sure && fault.reason == Refusal::XmlSyntax && !xml::is_meant(rest) => {
+            None
+        }
         Err(fault) => Some(Outcome::Refused(fault)),
     }
 }

@@ -3,15 +3,18 @@
 use std::{collections::HashMap, ops::Range};
 
 use super::{
-    sink::{Arena, Sink, Source},
     fit::{Fit, fit},
     report::CleanReport,
+    sink::{Arena, Sink, Source},
     walk::Visit,
 };
 use crate::{
     batch::{ColumnBuilder, Span},
     format::Field,
-    limits::{MAX_COLUMNS, MAX_DISCOVERED_FIELDS, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES, MAX_FLATTEN_DEPTH},
+    limits::{
+        MAX_COLUMNS, MAX_DISCOVERED_FIELDS, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES,
+        MAX_FLATTEN_DEPTH,
+    },
     tokenize::json_string,
     types::Type,
 };
@@ -147,14 +150,20 @@ impl<'f> Fields<'f> {
     fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
         let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
         let len = place.len();
-        let near = text.get(place.start..).and_then(<[u8]>::first_chunk::<SHORT>);
+        let near = text
+            .get(place.start..)
+            .and_then(<[u8]>::first_chunk::<SHORT>);
         if let Some(near) = near.filter(|_| len <= SHORT && len > 0) {
             let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len);
             // Below 17.
-            #[expect(clippy::cast_possible_truncation, reason = "at most the length of short keys")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "at most the length of short keys"
+            )]
             let len = len as u16;
             for slot in self.slots(key, parent, len) {
-                if slot.key == key && slot.parent == parent && slot.len == len && slot.node != NONE {
+                if slot.key == key && slot.parent == parent && slot.len == len && slot.node != NONE
+                {
                     return slot.node;
                 }
                 if slot.node == NONE {
@@ -203,9 +212,16 @@ impl<'f> Fields<'f> {
             for (slot, byte) in bytes.iter_mut().zip(key) {
                 *slot = *byte;
             }
-            let (bytes, len) = (u128::from_le_bytes(bytes), u16::try_from(key.len()).unwrap_or(NONE));
+            let (bytes, len) = (
+                u128::from_le_bytes(bytes),
+                u16::try_from(key.len()).unwrap_or(NONE),
+            );
             let at = slot_of(bytes, parent, len);
-            let mut slots = self.table.get_mut(at..at + PROBES).unwrap_or_default().iter_mut();
+            let mut slots = self
+                .table
+                .get_mut(at..at + PROBES)
+                .unwrap_or_default()
+                .iter_mut();
             if let Some(slot) = slots.find(|slot| slot.node == NONE) {
                 *slot = Slot {
                     key: bytes,
@@ -252,7 +268,9 @@ impl<'f> Fields<'f> {
                     name.push('_');
                 }
                 match u16::try_from(count) {
-                    Ok(column) if !is_full && !name.is_empty() && name.len() <= MAX_FIELD_NAME_BYTES => {
+                    Ok(column)
+                        if !is_full && !name.is_empty() && name.len() <= MAX_FIELD_NAME_BYTES =>
+                    {
                         let data_type = self.schema.get(path).copied().unwrap_or_default();
                         let field = Field::new(&name).with_type(data_type);
                         self.columns.push((field, ColumnBuilder::new()));
@@ -296,7 +314,9 @@ impl<'f> Fields<'f> {
         let data_type = field.data_type();
         let written = self.arena.end();
         match fit(value, data_type, &mut self.arena.bytes) {
-            Fit::Fits => self.push_place(column, self.in_arena, self.base + place.start, place.len()),
+            Fit::Fits => {
+                self.push_place(column, self.in_arena, self.base + place.start, place.len())
+            }
             Fit::Trimmed(inner) => {
                 self.counts.coerced += 1;
                 let start = self.base + place.start + inner.start;
@@ -359,7 +379,10 @@ fn slot_of(key: u128, parent: u16, len: u16) -> usize {
         ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
         ^ more.wrapping_mul(0x1656_67b1_9e37_79f9);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[expect(clippy::cast_possible_truncation, reason = "less than the number of slots")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "less than the number of slots"
+    )]
     let at = (mixed >> (64 - SLOTS.trailing_zeros())) as usize;
     at.min(SLOTS - PROBES)
 }

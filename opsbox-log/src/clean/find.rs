@@ -122,9 +122,8 @@ fn array(rest: &[u8], is_whole: bool) -> Option<(Kind, bool)> {
 fn xml(rest: &[u8]) -> Option<(Kind, bool)> {
     let sure = rest.starts_with(b"?xml ") || rest.starts_with(b"!DOCTYPE ");
     let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_' || *byte >= 0x80;
-    let goes_on = |byte: &u8| {
-        begins(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':')
-    };
+    let goes_on =
+        |byte: &u8| begins(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':');
     let near = rest.get(..4 * MAX_NAME).unwrap_or(rest);
     let len = near.iter().take_while(|byte| goes_on(byte)).count();
     let ends = matches!(

@@ -7,7 +7,10 @@ use memchr::memchr;
 pub(super) fn push_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
+    while let Some(at) = rest
+        .iter()
+        .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
+    {
         out.extend_from_slice(rest.get(..at).unwrap_or_default());
         match rest.get(at) {
             Some(&byte @ (b'"' | b'\\')) => out.extend_from_slice(&[b'\\', byte]),

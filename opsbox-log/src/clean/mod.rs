@@ -77,3 +77,5 @@ pub use cleaner::Cleaner;
 pub use one::{Document, DocumentKind, find};
 pub use report::{CleanReport, Refusal, Refused, Repair, Repairs, TextChange};
 pub use text::{ControlBytes, InvalidUtf8};
+#[cfg(feature = "jmespath")]
+pub(crate) use walk::{Visit, Walker};

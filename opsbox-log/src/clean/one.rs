@@ -90,11 +90,14 @@ pub fn find(value: &[u8]) -> Result<Option<Document<'_>>, Refused> {
         Outcome::Refused(refused) => return Err(refused),
         Outcome::Json(place) => {
             let text = value.get(place.clone()).unwrap_or_default();
-            (DocumentKind::Json, place, Cow::Borrowed(text), Repairs::default())
+            (
+                DocumentKind::Json,
+                place,
+                Cow::Borrowed(text),
+                Repairs::default(),
+            )
         }
-        Outcome::Repaired(place, repairs) => {
-            (DocumentKind::Repaired, place, own(scratch), repairs)
-        }
+        Outcome::Repaired(place, repairs) => (DocumentKind::Repaired, place, own(scratch), repairs),
         Outcome::Xml(place) => (DocumentKind::Xml, place, own(scratch), Repairs::default()),
     };
     Ok(Some(Document {

@@ -127,7 +127,8 @@ impl Writer<'_> {
     }
 
     fn close(&mut self) {
-        self.out.push(if self.objects & 1 == 1 { b'}' } else { b']' });
+        self.out
+            .push(if self.objects & 1 == 1 { b'}' } else { b']' });
         self.objects >>= 1;
         self.depth -= 1;
     }
@@ -291,14 +292,19 @@ impl Writer<'_> {
     /// A number or a word.
     fn literal(&mut self) -> Result<(), Stop> {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let ends = |byte: &u8| matches!(byte, 0..=b' ' | b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"' | b'\'');
+        let ends = |byte: &u8| {
+            matches!(
+                byte,
+                0..=b' ' | b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"' | b'\''
+            )
+        };
         let len = rest.iter().position(ends).unwrap_or(rest.len());
         let word = rest.get(..len).unwrap_or(rest);
         let is_last = len == rest.len();
         let written: &[u8] = match word {
             b"null" | b"true" | b"false" => word,
-            b"NaN" | b"nan" | b"Infinity" | b"-Infinity" | b"+Infinity" | b"inf" | b"-inf" | b"Inf"
-            | b"-Inf" | b"+Inf" => {
+            b"NaN" | b"nan" | b"Infinity" | b"-Infinity" | b"+Infinity" | b"inf" | b"-inf"
+            | b"Inf" | b"-Inf" | b"+Inf" => {
                 self.repairs.note(Repair::NotFinite);
                 b"null"
             }
@@ -388,7 +394,14 @@ pub(super) fn name_len(text: &[u8]) -> usize {
 /// Whether a word is the beginning of a literal or a number.
 fn is_part(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] = [
-        b"null", b"true", b"false", b"NaN", b"Infinity", b"None", b"True", b"False",
+        b"null",
+        b"true",
+        b"false",
+        b"NaN",
+        b"Infinity",
+        b"None",
+        b"True",
+        b"False",
     ];
     let number = match word {
         [b'-'] => true,

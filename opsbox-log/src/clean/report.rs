@@ -184,7 +184,11 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "document refused at byte {}: {}", self.offset, self.reason)
+        write!(
+            f,
+            "document refused at byte {}: {}",
+            self.offset, self.reason
+        )
     }
 }
 

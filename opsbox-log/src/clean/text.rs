@@ -123,7 +123,12 @@ struct Next(usize);
 
 impl Next {
     /// The next one at `at` or after it.
-    fn from(&mut self, text: &[u8], at: usize, find: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
+    fn from(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        find: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Option<usize> {
         if self.0 < at || self.0 == 0 {
             let found = text.get(at..).and_then(find);
             self.0 = found.map_or(usize::MAX, |it| at + it);
@@ -162,7 +167,9 @@ impl Terminators {
 
     /// Bytes of the control string that begins at `at`, with its terminator; 0 if it has none.
     fn string_len(&mut self, text: &[u8], at: usize, bell: bool) -> usize {
-        let end = self.end.from(text, at, |rest| memmem::find(rest, b"\x1b\\"));
+        let end = self
+            .end
+            .from(text, at, |rest| memmem::find(rest, b"\x1b\\"));
         let ring = match bell {
             true => self.bell.from(text, at, |rest| memchr(0x07, rest)),
             false => None,
@@ -229,12 +236,18 @@ fn is_frame(line: &[u8]) -> bool {
     let more = || {
         let count = text.get(4..).unwrap_or_default();
         let len = digits(count);
-        len > 0 && count.get(len..).is_some_and(|rest| rest.starts_with(b" more"))
+        len > 0
+            && count
+                .get(len..)
+                .is_some_and(|rest| rest.starts_with(b" more"))
     };
     let goroutine = || {
         let number = text.get(10..).unwrap_or_default();
         let len = digits(number);
-        len > 0 && number.get(len..).is_some_and(|rest| rest.starts_with(b" ["))
+        len > 0
+            && number
+                .get(len..)
+                .is_some_and(|rest| rest.starts_with(b" ["))
     };
     (indented && starts(b"at "))
         || starts(b"Caused by: ")
@@ -266,7 +279,10 @@ mod tests {
         for (text, wanted) in [
             (&b"\x1b[31mred\x1b[0m text"[..], &b"red text"[..]),
             (b"\x1b[38;2;1;2;3mx\x1b[m", b"x"),
-            (b"\x1b]8;;https://example.com\x1b\\link\x1b]8;;\x1b\\", b"link"),
+            (
+                b"\x1b]8;;https://example.com\x1b\\link\x1b]8;;\x1b\\",
+                b"link",
+            ),
             (b"\x1b]0;title\x07text", b"text"),
             (b"\x1b]0;never ends", b"0;never ends"),
             (b"\x1bP1$r0m\x1b\\a\x1b(Bb\x1bMc", b"abc"),
@@ -290,7 +306,10 @@ mod tests {
         };
         let text = b"a\tb\x00c\x7f\r\n\xff\xe2\x82d\xe2\x82\xac";
         let removed = rules(ControlBytes::Remove, InvalidUtf8::Replace);
-        assert_eq!(cleaned(removed, text), "a\tbc\n\u{fffd}\u{fffd}d\u{20ac}".as_bytes());
+        assert_eq!(
+            cleaned(removed, text),
+            "a\tbc\n\u{fffd}\u{fffd}d\u{20ac}".as_bytes()
+        );
         let escaped = rules(ControlBytes::Escape, InvalidUtf8::Escape);
         let wanted = "a\tb\\x00c\\x7f\\x0d\n\\xff\\xe2\\x82d\u{20ac}";
         assert_eq!(cleaned(escaped, text), wanted.as_bytes());
@@ -309,7 +328,12 @@ mod tests {
             let first = trace.find('\n').unwrap() + 1;
             assert_eq!(stack_trace(trace.as_bytes()), Some(first), "{trace}");
         }
-        for other in ["one line", "two\nlines", "list:\nat home\n  attic", "goroutine\ngoroutine x ["] {
+        for other in [
+            "one line",
+            "two\nlines",
+            "list:\nat home\n  attic",
+            "goroutine\ngoroutine x [",
+        ] {
             assert_eq!(stack_trace(other.as_bytes()), None, "{other}");
         }
     }

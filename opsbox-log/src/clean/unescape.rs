@@ -43,7 +43,10 @@ fn step(text: &[u8], at: usize) -> Step {
 /// Whether a `\u` with four digits of a surrogate is at `at`.
 pub(super) fn is_lone(text: &[u8], at: usize) -> bool {
     let digits = text.get(at + 2..at + 6).unwrap_or_default();
-    let surrogate = matches!(digits, [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+    let surrogate = matches!(
+        digits,
+        [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
+    );
     surrogate && digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit)
 }
 

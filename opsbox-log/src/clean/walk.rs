@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::index::Index;
+#[cfg(feature = "jmespath")]
+use crate::scan::{Chosen, Kernel};
 use crate::{limits::MAX_DOCUMENT_DEPTH, tokenize::unicode};
 
 /// Who is told what a walk meets, with the text and the places in it.
@@ -238,4 +240,38 @@ fn fraction(text: &[u8]) -> bool {
 fn count_digits(text: &[u8]) -> usize {
     let end = text.iter().position(|byte| !byte.is_ascii_digit());
     end.unwrap_or(text.len())
+}
+
+/// Walks through documents that are texts of their own, with memory that is kept.
+#[cfg(feature = "jmespath")]
+#[derive(Debug)]
+pub(crate) struct Walker {
+    index: Index,
+    kernel: Chosen,
+}
+
+#[cfg(feature = "jmespath")]
+impl Default for Walker {
+    fn default() -> Self {
+        Self {
+            index: Index::default(),
+            kernel: Chosen::new(Kernel::best()),
+        }
+    }
+}
+
+#[cfg(feature = "jmespath")]
+impl Walker {
+    /// Whether the text is a document with nothing but white space around it.
+    pub(crate) fn walk(&mut self, bytes: &[u8], visit: &mut impl Visit) -> bool {
+        self.index.read(self.kernel, bytes);
+        let text = Text {
+            bytes,
+            index: &self.index,
+            end: bytes.len(),
+        };
+        let end = walk(text, text.skip(0), visit);
+        let is_whole = end.is_ok_and(|end| text.skip(end) == bytes.len());
+        is_whole && (self.index.is_ascii() || std::str::from_utf8(bytes).is_ok())
+    }
 }

@@ -275,14 +275,16 @@ impl Read<'_> {
 impl Scratch {
     /// How many children of this name the element that is open at the depth has, with this one.
     fn count(&mut self, depth: usize, name: &str) -> usize {
-        let first = depth.checked_sub(1).and_then(|depth| self.elements.get(depth));
+        let first = depth
+            .checked_sub(1)
+            .and_then(|depth| self.elements.get(depth));
         let first = first.map_or(0, |element| element.children);
         let hash = hash(name);
         let siblings = self.children.get_mut(first..).unwrap_or_default();
         let names = &self.names;
-        let mut same = siblings.iter_mut().filter(|child| {
-            child.hash == hash && names.get(child.start..child.end) == Some(name)
-        });
+        let mut same = siblings
+            .iter_mut()
+            .filter(|child| child.hash == hash && names.get(child.start..child.end) == Some(name));
         if let Some(child) = same.next() {
             child.count += 1;
             return child.count;

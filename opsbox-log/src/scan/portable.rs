@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK, GROUP, Simd, Work,
-    lanes::{Classes, Found, Lanes, ALWAYS},
+    lanes::{ALWAYS, Classes, Found, Lanes},
 };
 #[cfg(feature = "json")]
 use super::{JsonMasks, KeyEnds, Window, json::back};
