@@ -44,6 +44,8 @@ pub struct ColumnBuilder {
 pub(super) struct SetColumn {
     places: Vec<SetPlace>,
     rows: Option<Vec<usize>>,
+    /// Memory for the rows.
+    spare: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +129,9 @@ impl SetColumn {
             let is_value = |place: &SetPlace| place.len != usize::MAX;
             let rows = self.places.iter().enumerate();
             let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
-            self.rows = Some(rows.collect());
+            let mut spare = std::mem::take(&mut self.spare);
+            spare.extend(rows);
+            self.rows = Some(spare);
             self.places.retain(is_value);
         }
         match &mut self.rows {
@@ -258,8 +262,10 @@ impl Rows {
             let base = self.arena.len();
             self.arena.extend_from_slice(&builder.arena);
             let mut values = builder.values;
-            for place in &mut values.places {
-                *place = place.settled(base);
+            if !builder.arena.is_empty() {
+                for place in &mut values.places {
+                    *place = place.settled(base);
+                }
             }
             match found {
                 Some(at) => {
@@ -310,6 +316,30 @@ impl Rows {
         });
         self.put_columns(fields, sources);
         result.map(|()| true)
+    }
+
+    /// The memory of the columns that were set, the first one last, and of the arena.
+    pub(super) fn take_spare(&mut self) -> (impl Iterator<Item = ColumnBuilder>, Vec<u8>) {
+        let sources = self.sources.take().unwrap_or_default();
+        let columns = sources.into_iter().rev().filter_map(|source| match source {
+            Source::Parsed(_) => None,
+            Source::Set(mut values) => {
+                values.places.clear();
+                let mut spare = values.spare;
+                if let Some(rows) = values.rows.take() {
+                    spare = rows;
+                }
+                spare.clear();
+                values.spare = spare;
+                Some(ColumnBuilder {
+                    values,
+                    arena: Vec::new(),
+                })
+            }
+        });
+        let mut arena = std::mem::take(&mut self.arena);
+        arena.clear();
+        (columns, arena)
     }
 
     fn take_columns(&mut self) -> (Vec<Field>, Vec<Source>) {

@@ -12,7 +12,7 @@ use super::{
     walk::Text,
 };
 use crate::{
-    batch::{Batch, ColumnBuilder, Span},
+    batch::{Batch, BatchMemory, ColumnBuilder, Span},
     format::Field,
     limits::MAX_LINE_BYTES,
     scan::{Chosen, Kernel},
@@ -190,18 +190,29 @@ impl Cleaner {
 
     /// Cleans the column. A batch without it is left as it is.
     pub fn clean<B: AsRef<[u8]>>(&self, batch: &mut Batch<B>) -> CleanReport {
-        let arena = Arena::new(batch.arena().len());
+        self.clean_in(batch, &mut BatchMemory::default())
+    }
+
+    /// [`clean`](Self::clean), with the columns in the [memory](BatchMemory) of a batch before it, as
+    /// [`Parser::parse_in`](crate::Parser::parse_in) puts the rows.
+    pub fn clean_in<B: AsRef<[u8]>>(
+        &self,
+        batch: &mut Batch<B>,
+        memory: &mut BatchMemory,
+    ) -> CleanReport {
+        let spare = std::mem::take(&mut memory.columns);
+        let arena = Arena::new(batch.arena().len(), std::mem::take(&mut memory.arena));
         let done = match &self.json_column {
             Some(name) => self.run(batch, Whole::new(name, arena)),
             None => {
-                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena);
+                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena, spare);
                 self.run(batch, fields)
             }
         };
         let Some((mut report, columns, arena)) = done else {
             return CleanReport::default();
         };
-        batch.extend_arena(&arena.bytes);
+        batch.extend_arena(arena.bytes);
         let values = columns.into_iter().filter(|(_, values)| !values.is_empty());
         // Those of fields are as many as the batch has room for.
         if batch.set_columns(values).is_err() {

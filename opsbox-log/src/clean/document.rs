@@ -160,7 +160,7 @@ fn mend(
         };
     }
     let mended = match found.kind {
-        Kind::Escaped(levels) => unescaped(rest, levels, rules, scratch, sink),
+        Kind::Escaped(levels) => unescaped(text, found.at, levels, rules, scratch, sink),
         _ => repaired(rest, rules, scratch, sink),
     };
     match mended {
@@ -197,9 +197,10 @@ fn repaired(
     Ok(done)
 }
 
-/// A document that is escaped so many times over, and may be broken as well.
+/// A document that is escaped so many times over, and may be broken as well. Returns its bytes in the text.
 fn unescaped(
-    rest: &[u8],
+    text: Text<'_>,
+    at: usize,
     levels: u8,
     rules: &Rules,
     scratch: &mut Scratch,
@@ -207,14 +208,24 @@ fn unescaped(
 ) -> Result<(Repairs, usize), Refused> {
     let mut repairs = Repairs::default();
     scratch.text.clear();
-    unescape(rest, &mut scratch.text, &mut repairs);
+    let end = unescape(text, at, &mut scratch.text, &mut repairs);
     repairs.note(Repair::Escaped);
     if levels > 1 {
         repairs.note(Repair::EscapedTwice);
-        std::mem::swap(&mut scratch.text, &mut scratch.other);
-        scratch.text.clear();
-        unescape(&scratch.other, &mut scratch.text, &mut repairs);
+        let Scratch {
+            text, other, index, ..
+        } = &mut *scratch;
+        std::mem::swap(text, other);
+        text.clear();
+        index.read(rules.kernel, other);
+        let once = Text {
+            bytes: other,
+            index,
+            end: other.len(),
+        };
+        unescape(once, 0, text, &mut repairs);
     }
+    let all = scratch.text.len();
     let len = match scratch.feed(rules, sink) {
         Ok(len) => len,
         Err(fault) if fault.reason != Refusal::JsonSyntax => return Err(fault),
@@ -227,10 +238,14 @@ fn unescaped(
             len
         }
     };
+    if levels == 1 && len == all {
+        return Ok((repairs, end - at));
+    }
     let len = match levels {
         1 => len,
         _ => source_len(&scratch.other, len),
     };
+    let rest = text.bytes.get(at..text.end).unwrap_or_default();
     Ok((repairs, source_len(rest, len)))
 }
 
@@ -270,6 +285,13 @@ fn xml_document(
     None
 }
 
+fn utf8(text: &[u8], index: &Index) -> Result<(), std::str::Utf8Error> {
+    match index.is_ascii() {
+        true => Ok(()),
+        false => std::str::from_utf8(text).map(|_| ()),
+    }
+}
+
 impl Scratch {
     /// Gives the document that the text begins with to the sink, and cuts off what comes after it.
     /// Returns where it ends.
@@ -284,8 +306,8 @@ impl Scratch {
         };
         let fault = match walk(document, 0, sink) {
             Ok(_) if sink.is_full() => Refused::new(Refusal::TooManyFields, 0),
-            Ok(end) => match std::str::from_utf8(text.get(..end).unwrap_or_default()) {
-                Ok(_) => {
+            Ok(end) => match utf8(text.get(..end).unwrap_or_default(), index) {
+                Ok(()) => {
                     text.truncate(end);
                     return Ok(end);
                 }

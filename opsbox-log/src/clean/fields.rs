@@ -53,11 +53,11 @@ const EMPTY: Slot = Slot {
     node: NONE,
 };
 
-/// Slots of the table, which is never more than half full.
-const SLOTS: usize = 2 * MAX_NODES;
+/// Slots of the table: few, so that it stays near.
+const SLOTS: usize = 1024;
 
-/// Slots that are looked at for a key. One with none of them is looked up like a long one, so that keys
-/// of a stranger's making cost no more than that.
+/// Slots that are looked at for a key. One that has none of them is looked up like a long one, so that
+/// keys of a stranger's making, or very many, cost no more than that.
 const PROBES: usize = 8;
 
 /// Longest key that the table has.
@@ -79,6 +79,8 @@ pub(super) struct Fields<'f> {
     /// Columns that the batch has already.
     taken: &'f [Field],
     columns: Vec<(Field, ColumnBuilder)>,
+    /// Memory for columns.
+    spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
     nodes: Vec<Node>,
     table: Vec<Slot>,
@@ -116,12 +118,14 @@ impl<'f> Fields<'f> {
         schema: &'f HashMap<Box<str>, Type>,
         taken: &'f [Field],
         arena: Arena,
+        spare: Vec<ColumnBuilder>,
     ) -> Self {
         Self {
             prefix,
             schema,
             taken,
             columns: Vec::new(),
+            spare,
             names: HashMap::new(),
             nodes: vec![Node {
                 path: "".into(),
@@ -273,7 +277,7 @@ impl<'f> Fields<'f> {
                     {
                         let data_type = self.schema.get(path).copied().unwrap_or_default();
                         let field = Field::new(&name).with_type(data_type);
-                        self.columns.push((field, ColumnBuilder::new()));
+                        self.columns.push((field, self.spare.pop().unwrap_or_default()));
                         self.names.insert(path.into(), column);
                         column
                     }

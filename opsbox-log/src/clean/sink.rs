@@ -28,11 +28,9 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) fn new(base: usize) -> Self {
-        Self {
-            base,
-            bytes: Vec::new(),
-        }
+    /// One that begins after so many bytes, in this memory.
+    pub(super) fn new(base: usize, bytes: Vec<u8>) -> Self {
+        Self { base, bytes }
     }
 
     /// Where the next byte will be in the batch's arena.
