@@ -121,7 +121,18 @@ impl SetColumn {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, row: usize, place: SetPlace) {
+        match &mut self.rows {
+            None if row == self.places.len() => {}
+            Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
+            _ => return self.push_apart(row, place),
+        }
+        self.places.push(place);
+    }
+
+    /// Gives a value to a row that does not follow the last one.
+    fn push_apart(&mut self, row: usize, place: SetPlace) {
         if row < self.rows_end() {
             return self.replace(row, place);
         }
@@ -176,7 +187,7 @@ impl ColumnBuilder {
 
     /// Gives a row the bytes of a place in the batch, as [`Column::span`](crate::Column::span) and
     /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
-    #[inline]
+    #[inline(always)]
     pub fn push_span(&mut self, row: usize, span: Span) {
         let place = match span {
             Span::Input(range) => SetPlace::of(range.start, range.end, 0),

@@ -60,7 +60,7 @@ const SLOTS: usize = 1024;
 /// keys of a stranger's making, or very many, cost no more than that.
 const PROBES: usize = 8;
 
-/// Longest key that the table has.
+/// Bytes of a key that the table has; it finds longer ones by their length and the bytes they begin with.
 const SHORT: usize = 16;
 
 /// A value of the document at hand.
@@ -154,28 +154,31 @@ impl<'f> Fields<'f> {
     fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
         let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
         let len = place.len();
-        let near = text
-            .get(place.start..)
-            .and_then(<[u8]>::first_chunk::<SHORT>);
-        if let Some(near) = near.filter(|_| len <= SHORT && len > 0) {
-            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len);
-            // Below 17.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "at most the length of short keys"
-            )]
-            let len = len as u16;
+        let near = text.get(place.start..);
+        let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
+        if let Some(near) = near.filter(|_| len > 0) {
+            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
+            // Longer ones are no names.
+            let len = u16::try_from(len).unwrap_or(NONE);
             for slot in self.slots(key, parent, len) {
-                if slot.key == key && slot.parent == parent && slot.len == len && slot.node != NONE
-                {
-                    return slot.node;
-                }
                 if slot.node == NONE {
                     break;
+                }
+                let begins = slot.key == key && slot.parent == parent && slot.len == len;
+                if begins && (place.len() <= SHORT || self.ends_with(slot.node, text, &place)) {
+                    return slot.node;
                 }
             }
         }
         self.add(text.get(place).unwrap_or_default(), parent)
+    }
+
+    /// Whether the path of a node ends with a key.
+    fn ends_with(&self, node: u16, text: &[u8], place: &Range<usize>) -> bool {
+        let node = self.nodes.get(usize::from(node));
+        let path = node.map(|node| node.path.as_bytes());
+        let key = text.get(place.clone());
+        path.zip(key).is_some_and(|(path, key)| path.ends_with(key))
     }
 
     #[inline(always)]
@@ -211,7 +214,7 @@ impl<'f> Fields<'f> {
         }
         let path = [above, dot, &key_text].concat().into();
         self.nodes.push(Node { path, column: None });
-        if !key.is_empty() && key.len() <= SHORT {
+        if !key.is_empty() {
             let mut bytes = [0; SHORT];
             for (slot, byte) in bytes.iter_mut().zip(key) {
                 *slot = *byte;

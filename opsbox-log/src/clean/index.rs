@@ -36,6 +36,12 @@ impl Index {
         scan::run(kernel, Read { index: self, text });
     }
 
+    /// [`read`](Self::read), where a kernel is at work already.
+    #[inline(always)]
+    pub(super) fn read_by<S: Simd>(&mut self, simd: S, text: &[u8]) {
+        Read { index: self, text }.run(simd);
+    }
+
     /// Whether the text is ASCII.
     #[inline(always)]
     pub(crate) fn is_ascii(&self) -> bool {
