@@ -333,7 +333,14 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
                 &mut pass.scratch,
                 &mut pass.sink,
             );
-            let place = take(&mut pass.sink, &mut pass.report, row, outcome, base, in_arena);
+            let place = take(
+                &mut pass.sink,
+                &mut pass.report,
+                row,
+                outcome,
+                base,
+                in_arena,
+            );
             if changes_text {
                 let value = window.text.get(range.clone()).unwrap_or_default();
                 pass.keep_rest(row, value, range, in_arena, place);
@@ -450,7 +457,13 @@ impl<S: Sink> Pass<'_, S> {
 
     /// Puts the stack trace of a value, if there is one, into its column. Returns where what is left of
     /// the value ends.
-    fn split_trace(&mut self, row: usize, value: &[u8], range: Range<usize>, in_arena: bool) -> usize {
+    fn split_trace(
+        &mut self,
+        row: usize,
+        value: &[u8],
+        range: Range<usize>,
+        in_arena: bool,
+    ) -> usize {
         let value = match self.texts.is_changed {
             true => &self.texts.own,
             false => value,

@@ -280,7 +280,8 @@ impl<'f> Fields<'f> {
                     {
                         let data_type = self.schema.get(path).copied().unwrap_or_default();
                         let field = Field::new(&name).with_type(data_type);
-                        self.columns.push((field, self.spare.pop().unwrap_or_default()));
+                        self.columns
+                            .push((field, self.spare.pop().unwrap_or_default()));
                         self.names.insert(path.into(), column);
                         column
                     }
@@ -468,6 +469,8 @@ impl Visit for Fields<'_> {
 }
 
 impl Sink for Fields<'_> {
+    const IS_FLAT: bool = true;
+
     #[inline(always)]
     fn begin(&mut self, source: Source<'_>) {
         (self.depth, self.inside, self.at, self.is_empty) = (0, 0, ROOT, false);

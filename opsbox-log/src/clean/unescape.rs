@@ -61,7 +61,9 @@ const NEAR: usize = 16;
 /// Appends a part of a text.
 #[inline(always)]
 fn copy(text: &[u8], place: Range<usize>, out: &mut Vec<u8>) {
-    let near = text.get(place.start..).and_then(<[u8]>::first_chunk::<NEAR>);
+    let near = text
+        .get(place.start..)
+        .and_then(<[u8]>::first_chunk::<NEAR>);
     match near.filter(|_| place.len() <= NEAR) {
         Some(near) => {
             let len = out.len() + place.len();

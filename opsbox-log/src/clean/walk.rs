@@ -5,7 +5,10 @@ use std::ops::Range;
 use super::index::Index;
 #[cfg(feature = "jmespath")]
 use crate::scan::{Chosen, Kernel};
-use crate::{limits::MAX_DOCUMENT_DEPTH, tokenize::unicode};
+use crate::{
+    limits::{MAX_DOCUMENT_DEPTH, MAX_FLATTEN_DEPTH},
+    tokenize::unicode,
+};
 
 /// Who is told what a walk meets, with the text and the places in it.
 pub(crate) trait Visit {
@@ -68,10 +71,23 @@ impl Text<'_> {
         at
     }
 
+    /// Whether a quote is at `at`.
+    #[inline(always)]
+    fn is_quote<Q: Quotes>(self, at: usize) -> bool {
+        match Q::LEN {
+            1 => self.bytes.get(at) == Some(&b'"'),
+            _ => self.bytes.get(at..at + 2) == Some(b"\\\""),
+        }
+    }
+
     /// The end of the string whose first byte is at `at`, and whether it has escapes.
     #[inline(always)]
-    fn string(self, at: usize) -> Result<(usize, bool), Fault> {
+    fn string<Q: Quotes>(self, at: usize) -> Result<(usize, bool), Fault> {
         let stop = self.index.stop(at);
+        if Q::LEN > 1 {
+            let ends = stop + 1 < self.end && self.is_quote::<Q>(stop);
+            return ends.then_some((stop, false)).ok_or(Fault::Syntax(stop));
+        }
         match self.byte(stop)? {
             b'"' => Ok((stop, false)),
             _ => self.escaped(stop),
@@ -101,10 +117,41 @@ impl Text<'_> {
     }
 }
 
+/// How the quotes of a document are written.
+pub(crate) trait Quotes {
+    /// Bytes of one.
+    const LEN: usize;
+}
+
+/// As JSON has them.
+pub(crate) struct Plain;
+
+impl Quotes for Plain {
+    const LEN: usize = 1;
+}
+
+/// With a backslash, as inside of a string of JSON.
+pub(crate) struct Escaped;
+
+impl Quotes for Escaped {
+    const LEN: usize = 2;
+}
+
 /// Walks through the document that begins at `start`, and returns where it ends. That its bytes are
 /// UTF-8 is for the caller to check.
 #[inline(always)]
 pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Result<usize, Fault> {
+    walk_through::<Plain>(text, start, visit)
+}
+
+/// [`walk`] for other quotes. With [`Escaped`] ones strings have no escapes, and are only where the
+/// values of fields are: what stays JSON text needs none of its bytes taken out then.
+#[inline(always)]
+pub(crate) fn walk_through<Q: Quotes>(
+    text: Text<'_>,
+    start: usize,
+    visit: &mut impl Visit,
+) -> Result<usize, Fault> {
     // A bit for each level: whether it is an object.
     const { assert!(MAX_DOCUMENT_DEPTH < 128, "one bit each") };
     let (mut depth, mut objects) = (0, 0_u128);
@@ -112,10 +159,13 @@ pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Resu
     loop {
         // A value begins at `at`.
         match text.byte(at)? {
-            b'"' => {
-                let (end, escaped) = text.string(at + 1)?;
-                visit.string(text.bytes, at + 1..end, escaped);
-                at = end + 1;
+            b'"' | b'\\' if text.is_quote::<Q>(at) => {
+                if Q::LEN > 1 && !in_fields(objects, depth) {
+                    return Err(Fault::Syntax(at));
+                }
+                let (end, escaped) = text.string::<Q>(at + Q::LEN)?;
+                visit.string(text.bytes, at + Q::LEN..end, escaped);
+                at = end + Q::LEN;
             }
             open @ (b'{' | b'[') => {
                 if depth == MAX_DOCUMENT_DEPTH {
@@ -136,7 +186,7 @@ pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Resu
                 at = text.skip(at + 1);
                 if text.byte(at)? != close {
                     if open == b'{' {
-                        at = key(text, at, visit)?;
+                        at = key::<Q>(text, at, objects, depth, visit)?;
                     }
                     continue;
                 }
@@ -155,7 +205,7 @@ pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Resu
             at = text.skip(at);
             match (text.byte(at)?, objects & 1) {
                 (b',', 1) => {
-                    at = key(text, text.skip(at + 1), visit)?;
+                    at = key::<Q>(text, text.skip(at + 1), objects, depth, visit)?;
                     break;
                 }
                 (b',', _) => {
@@ -174,15 +224,28 @@ pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Resu
     }
 }
 
+/// Whether all that is open are objects that are flattened.
+#[inline(always)]
+fn in_fields(objects: u128, depth: usize) -> bool {
+    depth <= MAX_FLATTEN_DEPTH && objects == (1 << depth) - 1
+}
+
 /// A key at `at` and its colon; returns where the value begins.
 #[inline(always)]
-fn key(text: Text<'_>, at: usize, visit: &mut impl Visit) -> Result<usize, Fault> {
-    if text.byte(at)? != b'"' {
+fn key<Q: Quotes>(
+    text: Text<'_>,
+    at: usize,
+    objects: u128,
+    depth: usize,
+    visit: &mut impl Visit,
+) -> Result<usize, Fault> {
+    text.byte(at)?;
+    if !text.is_quote::<Q>(at) || Q::LEN > 1 && !in_fields(objects, depth) {
         return Err(Fault::Syntax(at));
     }
-    let (end, escaped) = text.string(at + 1)?;
-    visit.key(text.bytes, at + 1..end, escaped);
-    let colon = text.skip(end + 1);
+    let (end, escaped) = text.string::<Q>(at + Q::LEN)?;
+    visit.key(text.bytes, at + Q::LEN..end, escaped);
+    let colon = text.skip(end + Q::LEN);
     if text.byte(colon)? != b':' {
         return Err(Fault::Syntax(colon));
     }
