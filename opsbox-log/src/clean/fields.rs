@@ -35,6 +35,8 @@ struct Node {
     path: Box<str>,
     /// Its column, if it was asked for.
     column: Option<u16>,
+    /// Whether that takes any value.
+    is_text: bool,
 }
 
 /// The place of a key in the table.
@@ -130,6 +132,7 @@ impl<'f> Fields<'f> {
             nodes: vec![Node {
                 path: "".into(),
                 column: None,
+                is_text: false,
             }],
             table: vec![EMPTY; SLOTS],
             long: HashMap::new(),
@@ -213,7 +216,11 @@ impl<'f> Fields<'f> {
             return NONE;
         }
         let path = [above, dot, &key_text].concat().into();
-        self.nodes.push(Node { path, column: None });
+        self.nodes.push(Node {
+            path,
+            column: None,
+            is_text: false,
+        });
         if !key.is_empty() {
             let mut bytes = [0; SHORT];
             for (slot, byte) in bytes.iter_mut().zip(key) {
@@ -290,27 +297,34 @@ impl<'f> Fields<'f> {
             }
         };
         node.column = Some(column);
+        let field = self.columns.get(usize::from(column));
+        node.is_text = field.is_some_and(|(field, _)| field.data_type() == Type::Text);
         column
     }
 
     /// Takes a value of the key that was read last, which is in the text.
     #[inline(always)]
     fn push(&mut self, text: &[u8], place: Range<usize>) {
-        let column = self.column();
-        let Some((field, _)) = self.columns.get(usize::from(column)) else {
-            self.counts.left_out += 1;
-            return;
-        };
-        if field.data_type() != Type::Text {
-            return self.push_typed(column, text, place);
+        match self.nodes.get(usize::from(self.at)) {
+            Some(&Node {
+                column: Some(column),
+                is_text: true,
+                ..
+            }) => self.push_place(column, self.in_arena, self.base + place.start, place.len()),
+            _ => self.push_checked(text, place),
         }
-        self.values.push(Value {
-            column,
-            in_arena: self.in_arena,
-            // Values are shorter than 1 GiB, as lines are.
-            len: u32::try_from(place.len()).unwrap_or(u32::MAX),
-            start: self.base + place.start,
-        });
+    }
+
+    /// The same for a column that is new, or has a type.
+    fn push_checked(&mut self, text: &[u8], place: Range<usize>) {
+        let column = self.column();
+        match self.columns.get(usize::from(column)) {
+            None => self.counts.left_out += 1,
+            Some((field, _)) if field.data_type() == Type::Text => {
+                self.push_place(column, self.in_arena, self.base + place.start, place.len());
+            }
+            Some(_) => self.push_typed(column, text, place),
+        }
     }
 
     /// Takes a value of a column with a type.
@@ -338,6 +352,7 @@ impl<'f> Fields<'f> {
         }
     }
 
+    #[inline(always)]
     fn push_place(&mut self, column: u16, in_arena: bool, start: usize, len: usize) {
         self.values.push(Value {
             column,
