@@ -1,8 +1,8 @@
 //! Logs to columns, without copying a field.
 //!
 //! ```text
-//! source ──> frame ──> tokenize ──> Batch ──> export
-//! bytes      lines     spans        columns   Arrow
+//! source ──> frame ──> tokenize ──> Batch ──> clean ──> extract ──> export
+//! bytes      lines     spans        columns   values    fields      Arrow
 //!                                   + unmatched lines
 //! ```
 //!
@@ -51,7 +51,9 @@
 //!
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
-//! | `json` | yes | the preset `ndjson` | simd-json |
+//! | `json` | yes | the preset `ndjson`, and [`clean`]: JSON inside of columns | simd-json |
+//! | `xml` | no | XML inside of columns | quick-xml, `json` |
+//! | `jmespath` | no | `extract`: JMESPath expressions over columns of JSON | jmespath, serde_json, `json` |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
@@ -62,8 +64,12 @@
 
 mod batch;
 mod chunks;
+#[cfg(feature = "json")]
+pub mod clean;
 mod error;
 pub mod export;
+#[cfg(feature = "jmespath")]
+pub mod extract;
 mod file;
 mod format;
 mod frame;
