@@ -120,3 +120,6 @@ pub const MAX_CATEGORIES: usize = 1 << 18;
 
 /// Values that do not fit their type and are kept as examples, of each column: 8. All are counted.
 pub const MAX_INVALID_EXAMPLES: usize = 8;
+
+/// Rows that the writers of [`export`](crate::export) hand to an `io::Write` at once: 1,024.
+pub const EXPORT_ROWS: usize = 1024;

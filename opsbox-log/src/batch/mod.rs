@@ -6,6 +6,7 @@ mod rows;
 pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
+pub(crate) use record::RowPlaces;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -160,6 +161,11 @@ impl<B: AsRef<[u8]>> Batch<B> {
         memory.rooms.clear();
         memory.rooms.extend(self.rows.into_rooms());
         self.input
+    }
+
+    /// Where the values of its rows are, the first to begin with.
+    pub(crate) fn places(&self) -> RowPlaces<'_> {
+        RowPlaces::new(self.view())
     }
 
     fn view(&self) -> View<'_> {

@@ -218,3 +218,41 @@ impl fmt::Debug for Record<'_> {
         f.debug_map().entries(values).finish()
     }
 }
+
+/// Where all values of a row are, for those who go through many rows.
+#[derive(Debug)]
+pub(crate) struct RowPlaces<'b> {
+    record: Record<'b>,
+    /// Of a row that has cells for its own keys alone.
+    keyed: Option<Vec<Option<Span>>>,
+}
+
+impl<'b> RowPlaces<'b> {
+    pub(super) fn new(view: View<'b>) -> Self {
+        let fields = view.rows.fields().len();
+        let keyed = view.rows.is_keyed().then(|| vec![None; fields]);
+        Self {
+            record: Record::new(view, 0),
+            keyed,
+        }
+    }
+
+    /// Looks at this row from now on.
+    #[inline(always)]
+    pub(crate) fn go_to(&mut self, row: usize) {
+        let view = self.record.view;
+        self.record = Record::new(view, row);
+        if let Some(spans) = &mut self.keyed {
+            view.rows.spans(row, spans);
+        }
+    }
+
+    /// Where the value of a field is.
+    #[inline(always)]
+    pub(crate) fn span(&self, field: usize) -> Option<Span> {
+        match &self.keyed {
+            None => self.record.span_at(field),
+            Some(spans) => spans.get(field)?.clone(),
+        }
+    }
+}

@@ -173,6 +173,11 @@ impl Rows {
         }
     }
 
+    /// Whether there are rows that have the cells of their own keys.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.index.is_some()
+    }
+
     pub(crate) fn unmatched(&self) -> &[UnmatchedMark] {
         &self.unmatched
     }
@@ -255,7 +260,6 @@ impl Rows {
     }
 
     /// Where the values of a row are; `out` has a place for each field.
-    #[cfg(feature = "arrow")]
     pub(crate) fn spans(&self, row: usize, out: &mut [Option<Span>]) {
         out.fill(None);
         let Some((part, row)) = self.part(row) else {
