@@ -79,7 +79,7 @@ mod tokenize;
 pub mod types;
 mod unmatched;
 
-pub use batch::{Batch, BatchMemory, Column, Record, Span};
+pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, Record, Span};
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;

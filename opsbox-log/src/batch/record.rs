@@ -223,17 +223,16 @@ impl fmt::Debug for Record<'_> {
 #[derive(Debug)]
 pub(crate) struct RowPlaces<'b> {
     record: Record<'b>,
-    /// Of a row that has cells for its own keys alone.
-    keyed: Option<Vec<Option<Span>>>,
+    /// The tokenizer's, of a row that has cells for its own keys alone.
+    parsed: Option<Vec<Option<Span>>>,
 }
 
 impl<'b> RowPlaces<'b> {
     pub(super) fn new(view: View<'b>) -> Self {
-        let fields = view.rows.fields().len();
-        let keyed = view.rows.is_keyed().then(|| vec![None; fields]);
+        let parsed = view.rows.parsed();
         Self {
             record: Record::new(view, 0),
-            keyed,
+            parsed: view.rows.is_keyed().then(|| vec![None; parsed]),
         }
     }
 
@@ -242,17 +241,18 @@ impl<'b> RowPlaces<'b> {
     pub(crate) fn go_to(&mut self, row: usize) {
         let view = self.record.view;
         self.record = Record::new(view, row);
-        if let Some(spans) = &mut self.keyed {
-            view.rows.spans(row, spans);
+        if let Some(spans) = &mut self.parsed {
+            view.rows.parsed_spans(row, spans);
         }
     }
 
     /// Where the value of a field is.
     #[inline(always)]
     pub(crate) fn span(&self, field: usize) -> Option<Span> {
-        match &self.keyed {
+        let Record { view, row, .. } = self.record;
+        match &self.parsed {
             None => self.record.span_at(field),
-            Some(spans) => spans.get(field)?.clone(),
+            Some(parsed) => view.rows.span_among(row, field, parsed),
         }
     }
 }
