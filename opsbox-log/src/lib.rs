@@ -53,6 +53,7 @@
 //! |---|---|---|---|
 //! | `json` | yes | the preset `ndjson` | simd-json |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
+//! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.
@@ -62,6 +63,8 @@
 
 mod batch;
 mod chunks;
+#[cfg(feature = "enrich")]
+pub mod enrich;
 mod error;
 pub mod export;
 mod file;
@@ -79,7 +82,7 @@ mod tokenize;
 pub mod types;
 mod unmatched;
 
-pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, Record, Span};
+pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, KeptValue, Record, Span};
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;

@@ -126,3 +126,6 @@ pub const MAX_INVALID_EXAMPLES: usize = 8;
 
 /// Rows that the writers of [`export`](crate::export) hand to an `io::Write` at once: 1,024.
 pub const EXPORT_ROWS: usize = 1024;
+
+/// Longest name, in bytes, of a machine that the system is asked for: 253, as in the DNS (RFC 1035 section 2.3.4).
+pub const MAX_HOST_NAME_BYTES: usize = 253;

@@ -5,7 +5,7 @@ mod record;
 mod rows;
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
-pub use changed::ColumnBuilder;
+pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
 pub(crate) use record::RowPlaces;
