@@ -68,6 +68,8 @@ mod file;
 mod format;
 mod frame;
 pub mod limits;
+#[cfg(feature = "mask")]
+pub mod mask;
 mod multiline;
 mod parser;
 mod read;
@@ -80,6 +82,8 @@ pub mod types;
 mod unmatched;
 
 pub use batch::{Batch, BatchMemory, Column, Record, Span};
+#[cfg(feature = "mask")]
+pub use error::Place;
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;

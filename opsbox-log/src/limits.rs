@@ -120,3 +120,27 @@ pub const MAX_CATEGORIES: usize = 1 << 18;
 
 /// Values that do not fit their type and are kept as examples, of each column: 8. All are counted.
 pub const MAX_INVALID_EXAMPLES: usize = 8;
+
+// Masking.
+
+/// Longest name, in bytes, of a tag: 64.
+pub const MAX_TAG_BYTES: usize = 64;
+
+/// Most patterns of one's own that a scanner takes: 64, each as long as [`MAX_PATTERN_BYTES`].
+pub const MAX_MASK_PATTERNS: usize = 64;
+
+/// Longest match, in bytes, of a pattern of one's own: 4 KiB; of a longer one the beginning is found, and
+/// the search goes on behind it. Without a bound some patterns take time quadratic in the value.
+pub const MAX_PATTERN_MATCH_BYTES: usize = 4 << 10;
+
+/// Longest local part of a mail address, in bytes: 64 (RFC 5321, section 4.5.3.1.1).
+pub const MAX_EMAIL_LOCAL_BYTES: usize = 64;
+
+/// Longest domain of a mail address, in bytes: 255 (RFC 5321, section 4.5.3.1.2).
+pub const MAX_EMAIL_DOMAIN_BYTES: usize = 255;
+
+/// Longest user information of a URL with what is before it, in bytes, that is looked at: 1 KiB.
+pub const MAX_USERINFO_BYTES: usize = 1 << 10;
+
+/// Longest private key in PEM, in bytes: 64 KiB; of a longer one the first so many are found.
+pub const MAX_PEM_BYTES: usize = 64 << 10;
