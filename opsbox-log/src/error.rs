@@ -56,6 +56,16 @@ pub enum Error {
         message: String,
     },
 
+    /// A column cannot be set or renamed in a batch.
+    #[error("cannot set column {column:?}: {message}")]
+    #[non_exhaustive]
+    Column {
+        /// The column.
+        column: String,
+        /// What is wrong.
+        message: String,
+    },
+
     /// A column has too many distinct values to be read as categories.
     #[error(
         "column {column:?} has more than {limit} distinct values in one batch; read it as text, or \
@@ -163,6 +173,8 @@ pub enum ErrorKind {
     FeatureDisabled,
     /// A column does not exist, or is named twice.
     UnknownField,
+    /// A column cannot be set or renamed.
+    InvalidColumn,
     /// A column has too many distinct values to be categories.
     TooManyCategories,
     /// A pattern does not compile.
@@ -221,6 +233,7 @@ impl Error {
             Self::UnknownPreset { .. } => ErrorKind::UnknownPreset,
             Self::FeatureDisabled { .. } => ErrorKind::FeatureDisabled,
             Self::Field { .. } => ErrorKind::UnknownField,
+            Self::Column { .. } => ErrorKind::InvalidColumn,
             Self::TooManyCategories { .. } => ErrorKind::TooManyCategories,
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
             Self::Undetected { .. } => ErrorKind::Undetected,

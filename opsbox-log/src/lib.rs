@@ -81,7 +81,7 @@ mod tokenize;
 pub mod types;
 mod unmatched;
 
-pub use batch::{Batch, BatchMemory, Column, Record, Span};
+pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, Record, Span};
 #[cfg(feature = "mask")]
 pub use error::Place;
 pub use error::{Error, ErrorKind};

@@ -84,6 +84,9 @@ pub const MAX_GROK_DEFINITIONS: usize = 1024;
 /// [`Reason::TooManyFields`]: crate::Reason::TooManyFields
 pub const MAX_DISCOVERED_FIELDS: usize = 1024;
 
+/// Most columns of a batch, those that later stages [set](crate::Batch::set_column) included: 4,096.
+pub const MAX_COLUMNS: usize = 4096;
+
 /// Bytes that the arrays of an Arrow batch may take for each byte of its input: 64. A view of 16
 /// bytes for each of 1,024 columns, most of them empty, would take thousands.
 pub const MAX_ARROW_BYTES_PER_INPUT_BYTE: usize = 64;

@@ -1,9 +1,11 @@
 mod block;
+mod changed;
 mod memory;
 mod record;
 mod rows;
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
+pub use changed::ColumnBuilder;
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
 pub use record::{Column, Record};
@@ -12,7 +14,7 @@ pub use rows::Span;
 
 #[cfg(feature = "arrow")]
 use crate::scan::ViewColumn;
-use crate::{format::Field, unmatched::Unmatched};
+use crate::{error::Error, format::Field, unmatched::Unmatched};
 
 /// Parsed lines as columns of spans: rows for the lines (or [records](crate::Multiline)) that fit the format, and the
 /// [unmatched](Self::unmatched) ones.
@@ -88,7 +90,8 @@ impl<B: AsRef<[u8]>> Batch<B> {
     }
 
     /// The columns: the format's, or for formats whose keys are in the line (`ndjson`, `logfmt`)
-    /// those found, in the order in which they were first seen.
+    /// those found, in the order in which they were first seen; then those that were
+    /// [set](Self::set_column).
     pub fn fields(&self) -> &[Field] {
         self.rows.fields()
     }
@@ -102,6 +105,49 @@ impl<B: AsRef<[u8]>> Batch<B> {
     pub fn column_at(&self, index: usize) -> Option<Column<'_>> {
         let field = self.fields().get(index)?;
         Some(Column::new(self.view(), (index, field)))
+    }
+
+    /// Puts a column in the place of the one of that name, or after all others if there is none.
+    ///
+    /// The input stays as it is, and so do [`Record::raw`] and the [unmatched](Self::unmatched)
+    /// lines: only the columns change. See [`ColumnBuilder`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// `Column` if the name is empty or longer than [`MAX_FIELD_NAME_BYTES`], if the column has more
+    /// rows than the batch, or if that would be more than [`MAX_COLUMNS`] columns. Then the batch is
+    /// as before.
+    ///
+    /// [`MAX_FIELD_NAME_BYTES`]: crate::limits::MAX_FIELD_NAME_BYTES
+    /// [`MAX_COLUMNS`]: crate::limits::MAX_COLUMNS
+    pub fn set_column(&mut self, field: Field, values: ColumnBuilder) -> Result<(), Error> {
+        self.set_columns([(field, values)])
+    }
+
+    /// Sets several columns, which costs less than one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_column`](Self::set_column), for the first that is refused; those before it are set.
+    pub fn set_columns(
+        &mut self,
+        columns: impl IntoIterator<Item = (Field, ColumnBuilder)>,
+    ) -> Result<(), Error> {
+        self.rows.set_columns(columns)
+    }
+
+    /// Drops a column; tells whether there was one of that name.
+    pub fn drop_column(&mut self, name: &str) -> bool {
+        self.rows.drop_column(name)
+    }
+
+    /// Renames a column; tells whether there was one of that name.
+    ///
+    /// # Errors
+    ///
+    /// `Column` if there is another column of the new name, or the new name is empty or too long.
+    pub fn rename_column(&mut self, from: &str, to: &str) -> Result<bool, Error> {
+        self.rows.rename_column(from, to)
     }
 
     /// All columns.

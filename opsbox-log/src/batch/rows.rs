@@ -8,6 +8,7 @@ use std::{
 
 use super::Room;
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
+use super::changed::Source;
 #[cfg(feature = "arrow")]
 use crate::scan::{self, Chosen, Kernel, Simd, TOGETHER, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
@@ -19,7 +20,7 @@ pub enum Span {
     /// A range of the batch's input.
     Input(Range<usize>),
     /// A range of the batch's arena, for a value whose bytes differ from the input's: a string with
-    /// escapes.
+    /// escapes, or what a later stage wrote.
     Arena(Range<usize>),
 }
 
@@ -27,12 +28,16 @@ pub enum Span {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     fields: Arc<[Field]>,
-    /// Of columns that were found in the lines.
+    /// If there may be many.
     index: Option<HashMap<Box<str>, u16>>,
+    /// The tokenizer's columns, of which fixed ones have a cell in each row.
+    parsed: usize,
+    /// Where each column's values are, if not all are in the tokenizer's of the same index.
+    pub(super) sources: Option<Vec<Source>>,
     parts: Vec<Part>,
     len: usize,
     unmatched: Vec<UnmatchedMark>,
-    arena: Vec<u8>,
+    pub(super) arena: Vec<u8>,
     /// Rows that are longer than their text, and their bytes in the input.
     cut: Vec<(usize, u64)>,
     line_count: u64,
@@ -140,6 +145,8 @@ impl Rows {
             fields = found.into();
         }
         Ok(Self {
+            parsed: fields.len(),
+            sources: None,
             fields,
             index,
             parts,
@@ -171,6 +178,15 @@ impl Rows {
             None => self.fields.iter().position(|field| field.name() == name),
             Some(index) => index.get(name).map(|&id| usize::from(id)),
         }
+    }
+
+    /// Takes on other columns.
+    pub(super) fn put_columns(&mut self, fields: Vec<Field>, sources: Vec<Source>) {
+        let index =
+            |(at, field): (usize, &Field)| Some((field.name().into(), u16::try_from(at).ok()?));
+        self.index = Some(fields.iter().enumerate().filter_map(index).collect());
+        self.fields = fields.into();
+        self.sources = Some(sources);
     }
 
     pub(crate) fn unmatched(&self) -> &[UnmatchedMark] {
@@ -239,9 +255,9 @@ impl Rows {
     #[inline]
     pub(crate) fn line(&self, row: usize) -> Option<(usize, &[Cell])> {
         let (part, row) = self.part(row)?;
-        let cells = match part.keyed {
-            None => part.row_cells(row, self.fields.len())?,
-            Some(_) => 0..0,
+        let cells = match (&part.keyed, &self.sources) {
+            (None, None) => part.row_cells(row, self.parsed)?,
+            _ => 0..0,
         };
         Some((part.line_start(row)?, part.cells.get(cells)?))
     }
@@ -249,19 +265,30 @@ impl Rows {
     /// Where a value is; `None` if it is absent.
     #[inline]
     pub(crate) fn span(&self, row: usize, field: usize) -> Option<Span> {
+        match &self.sources {
+            None => self.parsed_span(row, field),
+            Some(sources) => match sources.get(field)? {
+                Source::Parsed(parsed) => self.parsed_span(row, *parsed),
+                Source::Set(column) => column.span(row),
+            },
+        }
+    }
+
+    #[inline]
+    fn parsed_span(&self, row: usize, field: usize) -> Option<Span> {
         let (part, row) = self.part(row)?;
-        let at = part.cell_at(row, field, self.fields.len())?;
+        let at = part.cell_at(row, field, self.parsed)?;
         part.span(row, at)
     }
 
-    /// Where the values of a row are; `out` has a place for each field.
+    /// Where the values of a row are; `out` has a place for each of the tokenizer's columns.
     #[cfg(feature = "arrow")]
-    pub(crate) fn spans(&self, row: usize, out: &mut [Option<Span>]) {
+    fn parsed_spans(&self, row: usize, out: &mut [Option<Span>]) {
         out.fill(None);
         let Some((part, row)) = self.part(row) else {
             return;
         };
-        let cells = part.row_cells(row, self.fields.len()).unwrap_or_default();
+        let cells = part.row_cells(row, self.parsed).unwrap_or_default();
         for (at, field) in cells.zip(0..) {
             let ids = part.keyed.as_ref().map(|keyed| &keyed.ids);
             let field = ids
@@ -276,7 +303,18 @@ impl Rows {
     /// Adds all rows to columns of views.
     #[cfg(feature = "arrow")]
     pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
-        scan::run(Chosen::new(Kernel::best()), PushViews(self, columns));
+        let Some(sources) = &self.sources else {
+            return scan::run(Chosen::new(Kernel::best()), PushViews(self, columns));
+        };
+        for (column, source) in columns.iter_mut().zip(sources) {
+            for row in 0..self.len {
+                let span = match source {
+                    Source::Parsed(parsed) => self.parsed_span(row, *parsed),
+                    Source::Set(column) => column.span(row),
+                };
+                push(column, span);
+            }
+        }
     }
 
     /// The bytes of a value.
@@ -376,7 +414,7 @@ impl Work for PushViews<'_, '_, '_> {
         for part in &rows.parts {
             if part.keyed.is_some() {
                 for row in 0..part.lines.len() {
-                    rows.spans(part.first_row + row, &mut spans);
+                    rows.parsed_spans(part.first_row + row, &mut spans);
                     for (column, span) in columns.iter_mut().zip(&mut spans) {
                         push(column, span.take());
                     }

@@ -157,12 +157,3 @@ pub(super) fn column_type(text: &str) -> Result<Type, String> {
         )),
     }
 }
-
-impl Field {
-    pub(super) fn of_type(name: &str, data_type: Type) -> Self {
-        Self {
-            name: name.into(),
-            data_type,
-        }
-    }
-}

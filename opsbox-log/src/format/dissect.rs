@@ -106,7 +106,7 @@ fn translate(pattern: &str) -> Result<(String, Captures), Error> {
                 };
                 return Err(refuse(pattern, key.place.clone(), message.into()));
             }
-            let field = Field::of_type(name, key.data_type.unwrap_or_default());
+            let field = Field::new(name).with_type(key.data_type.unwrap_or_default());
             regex += &format!("(?P<{}>", captures.add(field));
         } else if key.data_type.is_some() {
             let message = "the first part of a column has its type, and %{} has none".into();

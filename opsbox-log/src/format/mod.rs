@@ -36,7 +36,14 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 use crate::tokenize::Dictionary;
 use crate::{error::Error, file, limits::DETECT_SAMPLE_BYTES, multiline::Multiline, types::Type};
 
-/// A column of a format.
+/// A column of a format or a batch.
+///
+/// ```
+/// use opsbox_log::{Field, types::Type};
+///
+/// let field = Field::new("http.response.status_code").with_type(Type::Integer);
+/// assert_eq!(field.data_type(), Type::Integer);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     name: Box<str>,
@@ -44,11 +51,19 @@ pub struct Field {
 }
 
 impl Field {
-    pub(crate) fn new(name: &str) -> Self {
+    /// A column of text.
+    pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             data_type: Type::Text,
         }
+    }
+
+    /// The column with values of another type.
+    #[must_use]
+    pub fn with_type(mut self, data_type: Type) -> Self {
+        self.data_type = data_type;
+        self
     }
 
     /// What the column's values mean; text unless the format says otherwise.

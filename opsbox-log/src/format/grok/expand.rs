@@ -234,7 +234,7 @@ impl Expander<'_, '_> {
             let message = format!("there are more captures than the limit of {MAX_PATTERN_FIELDS}");
             return Err(self.refuse(place, message));
         }
-        let field = Field::of_type(&column, data_type);
+        let field = Field::new(&column).with_type(data_type);
         let before = self.out.captures.fields().zip(&self.out.places);
         let other = before
             .into_iter()

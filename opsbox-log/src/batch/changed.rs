@@ -1,0 +1,348 @@
+//! Columns that stages after the tokenizer set, and the order of all.
+
+use super::{Rows, Span};
+use crate::{
+    error::Error,
+    format::Field,
+    limits::{MAX_COLUMNS, MAX_FIELD_NAME_BYTES},
+};
+
+/// The values of a column to be, for [`Batch::set_column`](crate::Batch::set_column).
+///
+/// Rows come in ascending order; those that are left out are null, and a column that has few values
+/// takes memory for these only. A value is a place in the batch, of which nothing is copied, or bytes
+/// of its own, which go to the batch's arena.
+///
+/// ```
+/// use opsbox_log::{ColumnBuilder, Field, Format, Parser};
+///
+/// let mut batch = Parser::new(Format::preset("app")?).parse(
+///     "2026-01-02 03:04:05 [INFO] a  \n2026-01-02 03:04:06 [INFO] b\n",
+/// );
+/// let message = batch.column("message").unwrap();
+/// let mut values = ColumnBuilder::with_capacity(batch.len());
+/// for (row, value) in message.iter().enumerate() {
+///     match value.map(|value| (value, value.trim_ascii())) {
+///         Some((value, trimmed)) if value != trimmed => values.push_bytes(row, trimmed),
+///         _ => values.push_span(row, message.span(row).unwrap()),
+///     }
+/// }
+/// batch.set_column(Field::new("message"), values)?;
+/// assert_eq!(batch.record(0).unwrap().get("message"), Some(&b"a"[..]));
+/// assert_eq!(batch.record(1).unwrap().get("message"), Some(&b"b"[..]));
+/// assert_eq!(batch.arena(), b"a");
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ColumnBuilder {
+    values: SetColumn,
+    arena: Vec<u8>,
+}
+
+/// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SetColumn {
+    places: Vec<SetPlace>,
+    rows: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SetPlace {
+    start: usize,
+    /// Of the length, above it [`ARENA`] for the batch's arena and [`OWN`] for the builder's.
+    len: usize,
+}
+
+const ARENA: usize = 1 << (usize::BITS - 1);
+const OWN: usize = 1 << (usize::BITS - 2);
+const LEN: usize = OWN - 1;
+
+impl SetPlace {
+    const NULL: Self = Self {
+        start: usize::MAX,
+        len: usize::MAX,
+    };
+
+    fn of(start: usize, end: usize, source: usize) -> Self {
+        let len = end.saturating_sub(start).min(LEN - 1);
+        Self {
+            start,
+            len: len | source,
+        }
+    }
+
+    /// As the batch has it: the builder's arena comes at `base` of the batch's.
+    fn settled(self, base: usize) -> Self {
+        match self.len != usize::MAX && self.len & OWN != 0 {
+            true => Self {
+                start: self.start + base,
+                len: self.len & LEN | ARENA,
+            },
+            false => self,
+        }
+    }
+
+    fn span(self) -> Option<Span> {
+        if self.len == usize::MAX {
+            return None;
+        }
+        let range = self.start..self.start + (self.len & LEN);
+        Some(match self.len & ARENA {
+            0 => Span::Input(range),
+            _ => Span::Arena(range),
+        })
+    }
+}
+
+/// Where the values of a column are.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// In the tokenizer's column of this index.
+    Parsed(usize),
+    Set(SetColumn),
+}
+
+impl SetColumn {
+    #[inline]
+    pub(super) fn span(&self, row: usize) -> Option<Span> {
+        let at = match &self.rows {
+            None => row,
+            Some(rows) => rows.binary_search(&row).ok()?,
+        };
+        self.places.get(at)?.span()
+    }
+
+    fn rows_end(&self) -> usize {
+        match &self.rows {
+            None => self.places.len(),
+            Some(rows) => rows.last().map_or(0, |last| last + 1),
+        }
+    }
+
+    fn push(&mut self, row: usize, place: SetPlace) {
+        if row < self.rows_end() {
+            return self.replace(row, place);
+        }
+        if self.rows.is_none() && row > 2 * self.places.len() + 64 {
+            let is_value = |place: &SetPlace| place.len != usize::MAX;
+            let rows = self.places.iter().enumerate();
+            let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
+            self.rows = Some(rows.collect());
+            self.places.retain(is_value);
+        }
+        match &mut self.rows {
+            Some(rows) => rows.push(row),
+            None => self.places.resize(row, SetPlace::NULL),
+        }
+        self.places.push(place);
+    }
+
+    /// The last value that is given to a row counts.
+    #[cold]
+    fn replace(&mut self, row: usize, place: SetPlace) {
+        let at = match &mut self.rows {
+            None => row,
+            Some(rows) => match rows.binary_search(&row) {
+                Ok(at) => at,
+                Err(at) => {
+                    rows.insert(at, row);
+                    self.places.insert(at, place);
+                    at
+                }
+            },
+        };
+        if let Some(slot) = self.places.get_mut(at) {
+            *slot = place;
+        }
+    }
+}
+
+impl ColumnBuilder {
+    /// A column without values.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A column without values, with room for as many.
+    pub fn with_capacity(rows: usize) -> Self {
+        let mut builder = Self::default();
+        builder.values.places.reserve_exact(rows);
+        builder
+    }
+
+    /// Gives a row the bytes of a place in the batch, as [`Column::span`](crate::Column::span) and
+    /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
+    #[inline]
+    pub fn push_span(&mut self, row: usize, span: Span) {
+        let place = match span {
+            Span::Input(range) => SetPlace::of(range.start, range.end, 0),
+            Span::Arena(range) => SetPlace::of(range.start, range.end, ARENA),
+        };
+        self.values.push(row, place);
+    }
+
+    /// Gives a row a value of its own.
+    #[inline]
+    pub fn push_bytes(&mut self, row: usize, value: &[u8]) {
+        self.push_with(row, |arena| arena.extend_from_slice(value));
+    }
+
+    /// Gives a row a value of its own that `write` appends.
+    #[inline]
+    pub fn push_with(&mut self, row: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.arena.len();
+        write(&mut self.arena);
+        let place = SetPlace::of(start, self.arena.len(), OWN);
+        self.values.push(row, place);
+    }
+
+    /// Gives rows the same value, which is kept once.
+    ///
+    /// ```
+    /// use opsbox_log::{ColumnBuilder, Field, Format, Parser};
+    ///
+    /// let mut batch = Parser::new(Format::preset("logfmt")?).parse("a=1\na=2\n");
+    /// let mut host = ColumnBuilder::new();
+    /// host.push_same(0..batch.len(), b"db-1");
+    /// batch.set_column(Field::new("host.name"), host)?;
+    /// assert_eq!(batch.record(1).unwrap().get("host.name"), Some(&b"db-1"[..]));
+    /// assert_eq!(batch.arena(), b"db-1");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn push_same(&mut self, rows: impl IntoIterator<Item = usize>, value: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        let place = SetPlace::of(start, self.arena.len(), OWN);
+        for row in rows {
+            self.values.push(row, place);
+        }
+    }
+
+    /// The number of rows up to the last that was given a value.
+    pub fn rows(&self) -> usize {
+        self.values.rows_end()
+    }
+
+    /// Whether no row was given a value.
+    pub fn is_empty(&self) -> bool {
+        self.rows() == 0
+    }
+}
+
+impl Rows {
+    /// Puts a column in the place of the one of that name, or after all others.
+    pub(super) fn set_columns(
+        &mut self,
+        columns: impl IntoIterator<Item = (Field, ColumnBuilder)>,
+    ) -> Result<(), Error> {
+        let (mut fields, mut sources) = self.take_columns();
+        let result = columns.into_iter().try_for_each(|(field, builder)| {
+            let found = self.field_index(field.name());
+            // Those that this call added are not in the index yet.
+            let added = fields.iter().enumerate().skip(self.fields().len());
+            let found = found.or_else(|| {
+                let mut added = added.map(|(at, field)| (at, field.name()));
+                added
+                    .find(|&(_, name)| name == field.name())
+                    .map(|(at, _)| at)
+            });
+            check(&field, found.is_none(), fields.len())?;
+            if builder.rows() > self.len() {
+                let message = format!(
+                    "it has {} rows, and the batch {}",
+                    builder.rows(),
+                    self.len()
+                );
+                return Err(refused(field.name(), message));
+            }
+            let base = self.arena.len();
+            self.arena.extend_from_slice(&builder.arena);
+            let mut values = builder.values;
+            for place in &mut values.places {
+                *place = place.settled(base);
+            }
+            match found {
+                Some(at) => {
+                    fields.splice(at..=at, [field]);
+                    sources.splice(at..=at, [Source::Set(values)]);
+                }
+                None => {
+                    fields.push(field);
+                    sources.push(Source::Set(values));
+                }
+            }
+            Ok(())
+        });
+        self.put_columns(fields, sources);
+        result
+    }
+
+    pub(super) fn drop_column(&mut self, name: &str) -> bool {
+        let Some(at) = self.field_index(name) else {
+            return false;
+        };
+        let (mut fields, mut sources) = self.take_columns();
+        fields.remove(at);
+        sources.remove(at);
+        self.put_columns(fields, sources);
+        true
+    }
+
+    pub(super) fn rename_column(&mut self, from: &str, to: &str) -> Result<bool, Error> {
+        let Some(at) = self.field_index(from) else {
+            return Ok(false);
+        };
+        if from == to {
+            return Ok(true);
+        }
+        if self.field_index(to).is_some() {
+            let message = format!("there is a column {to:?} already");
+            return Err(refused(from, message));
+        }
+        let (mut fields, sources) = self.take_columns();
+        let renamed = fields
+            .get(at)
+            .map(|field| Field::new(to).with_type(field.data_type()));
+        let result = renamed.map_or(Ok(()), |field| {
+            check(&field, false, fields.len())?;
+            fields.splice(at..=at, [field]);
+            Ok(())
+        });
+        self.put_columns(fields, sources);
+        result.map(|()| true)
+    }
+
+    fn take_columns(&mut self) -> (Vec<Field>, Vec<Source>) {
+        let fields = self.fields().to_vec();
+        let sources = self.sources.take();
+        let sources = sources.unwrap_or_else(|| (0..fields.len()).map(Source::Parsed).collect());
+        (fields, sources)
+    }
+}
+
+fn check(field: &Field, is_new: bool, columns: usize) -> Result<(), Error> {
+    let name = field.name();
+    if name.is_empty() || name.len() > MAX_FIELD_NAME_BYTES {
+        let message = format!(
+            "its name has {} bytes, and must have 1 to {MAX_FIELD_NAME_BYTES}",
+            name.len()
+        );
+        return Err(refused(name, message));
+    }
+    if is_new && columns >= MAX_COLUMNS {
+        let message = format!("a batch has at most {MAX_COLUMNS} columns");
+        return Err(refused(name, message));
+    }
+    Ok(())
+}
+
+fn refused(name: &str, message: String) -> Error {
+    let mut end = name.len().min(MAX_FIELD_NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    Error::Column {
+        column: name.get(..end).unwrap_or_default().to_owned(),
+        message,
+    }
+}
