@@ -157,6 +157,30 @@ pub enum Error {
         message: String,
     },
 
+    /// A key cannot be made, read, wrapped or unwrapped.
+    #[cfg(feature = "mask")]
+    #[error("cannot {attempt}: {message}")]
+    #[non_exhaustive]
+    Key {
+        /// What was attempted, on which file or key.
+        attempt: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
+    /// A masked value cannot be decrypted.
+    #[cfg(feature = "mask")]
+    #[error("cannot decrypt {what}: {message}")]
+    #[non_exhaustive]
+    Decrypt {
+        /// Which kind of value; nothing of the value.
+        what: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
     /// A batch could not be turned into Arrow arrays.
     #[cfg(feature = "arrow")]
     #[error("cannot build the Arrow batch: {0}")]
@@ -185,6 +209,10 @@ pub enum ErrorKind {
     Io,
     /// A rule of masking, or a policy, cannot be used.
     MaskRule,
+    /// A key cannot be made, read, wrapped or unwrapped.
+    Key,
+    /// A masked value cannot be decrypted.
+    Decrypt,
     /// The Arrow export failed.
     Arrow,
     /// The Arrow export would take too much memory.
@@ -240,6 +268,10 @@ impl Error {
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
             #[cfg(feature = "mask")]
             Self::MaskRule { .. } => ErrorKind::MaskRule,
+            #[cfg(feature = "mask")]
+            Self::Key { .. } => ErrorKind::Key,
+            #[cfg(feature = "mask")]
+            Self::Decrypt { .. } => ErrorKind::Decrypt,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => ErrorKind::Arrow,
             #[cfg(feature = "arrow")]
@@ -250,6 +282,10 @@ impl Error {
     /// Whether the same call may succeed later: opening a file that was interrupted or timed out. A
     /// wrong name or pattern stays wrong, and a [reader](crate::Batches) that failed is at its end.
     pub fn is_retryable(&self) -> bool {
+        #[cfg(feature = "mask")]
+        if let Self::Key { retryable, .. } = self {
+            return *retryable;
+        }
         let source = match self {
             Self::File { source, .. } => source.as_ref(),
             _ => None,
@@ -267,6 +303,23 @@ impl Error {
         Self::MaskRule {
             place: None,
             rule: rule.to_owned(),
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn key(attempt: &str, retryable: bool, message: String) -> Self {
+        Self::Key {
+            attempt: attempt.to_owned(),
+            retryable,
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn decrypt(what: &str, message: String) -> Self {
+        Self::Decrypt {
+            what: what.to_owned(),
             message,
         }
     }

@@ -147,3 +147,24 @@ pub const MAX_USERINFO_BYTES: usize = 1 << 10;
 
 /// Longest private key in PEM, in bytes: 64 KiB; of a longer one the first so many are found.
 pub const MAX_PEM_BYTES: usize = 64 << 10;
+
+/// Most rules of one kind in a policy: 1,024.
+pub const MAX_POLICY_RULES: usize = 1024;
+
+/// Largest file of keys, in bytes: 1 MiB.
+pub const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
+
+/// Most versions of a tenant's data keys: 1,000. All are unwrapped when a program starts.
+pub const MAX_KEY_VERSIONS: usize = 1000;
+
+/// Longest name of a tenant, in bytes: 256.
+pub const MAX_TENANT_BYTES: usize = 256;
+
+/// Values that one process encrypts with one data key before
+/// [`Keys::is_rotation_due`](crate::mask::Keys::is_rotation_due) says so: 2^28. With random nonces of 96 bits the
+/// chance that two are equal is below 2^-40 then (NIST SP 800-38D, section 8.3, allows 2^32 messages and 2^-32).
+pub const ROTATE_AFTER_MESSAGES: u64 = 1 << 28;
+
+/// Values that one process encrypts with one data key at most: 2^31. Further ones are redacted, and counted as
+/// `key_exhausted`.
+pub const MAX_MESSAGES_PER_KEY: u64 = 1 << 31;

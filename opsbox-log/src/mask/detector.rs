@@ -176,6 +176,10 @@ impl Detectors {
 
 impl FromIterator<Detector> for Detectors {
     fn from_iter<I: IntoIterator<Item = Detector>>(detectors: I) -> Self {
-        Self(detectors.into_iter().fold(0, |all, it| all | 1 << it as u32))
+        Self(
+            detectors
+                .into_iter()
+                .fold(0, |all, it| all | 1 << it as u32),
+        )
     }
 }

@@ -1,7 +1,11 @@
 //! Names that are not known, and the nearest that is.
 
 /// `there is no detector "emial"; did you mean "email"?`
-pub(super) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let lower = name.to_ascii_lowercase();
     let near = known
@@ -11,6 +15,9 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item 
         .filter(|(similarity, _)| *similarity > 0.75);
     match near {
         Some((_, near)) => format!("there is no {what} {name:?}; did you mean {near:?}?"),
-        None => format!("there is no {what} {name:?}; there are {}", known.join(", ")),
+        None => format!(
+            "there is no {what} {name:?}; there are {}",
+            known.join(", ")
+        ),
     }
 }

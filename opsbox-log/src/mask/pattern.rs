@@ -52,25 +52,33 @@ impl Patterns {
         };
         let refuse = |message: String| Error::mask_rule(&pattern.name, message);
         if patterns.len() >= MAX_MASK_PATTERNS {
-            let message = format!("there are more than {MAX_MASK_PATTERNS} patterns; join some by `|`");
+            let message =
+                format!("there are more than {MAX_MASK_PATTERNS} patterns; join some by `|`");
             return Err(refuse(message));
         }
         if pattern.pattern.len() > MAX_PATTERN_BYTES {
-            return Err(refuse(format!("the pattern is longer than the limit of {MAX_PATTERN_BYTES} bytes")));
+            return Err(refuse(format!(
+                "the pattern is longer than the limit of {MAX_PATTERN_BYTES} bytes"
+            )));
         }
         let regex = compile(&[&pattern.pattern]).map_err(refuse)?;
         if regex.is_match(Input::new(b"")) {
             let message = "the pattern matches where nothing is; let it match a byte at least";
             return Err(Error::mask_rule(&pattern.name, message.to_owned()));
         }
-        let value = regex.group_info().to_index(regex_automata::PatternID::ZERO, VALUE);
+        let value = regex
+            .group_info()
+            .to_index(regex_automata::PatternID::ZERO, VALUE);
         each.push(One { regex, value });
         patterns.push(pattern);
         let sources: Vec<&str> = patterns.iter().map(|it| &*it.pattern).collect();
         let all = compile(&sources);
         let all = all.map_err(|message| {
             let name = patterns.last().map_or("", |it| &*it.name);
-            Error::mask_rule(name, format!("together with the patterns before it: {message}"))
+            Error::mask_rule(
+                name,
+                format!("together with the patterns before it: {message}"),
+            )
         })?;
         Ok(Self(Some(Arc::new(Compiled {
             patterns,
@@ -136,11 +144,18 @@ fn compile(patterns: &[&str]) -> Result<Regex, String> {
         .unicode(false)
         .utf8(false)
         .nest_limit(MAX_PATTERN_NESTING);
-    let built = meta::Builder::new().configure(config).syntax(syntax).build_many(patterns);
+    let built = meta::Builder::new()
+        .configure(config)
+        .syntax(syntax)
+        .build_many(patterns);
     built.map_err(|error| match error.syntax_error() {
         Some(error) => {
             let text = error.to_string();
-            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            text.lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned()
         }
         None => format!("{error}; write a smaller pattern"),
     })

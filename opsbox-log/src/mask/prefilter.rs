@@ -226,8 +226,7 @@ fn look<S: Simd>(
     }
     if wants.colons {
         let colon = carry.colon.next(simd.equal(block, b':'));
-        let near =
-            |it: Mask| it.back(1) | it.back(2) | it.back(3) | it.back(4) | it.back(5);
+        let near = |it: Mask| it.back(1) | it.back(2) | it.back(3) | it.back(4) | it.back(5);
         let two = carry.colons.next(colon.now & near(colon));
         push(
             colon.now & (near(two) & two.now | colon.back(1)),
@@ -295,10 +294,7 @@ fn letters<S: Simd>(
             let slack = x.now & o.back(1) & x.back(2);
             let google = z.now & i.back(1) & a.back(2);
             let stripe = under & k.back(1) & (s.back(2) | r.back(2));
-            push(
-                aws | github | pat | slack | google | stripe,
-                Trigger::Key,
-            );
+            push(aws | github | pat | slack | google | stripe, Trigger::Key);
         }
     }
     if wants.words {

@@ -199,7 +199,9 @@ impl Scanner {
 
     pub(super) fn detectors(&self) -> impl Iterator<Item = Detector> + use<> {
         let detectors = self.detectors;
-        Detector::ALL.into_iter().filter(move |&it| detectors.contains(it))
+        Detector::ALL
+            .into_iter()
+            .filter(move |&it| detectors.contains(it))
     }
 
     fn finding(&self, found: Found) -> Finding {
@@ -207,7 +209,9 @@ impl Scanner {
             What::Detector(detector) => Rule::Detector(detector),
             What::Pattern(at) => {
                 let pattern = self.patterns.all().get(usize::from(at)).cloned();
-                pattern.map_or(Rule::Detector(Detector::SecretPair), |it| Rule::Pattern(it.into()))
+                pattern.map_or(Rule::Detector(Detector::SecretPair), |it| {
+                    Rule::Pattern(it.into())
+                })
             }
         };
         Finding {

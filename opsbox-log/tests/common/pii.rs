@@ -1,7 +1,11 @@
 //! Log lines with personal data and with what only looks like it, from a seed. Every value's exact place is known. The check digits
 //! are made here in another way than the detectors check them.
 
-#![allow(dead_code, unreachable_pub, reason = "every program uses its own part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every program uses its own part of it"
+)]
 
 use std::ops::Range;
 
@@ -18,7 +22,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Phone, Self::IdCard, Self::Card, Self::Email, Self::Ipv4];
+    pub const ALL: [Self; 5] = [
+        Self::Phone,
+        Self::IdCard,
+        Self::Card,
+        Self::Email,
+        Self::Ipv4,
+    ];
 
     /// The tag that masking gives it.
     pub fn tag(self) -> &'static str {
@@ -118,7 +128,12 @@ fn plain(rng: &mut Rng, kind: Kind) -> String {
             let prefix = ["4", "51", "55", "62"][rng.usize(..4)];
             card(rng, (prefix, 16))
         }
-        Kind::Email => format!("{}.{}@{}", name(rng), name(rng), ["example.com", "mail.example.org", "corp.example.net"][rng.usize(..3)]),
+        Kind::Email => format!(
+            "{}.{}@{}",
+            name(rng),
+            name(rng),
+            ["example.com", "mail.example.org", "corp.example.net"][rng.usize(..3)]
+        ),
         Kind::Ipv4 => ipv4(rng),
     }
 }
@@ -169,7 +184,12 @@ fn context(rng: &mut Rng, kind: Kind) -> (&'static str, &'static str) {
         ("邮箱", "，"),
         ("rcpt to:", ""),
     ];
-    const PHONE: [(&str, &str); 4] = [("tel:", ""), ("手机号", "，"), ("电话: ", "。"), ("call ", " now")];
+    const PHONE: [(&str, &str); 4] = [
+        ("tel:", ""),
+        ("手机号", "，"),
+        ("电话: ", "。"),
+        ("call ", " now"),
+    ];
     let own: &[(&str, &str)] = match kind {
         Kind::Email => &MAIL,
         Kind::Phone => &PHONE,
@@ -192,31 +212,67 @@ fn any(rng: &mut Rng, kind: Kind) -> String {
 }
 
 fn digits(rng: &mut Rng, count: usize) -> String {
-    (0..count).map(|_| char::from(b'0' + rng.u8(..10))).collect()
+    (0..count)
+        .map(|_| char::from(b'0' + rng.u8(..10)))
+        .collect()
 }
 
 fn hex(rng: &mut Rng, count: usize) -> String {
-    (0..count).map(|_| char::from_digit(rng.u32(..16), 16).unwrap()).collect()
+    (0..count)
+        .map(|_| char::from_digit(rng.u32(..16), 16).unwrap())
+        .collect()
 }
 
 fn uuid(rng: &mut Rng) -> String {
     let all = hex(rng, 32);
-    format!("{}-{}-{}-{}-{}", &all[..8], &all[8..12], &all[12..16], &all[16..20], &all[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &all[..8],
+        &all[8..12],
+        &all[12..16],
+        &all[16..20],
+        &all[20..]
+    )
 }
 
 fn name(rng: &mut Rng) -> String {
-    let names = ["wei", "li.na", "hans", "maria", "o_brien", "J", "zhang3", "Anna-Lena", "x1", "smith"];
+    let names = [
+        "wei",
+        "li.na",
+        "hans",
+        "maria",
+        "o_brien",
+        "J",
+        "zhang3",
+        "Anna-Lena",
+        "x1",
+        "smith",
+    ];
     names[rng.usize(..names.len())].into()
 }
 
 fn mobile(rng: &mut Rng) -> String {
-    let prefixes = ["130", "135", "138", "139", "147", "150", "158", "166", "173", "177", "186", "188", "191", "198", "199"];
-    format!("{}{}", prefixes[rng.usize(..prefixes.len())], digits(rng, 8))
+    let prefixes = [
+        "130", "135", "138", "139", "147", "150", "158", "166", "173", "177", "186", "188", "191",
+        "198", "199",
+    ];
+    format!(
+        "{}{}",
+        prefixes[rng.usize(..prefixes.len())],
+        digits(rng, 8)
+    )
 }
 
 fn phone(rng: &mut Rng) -> String {
     let mobile = mobile(rng);
-    let groups = |with: char| format!("{}{with}{}{with}{}", &mobile[..3], &mobile[3..7], &mobile[7..]);
+    let groups = |with: char| {
+        format!(
+            "{}{with}{}{with}{}",
+            &mobile[..3],
+            &mobile[3..7],
+            &mobile[7..]
+        )
+    };
     match rng.u32(..14) {
         0..=4 => mobile,
         5 => groups(' '),
@@ -225,10 +281,29 @@ fn phone(rng: &mut Rng) -> String {
         8 => format!("+86 {}", groups(' ')),
         9 => format!("0086-{mobile}"),
         10 => format!("+86-{mobile}"),
-        11 => format!("{}-{}{}", ["010", "021", "0755", "0571"][rng.usize(..4)], rng.u32(2..9), digits(rng, 7)),
-        12 => format!("+1 {}{}-{}{}-{}", rng.u32(2..10), digits(rng, 2), rng.u32(2..10), digits(rng, 2), digits(rng, 4)),
+        11 => format!(
+            "{}-{}{}",
+            ["010", "021", "0755", "0571"][rng.usize(..4)],
+            rng.u32(2..9),
+            digits(rng, 7)
+        ),
+        12 => format!(
+            "+1 {}{}-{}{}-{}",
+            rng.u32(2..10),
+            digits(rng, 2),
+            rng.u32(2..10),
+            digits(rng, 2),
+            digits(rng, 4)
+        ),
         _ => {
-            let (code, len) = [("44", 10), ("49", 10), ("33", 9), ("65", 8), ("852", 8), ("91", 10)][rng.usize(..6)];
+            let (code, len) = [
+                ("44", 10),
+                ("49", 10),
+                ("33", 9),
+                ("65", 8),
+                ("852", 8),
+                ("91", 10),
+            ][rng.usize(..6)];
             format!("+{code}{}{}", rng.u32(2..10), digits(rng, len - 1))
         }
     }
@@ -237,18 +312,37 @@ fn phone(rng: &mut Rng) -> String {
 /// By the weights of the standard's text.
 fn id_card(rng: &mut Rng) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let region = ["110101", "310104", "440305", "510107", "650102", "330106", "420111"][rng.usize(..7)];
-    let number = format!("{region}{:04}{:02}{:02}{}", rng.u32(1930..2015), rng.u32(1..13), rng.u32(1..29), digits(rng, 3));
-    let sum: u32 = number.bytes().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let region = [
+        "110101", "310104", "440305", "510107", "650102", "330106", "420111",
+    ][rng.usize(..7)];
+    let number = format!(
+        "{region}{:04}{:02}{:02}{}",
+        rng.u32(1930..2015),
+        rng.u32(1..13),
+        rng.u32(1..29),
+        digits(rng, 3)
+    );
+    let sum: u32 = number
+        .bytes()
+        .zip(WEIGHTS)
+        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+        .sum();
     let check = b"10X98765432"[sum as usize % 11];
-    let check = if check == b'X' && rng.u32(..4) == 0 { b'x' } else { check };
+    let check = if check == b'X' && rng.u32(..4) == 0 {
+        b'x'
+    } else {
+        check
+    };
     format!("{number}{}", char::from(check))
 }
 
 /// The last digit is found by trying.
 fn card(rng: &mut Rng, (prefix, len): (&str, usize)) -> String {
     let start = format!("{prefix}{}", digits(rng, len - 1 - prefix.len()));
-    (0..10).map(|last| format!("{start}{last}")).find(|it| is_luhn(it)).unwrap()
+    (0..10)
+        .map(|last| format!("{start}{last}"))
+        .find(|it| is_luhn(it))
+        .unwrap()
 }
 
 fn is_luhn(number: &str) -> bool {
@@ -267,8 +361,19 @@ fn is_luhn(number: &str) -> bool {
 
 fn spaced_card(rng: &mut Rng) -> String {
     let kinds = [
-        ("4", 16), ("4", 13), ("51", 16), ("54", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16),
-        ("62", 16), ("62", 19), ("3530", 16), ("36", 14), ("2202", 16),
+        ("4", 16),
+        ("4", 13),
+        ("51", 16),
+        ("54", 16),
+        ("2221", 16),
+        ("34", 15),
+        ("37", 15),
+        ("6011", 16),
+        ("62", 16),
+        ("62", 19),
+        ("3530", 16),
+        ("36", 14),
+        ("2202", 16),
     ];
     let (prefix, len) = kinds[rng.usize(..kinds.len())];
     let number = card(rng, (prefix, len));
@@ -295,20 +400,37 @@ fn email(rng: &mut Rng) -> String {
     let local = match rng.u32(..5) {
         0 => name(rng),
         1 => format!("{}.{}", name(rng), name(rng)),
-        2 => format!("{}+{}", name(rng), ["news", "2024", "log-s"][rng.usize(..3)]),
+        2 => format!(
+            "{}+{}",
+            name(rng),
+            ["news", "2024", "log-s"][rng.usize(..3)]
+        ),
         3 => format!("{}{}", name(rng), rng.u32(1..10_000)),
         _ => format!("{}_{}", name(rng), digits(rng, 3)),
     };
     let domains = [
-        "example.com", "mail.example.org", "EXAMPLE.NET", "a-b.example.co.uk", "qq.com", "163.com",
-        "sub.sub2.example.museum", "xn--fiq228c.example", "example.xn--p1ai",
+        "example.com",
+        "mail.example.org",
+        "EXAMPLE.NET",
+        "a-b.example.co.uk",
+        "qq.com",
+        "163.com",
+        "sub.sub2.example.museum",
+        "xn--fiq228c.example",
+        "example.xn--p1ai",
     ];
     let sign = if rng.u32(..12) == 0 { "%40" } else { "@" };
     format!("{local}{sign}{}", domains[rng.usize(..domains.len())])
 }
 
 fn ipv4(rng: &mut Rng) -> String {
-    format!("{}.{}.{}.{}", rng.u8(1..224), rng.u8(..), rng.u8(..), rng.u8(1..))
+    format!(
+        "{}.{}.{}.{}",
+        rng.u8(1..224),
+        rng.u8(..),
+        rng.u8(..),
+        rng.u8(1..)
+    )
 }
 
 /// What is none of the first four kinds, and tries to be.
@@ -325,7 +447,13 @@ fn look_alike(rng: &mut Rng) -> String {
         2 => broken(&card(rng, ("4", 16))),
         3 => {
             let number = broken(&card(rng, ("55", 16)));
-            format!("{} {} {} {}", &number[..4], &number[4..8], &number[8..12], &number[12..])
+            format!(
+                "{} {} {} {}",
+                &number[..4],
+                &number[4..8],
+                &number[8..12],
+                &number[12..]
+            )
         }
         // Almost an ID card: wrong check, no such day, no such region.
         4 | 5 => loop {
@@ -335,30 +463,80 @@ fn look_alike(rng: &mut Rng) -> String {
                 break wrong;
             }
         },
-        6 => format!("110101{:04}{:02}{:02}{}", rng.u32(1950..2010), rng.u32(13..20), rng.u32(1..29), digits(rng, 4)),
-        7 => format!("990101{:04}{:02}{:02}{}X", rng.u32(1950..2010), rng.u32(1..13), rng.u32(1..29), digits(rng, 3)),
+        6 => format!(
+            "110101{:04}{:02}{:02}{}",
+            rng.u32(1950..2010),
+            rng.u32(13..20),
+            rng.u32(1..29),
+            digits(rng, 4)
+        ),
+        7 => format!(
+            "990101{:04}{:02}{:02}{}X",
+            rng.u32(1950..2010),
+            rng.u32(1..13),
+            rng.u32(1..29),
+            digits(rng, 3)
+        ),
         // Almost a phone number.
         8 => format!("1{}{}", [0, 1, 2][rng.usize(..3)], digits(rng, 9)),
         9 => format!("id {}{}", rng.u32(2..10), digits(rng, 10)),
-        10 => format!("{}{}", mobile(rng), ["a", "_x", ".25", "-7"][rng.usize(..4)]),
-        11 => format!("{}{}", ["ORDER", "x", "_", "3.", "12-"][rng.usize(..5)], mobile(rng)),
+        10 => format!(
+            "{}{}",
+            mobile(rng),
+            ["a", "_x", ".25", "-7"][rng.usize(..4)]
+        ),
+        11 => format!(
+            "{}{}",
+            ["ORDER", "x", "_", "3.", "12-"][rng.usize(..5)],
+            mobile(rng)
+        ),
         12 => format!("seq={}", digits(rng, 10)),
         // Times.
         13 => format!("ts={}", 1_700_000_000 + rng.u32(..90_000_000)),
         14 => format!("ts_ms={}", 1_700_000_000_000 + rng.u64(..90_000_000_000)),
-        15 => format!("ts_ns={}", 1_700_000_000_000_000_000 + rng.u64(..90_000_000_000_000_000)),
-        16 => format!("2026-{:02}-{:02} {:02}:{:02}", rng.u32(1..13), rng.u32(1..29), rng.u32(..24), rng.u32(..60)),
-        17 => format!("2026-{:02}-{:02}T{:02}:00:00+0800", rng.u32(1..13), rng.u32(1..29), rng.u32(..24)),
+        15 => format!(
+            "ts_ns={}",
+            1_700_000_000_000_000_000 + rng.u64(..90_000_000_000_000_000)
+        ),
+        16 => format!(
+            "2026-{:02}-{:02} {:02}:{:02}",
+            rng.u32(1..13),
+            rng.u32(1..29),
+            rng.u32(..24),
+            rng.u32(..60)
+        ),
+        17 => format!(
+            "2026-{:02}-{:02}T{:02}:00:00+0800",
+            rng.u32(1..13),
+            rng.u32(1..29),
+            rng.u32(..24)
+        ),
         // Ids.
         18 => uuid(rng),
         19 => format!("trace_id={}", hex(rng, 32)),
         20 => format!("span={}", hex(rng, 16)),
         // Versions and addresses.
-        21 => format!("version {}.{}.{}.{}", rng.u32(1..9), rng.u32(..20), rng.u32(..9), rng.u32(..9)),
+        21 => format!(
+            "version {}.{}.{}.{}",
+            rng.u32(1..9),
+            rng.u32(..20),
+            rng.u32(..9),
+            rng.u32(..9)
+        ),
         22 => ipv4(rng),
         23 => format!("v{}.{}.{}", rng.u32(..9), rng.u32(..9), rng.u32(..90)),
         // Almost mail.
-        24 => ["logo@2x.png", "root@localhost", "@Override", "a@b", "user@", "@example.com", "react@18.2.0", "icon@3x.jpg"][rng.usize(..8)].into(),
+        24 => [
+            "logo@2x.png",
+            "root@localhost",
+            "@Override",
+            "a@b",
+            "user@",
+            "@example.com",
+            "react@18.2.0",
+            "icon@3x.jpg",
+        ][rng.usize(..8)]
+        .into(),
         25 => format!("git clone ssh://git@host{}/repo", rng.u32(..9)),
         // Books and goods.
         26 => format!("isbn 978{}", digits(rng, 10)),

@@ -1,6 +1,11 @@
 //! Findings counted against labels.
 
-#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, reason = "every program uses its own part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::cast_precision_loss,
+    reason = "every program uses its own part of it"
+)]
 
 use std::collections::BTreeMap;
 
@@ -47,7 +52,10 @@ pub fn score(scanner: &Scanner, lines: &[Line]) -> BTreeMap<Kind, Score> {
                 continue;
             };
             let score = scores.entry(kind).or_default();
-            match labels.iter().position(|label| *label == (finding.range(), kind)) {
+            match labels
+                .iter()
+                .position(|label| *label == (finding.range(), kind))
+            {
                 Some(at) => {
                     labels.swap_remove(at);
                     score.found += 1;

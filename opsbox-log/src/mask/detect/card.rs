@@ -52,15 +52,18 @@ pub(super) fn look(text: &[u8], first: Group, sink: &mut Sink<'_>) {
             count += 1;
         }
         match group.next(text) {
-            Some((same, next)) if same == separator && matches!((number, group.len), (2, 6) | (_, 4)) => {
+            Some((same, next))
+                if same == separator && matches!((number, group.len), (2, 6) | (_, 4)) =>
+            {
                 group = next;
             }
             _ => break,
         }
     }
-    let longest = ends.iter().take(count).rev().find(|&&(len, end)| {
-        closes_number(text, end) && digits.get(..len).is_some_and(is_card)
-    });
+    let longest =
+        ends.iter().take(count).rev().find(|&&(len, end)| {
+            closes_number(text, end) && digits.get(..len).is_some_and(is_card)
+        });
     if let Some(&(_, end)) = longest {
         sink.push(Detector::Card, first.at..end);
     }
@@ -105,8 +108,13 @@ fn is_issued(digits: &[u8]) -> bool {
         // JCB
         352_800..=358_999 => (16..=19).contains(&len),
         // Maestro
-        501_800..=501_899 | 502_000..=502_099 | 503_800..=503_899 | 589_300..=589_399
-        | 630_400..=630_499 | 675_900..=675_999 | 676_100..=676_399 => true,
+        501_800..=501_899
+        | 502_000..=502_099
+        | 503_800..=503_899
+        | 589_300..=589_399
+        | 630_400..=630_499
+        | 675_900..=675_999
+        | 676_100..=676_399 => true,
         // Discover, with its partners of India, and UnionPay, also of China's banks alone
         601_100..=601_199 | 644_000..=659_999 | 620_000..=629_999 | 810_000..=817_199 => {
             (16..=19).contains(&len)

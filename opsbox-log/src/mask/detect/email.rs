@@ -3,11 +3,15 @@
 use std::ops::Range;
 
 use super::{Sink, before, byte, is_word, span_before, span_of};
-use crate::{limits::{MAX_EMAIL_DOMAIN_BYTES, MAX_EMAIL_LOCAL_BYTES}, mask::Detector};
+use crate::{
+    limits::{MAX_EMAIL_DOMAIN_BYTES, MAX_EMAIL_LOCAL_BYTES},
+    mask::Detector,
+};
 
 /// What is behind the at sign of a file, not a mailbox: `logo@2x.png`. None of these is a top-level domain.
 const FILES: [&str; 14] = [
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "mjs", "json", "html", "gz", "tgz",
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "mjs", "json", "html", "gz",
+    "tgz",
 ];
 
 /// A mailbox around an at sign, which may be written `%40`. Quoted local parts and address literals are not
@@ -62,12 +66,18 @@ fn domain(text: &[u8], start: usize) -> Option<usize> {
         at = close + 1;
     }
     let (end, last) = end?;
-    let is_file = FILES.iter().any(|it| last.eq_ignore_ascii_case(it.as_bytes()));
+    let is_file = FILES
+        .iter()
+        .any(|it| last.eq_ignore_ascii_case(it.as_bytes()));
     (!is_file).then_some(end)
 }
 
 /// Letters alone, or an internationalised name in its ASCII form.
 fn is_top_level(label: &[u8]) -> bool {
     let letters = label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic);
-    letters || label.len() > 4 && label.get(..4).is_some_and(|it| it.eq_ignore_ascii_case(b"xn--"))
+    letters
+        || label.len() > 4
+            && label
+                .get(..4)
+                .is_some_and(|it| it.eq_ignore_ascii_case(b"xn--"))
 }

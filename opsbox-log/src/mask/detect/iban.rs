@@ -8,7 +8,9 @@ const MOST: usize = 34;
 
 /// Country, check digits and account, in one piece or with single spaces behind each four.
 pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let Some(start) = at.checked_sub(3) else { return };
+    let Some(start) = at.checked_sub(3) else {
+        return;
+    };
     let country = [byte(text, start), byte(text, start + 1)];
     let Some(len) = length(country).filter(|_| !is_word(before(text, start))) else {
         return;
@@ -63,7 +65,8 @@ fn length(country: [u8; 2]) -> Option<usize> {
         b"LY" | b"PT" | b"ST" => 25,
         b"IS" | b"TR" => 26,
         b"BI" | b"DJ" | b"FR" | b"GR" | b"IT" | b"MC" | b"MR" | b"SM" => 27,
-        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HN" | b"HU" | b"LB" | b"NI" | b"PL" | b"SV" => 28,
+        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HN" | b"HU" | b"LB" | b"NI" | b"PL"
+        | b"SV" => 28,
         b"BR" | b"EG" | b"PS" | b"QA" | b"UA" | b"YE" => 29,
         b"JO" | b"KW" | b"MU" => 30,
         b"MT" | b"SC" => 31,

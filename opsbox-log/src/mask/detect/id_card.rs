@@ -1,6 +1,6 @@
 //! Chinese ID cards, GB 11643-1999: region, date of birth, sequence, check character.
 
-use super::{Sink, byte, digits::Group, is_word, closes_number};
+use super::{Sink, byte, closes_number, digits::Group, is_word};
 use crate::mask::Detector;
 
 pub(super) fn look(text: &[u8], group: Group, sink: &mut Sink<'_>) {
@@ -12,7 +12,13 @@ pub(super) fn look(text: &[u8], group: Group, sink: &mut Sink<'_>) {
         }
         15 if sink.wants(Detector::LegacyIdCardCn) && closes_number(text, group.end()) => {
             let number = text.get(group.at..group.end()).unwrap_or_default();
-            if is_region(number) && is_date(1900 + value(number, 6, 2), value(number, 8, 2), value(number, 10, 2)) {
+            if is_region(number)
+                && is_date(
+                    1900 + value(number, 6, 2),
+                    value(number, 8, 2),
+                    value(number, 10, 2),
+                )
+            {
                 sink.push(Detector::LegacyIdCardCn, group.at..group.end());
             }
             return;

@@ -32,7 +32,10 @@ pub(super) fn look_v4(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     for octet in 0..4 {
         let len = span_of(text, place, |it| it.is_ascii_digit());
         let value = text.get(place..place + len).unwrap_or_default();
-        let number = value.iter().take(4).fold(0, |all, digit| all * 10 + u32::from(digit & 15));
+        let number = value
+            .iter()
+            .take(4)
+            .fold(0, |all, digit| all * 10 + u32::from(digit & 15));
         if len == 0 || len > 3 || number > 255 || len > 1 && value.starts_with(b"0") {
             return;
         }
@@ -54,7 +57,9 @@ pub(super) fn look_v4(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 }
 
 fn is_version(text: &[u8], start: usize, end: usize) -> bool {
-    let gap = span_before(text, start, |it| matches!(it, b' ' | b'=' | b':' | b'/' | b'"' | b'\''));
+    let gap = span_before(text, start, |it| {
+        matches!(it, b' ' | b'=' | b':' | b'/' | b'"' | b'\'')
+    });
     let word_end = start - gap;
     let len = span_before(text, word_end, |it| it.is_ascii_alphabetic());
     let word = text.get(word_end - len..word_end).unwrap_or_default();
@@ -64,7 +69,10 @@ fn is_version(text: &[u8], start: usize, end: usize) -> bool {
     let product = before(text, start) == b'/'
         && gap == 1
         && !(byte(text, end) == b':' && byte(text, end + 1).is_ascii_digit());
-    product || VERSIONS.iter().any(|it| word.eq_ignore_ascii_case(it.as_bytes()))
+    product
+        || VERSIONS
+            .iter()
+            .any(|it| word.eq_ignore_ascii_case(it.as_bytes()))
 }
 
 /// Longest text of an address.
@@ -78,7 +86,10 @@ pub(super) fn look_v6(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let near = text.get(..(at + MOST).min(text.len())).unwrap_or_default();
     let mut end = at + span_of(near, at, is_part);
     // The full stop or colon behind it.
-    while end > start && (before(text, end) == b'.' || before(text, end) == b':' && byte(text, end.saturating_sub(2)) != b':') {
+    while end > start
+        && (before(text, end) == b'.'
+            || before(text, end) == b':' && byte(text, end.saturating_sub(2)) != b':')
+    {
         end -= 1;
     }
     let bytes = text.get(start..end).unwrap_or_default();

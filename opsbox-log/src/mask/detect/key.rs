@@ -87,9 +87,14 @@ const HEADER: usize = 1024;
 /// RFC 7519: three parts in compact form (signed) or five (encrypted), the first of which is a JSON object.
 /// The last part of a signed one may be missing its bytes, as in unsecured tokens.
 pub(super) fn look_jwt(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let Some(start) = at.checked_sub(2) else { return };
+    let Some(start) = at.checked_sub(2) else {
+        return;
+    };
     let behind = before(text, start);
-    if is_base64url(behind) || behind == b'.' || !text.get(start..).is_some_and(|it| it.starts_with(b"eyJ")) {
+    if is_base64url(behind)
+        || behind == b'.'
+        || !text.get(start..).is_some_and(|it| it.starts_with(b"eyJ"))
+    {
         return;
     }
     let mut place = start;
@@ -99,7 +104,10 @@ pub(super) fn look_jwt(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         place += span_of(text, place, is_base64url);
         *end = place;
         parts += 1;
-        if parts == 5 || byte(text, place) != b'.' || !is_base64url(byte(text, place + 1)) && parts != 2 {
+        if parts == 5
+            || byte(text, place) != b'.'
+            || !is_base64url(byte(text, place + 1)) && parts != 2
+        {
             break;
         }
         place += 1;
@@ -111,9 +119,13 @@ pub(super) fn look_jwt(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         5 => fifth,
         _ => return,
     };
-    let begin = header.get(..header.len().min(HEADER) / 4 * 4).unwrap_or_default();
+    let begin = header
+        .get(..header.len().min(HEADER) / 4 * 4)
+        .unwrap_or_default();
     let is_json = match header.len() <= HEADER {
-        true => BASE64URL_NOPAD.decode(header).is_ok_and(|it| it.ends_with(b"}")),
+        true => BASE64URL_NOPAD
+            .decode(header)
+            .is_ok_and(|it| it.ends_with(b"}")),
         false => BASE64URL_NOPAD.decode(begin).is_ok(),
     };
     if is_json {

@@ -12,7 +12,6 @@ mod pem;
 mod phone;
 mod url;
 
-pub(super) use pair::is_masked;
 pub(super) use phone::country_code_len;
 
 use std::ops::Range;
@@ -115,7 +114,9 @@ fn span_before(text: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
 /// with hyphens.
 fn opens_number(text: &[u8], at: usize) -> bool {
     match before(text, at) {
-        b'.' | b'-' => !at.checked_sub(2).is_some_and(|at| byte(text, at).is_ascii_digit()),
+        b'.' | b'-' => !at
+            .checked_sub(2)
+            .is_some_and(|at| byte(text, at).is_ascii_digit()),
         other => !is_word(other),
     }
 }

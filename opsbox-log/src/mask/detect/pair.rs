@@ -5,22 +5,50 @@ use crate::mask::Detector;
 
 /// How keys of secrets end. `key` alone says nothing: it needs one of [`KEYS`] before it.
 const NAMES: [&str; 11] = [
-    "password", "passwd", "passphrase", "pwd", "secret", "credential", "credentials", "token",
-    "authorization", "secretkey", "key",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "credential",
+    "credentials",
+    "token",
+    "authorization",
+    "secretkey",
+    "key",
 ];
-const KEYS: [&str; 7] = ["api", "access", "secret", "private", "auth", "encryption", "signing"];
+const KEYS: [&str; 7] = [
+    "api",
+    "access",
+    "secret",
+    "private",
+    "auth",
+    "encryption",
+    "signing",
+];
 
 /// Words that say how what follows them authorises (RFC 9110, section 11).
 const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
 
 /// Values that are none.
-const NOTHING: [&str; 8] = ["null", "nil", "none", "true", "false", "undefined", "\"\"", "''"];
+const NOTHING: [&str; 8] = [
+    "null",
+    "nil",
+    "none",
+    "true",
+    "false",
+    "undefined",
+    "\"\"",
+    "''",
+];
 
 /// Longest key, and most bytes around the separator.
 const MOST_AROUND: usize = 64;
 
 pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let front = text.get(at.saturating_sub(MOST_AROUND)..=at).unwrap_or_default();
+    let front = text
+        .get(at.saturating_sub(MOST_AROUND)..=at)
+        .unwrap_or_default();
     let start = at + 1 - span_before(front, front.len(), |it| is_word(it) || it == b'-');
     let end = at + 1 + span_of(text, at + 1, |it| it.is_ascii_alphabetic()).min(MOST_AROUND);
     let key = text.get(start..end).unwrap_or_default();
@@ -33,7 +61,11 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let len = match quote {
         Some(quote) => quoted(text, value, quote),
         None => span_of(text, value, |it| {
-            it > b' ' && !matches!(it, b'"' | b'\'' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'>' | b'<' | b'`')
+            it > b' '
+                && !matches!(
+                    it,
+                    b'"' | b'\'' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'>' | b'<' | b'`'
+                )
         }),
     };
     // A token that the masking wrote has brackets.
@@ -47,7 +79,8 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 
 fn ends_with(text: &[u8], end: &str) -> bool {
     let at = text.len().checked_sub(end.len());
-    at.and_then(|at| text.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(end.as_bytes()))
+    at.and_then(|at| text.get(at..))
+        .is_some_and(|it| it.eq_ignore_ascii_case(end.as_bytes()))
 }
 
 fn names_secret(key: &[u8]) -> bool {
@@ -57,7 +90,9 @@ fn names_secret(key: &[u8]) -> bool {
     let stem = key.get(..key.len() - name.len()).unwrap_or_default();
     if *name != "key" {
         // `password` in whatever case, but no other word that ends so.
-        return *name != "pwd" || !before(stem, stem.len()).is_ascii_lowercase() || byte(key, key.len() - 3) == b'P';
+        return *name != "pwd"
+            || !before(stem, stem.len()).is_ascii_lowercase()
+            || byte(key, key.len() - 3) == b'P';
     }
     let stem = match before(stem, stem.len()) {
         b'_' | b'-' => stem.get(..stem.len() - 1).unwrap_or_default(),
@@ -69,7 +104,9 @@ fn names_secret(key: &[u8]) -> bool {
 /// Where the value of a key begins, and the quote that ends it.
 fn value(text: &[u8], key: usize, end: usize) -> Option<(usize, Option<Quote>)> {
     let blank = |at: usize| {
-        let near = text.get(..text.len().min(at + MOST_AROUND)).unwrap_or_default();
+        let near = text
+            .get(..text.len().min(at + MOST_AROUND))
+            .unwrap_or_default();
         at + span_of(near, at, |it| matches!(it, b' ' | b'\t'))
     };
     let key_quote = Quote::at(text, end);
@@ -92,7 +129,9 @@ fn value(text: &[u8], key: usize, end: usize) -> Option<(usize, Option<Quote>)> 
     start += quote.map_or(0, Quote::len);
     let word = span_of(text, start, |it| it.is_ascii_alphabetic());
     let scheme = text.get(start..start + word).unwrap_or_default();
-    let schemed = SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it.as_bytes()))
+    let schemed = SCHEMES
+        .iter()
+        .any(|it| scheme.eq_ignore_ascii_case(it.as_bytes()))
         && byte(text, start + word) == b' ';
     if schemed {
         start = blank(start + word);
@@ -121,7 +160,9 @@ struct Quote {
 
 impl Quote {
     fn at(text: &[u8], at: usize) -> Option<Self> {
-        let near = text.get(..text.len().min(at + MOST_AROUND)).unwrap_or_default();
+        let near = text
+            .get(..text.len().min(at + MOST_AROUND))
+            .unwrap_or_default();
         let escapes = span_of(near, at, |it| it == b'\\');
         let mark = byte(text, at + escapes);
         matches!(mark, b'"' | b'\'').then_some(Self { mark, escapes })
@@ -151,12 +192,19 @@ fn quoted(text: &[u8], start: usize, quote: Quote) -> usize {
 }
 
 fn is_nothing(value: &[u8]) -> bool {
-    NOTHING.iter().any(|it| value.eq_ignore_ascii_case(it.as_bytes()))
-        || value.iter().all(|it| matches!(it, b'*' | b'.' | b'x' | b'X' | b'-'))
-        || value.starts_with(b"${") || value.starts_with(b"<")
+    NOTHING
+        .iter()
+        .any(|it| value.eq_ignore_ascii_case(it.as_bytes()))
+        || value
+            .iter()
+            .all(|it| matches!(it, b'*' | b'.' | b'x' | b'X' | b'-'))
+        || value.starts_with(b"${")
+        || value.starts_with(b"<")
 }
 
 /// Whether this begins with something that [masking](crate::mask) wrote.
-pub(in crate::mask) fn is_masked(value: &[u8]) -> bool {
-    ["[REDACTED:", "[enc1:", "[pid1:", "[sha256:"].iter().any(|it| value.starts_with(it.as_bytes()))
+fn is_masked(value: &[u8]) -> bool {
+    ["[REDACTED", "[enc1:", "[pid1:"]
+        .iter()
+        .any(|it| value.starts_with(it.as_bytes()))
 }

@@ -83,7 +83,9 @@ const LEAST: usize = 8;
 /// A plus, an assigned country code and as many digits as numbers of the country have, with single
 /// spaces, hyphens, dots or parentheses between.
 pub(super) fn look_e164(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let Some(start) = at.checked_sub(1) else { return };
+    let Some(start) = at.checked_sub(1) else {
+        return;
+    };
     let behind = before(text, start);
     if is_word(behind) || behind == b'+' {
         return;
@@ -151,13 +153,58 @@ pub(in crate::mask) fn country_code_len(digits: &[u8]) -> usize {
     let (two, three) = (first * 10 + second, first * 100 + second * 10 + third);
     match two {
         10..=19 | 70..=79 => 1,
-        20 | 27 | 30..=34 | 36 | 39..=41 | 43..=49 | 51..=58 | 60..=66 | 81 | 82 | 84 | 86
-        | 90..=95 | 98 => 2,
+        20
+        | 27
+        | 30..=34
+        | 36
+        | 39..=41
+        | 43..=49
+        | 51..=58
+        | 60..=66
+        | 81
+        | 82
+        | 84
+        | 86
+        | 90..=95
+        | 98 => 2,
         _ => match three {
-            211..=213 | 216 | 218 | 220..=258 | 260..=269 | 290 | 291 | 297..=299 | 350..=359
-            | 370..=383 | 385..=387 | 389 | 420 | 421 | 423 | 500..=509 | 590..=599 | 670
-            | 672..=683 | 685..=692 | 800 | 808 | 850 | 852 | 853 | 855 | 856 | 870 | 878
-            | 880..=883 | 886 | 888 | 960..=968 | 970..=977 | 979 | 992..=996 | 998 => 3,
+            211..=213
+            | 216
+            | 218
+            | 220..=258
+            | 260..=269
+            | 290
+            | 291
+            | 297..=299
+            | 350..=359
+            | 370..=383
+            | 385..=387
+            | 389
+            | 420
+            | 421
+            | 423
+            | 500..=509
+            | 590..=599
+            | 670
+            | 672..=683
+            | 685..=692
+            | 800
+            | 808
+            | 850
+            | 852
+            | 853
+            | 855
+            | 856
+            | 870
+            | 878
+            | 880..=883
+            | 886
+            | 888
+            | 960..=968
+            | 970..=977
+            | 979
+            | 992..=996
+            | 998 => 3,
             _ => 0,
         },
     }
