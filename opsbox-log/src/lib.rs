@@ -62,6 +62,8 @@
 
 mod batch;
 mod chunks;
+#[cfg(feature = "config")]
+pub mod config;
 mod error;
 pub mod export;
 mod file;

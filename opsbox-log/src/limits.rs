@@ -168,3 +168,11 @@ pub const ROTATE_AFTER_MESSAGES: u64 = 1 << 28;
 /// Values that one process encrypts with one data key at most: 2^31. Further ones are redacted, and counted as
 /// `key_exhausted`.
 pub const MAX_MESSAGES_PER_KEY: u64 = 1 << 31;
+
+// Rules as data.
+
+/// Largest file of rules, in bytes: 1 MiB.
+pub const MAX_CONFIG_BYTES: usize = 1 << 20;
+
+/// Deepest nesting in a file of rules in YAML: 32.
+pub const MAX_CONFIG_DEPTH: usize = 32;

@@ -48,6 +48,8 @@ mod partial;
 mod pattern;
 mod policy;
 mod prefilter;
+#[cfg(feature = "config")]
+mod read;
 mod report;
 mod scanner;
 mod tag;

@@ -74,8 +74,8 @@ fn email(value: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// `138****5678`, `+86 138****5678`, `+1 415***2671`: of the national number the first three digits and the last four, of one
-/// with fewer than eleven digits fewer of the first, so that three at least are hidden.
+/// `138****5678`, `+86 138****5678`, `+1 41****2671`: of the national number the first three digits and the
+/// last four, of a shorter one fewer of the first, so that four at least are hidden.
 fn phone(value: &[u8], out: &mut Vec<u8>) -> bool {
     let is_part =
         |it: &u8| it.is_ascii_digit() || matches!(it, b' ' | b'-' | b'.' | b'(' | b')' | b'+');
@@ -90,7 +90,7 @@ fn phone(value: &[u8], out: &mut Vec<u8>) -> bool {
         _ => 0,
     };
     let national = digits.len() - code;
-    let last = 4.min(national / 3);
+    let last = if national < 8 { 2 } else { 4 };
     let first = 3.min(national.saturating_sub(last + 4));
     hide(value, code + first..digits.len() - last, out);
     true
