@@ -144,6 +144,43 @@ pub enum Error {
         input_bytes: usize,
     },
 
+    /// A rule of masking cannot be used: a pattern, a name, a field of a policy.
+    #[cfg(feature = "mask")]
+    #[error("{}{}{message}", at(place.as_deref()), rule_of(rule))]
+    #[non_exhaustive]
+    MaskRule {
+        /// The file with line and column, if the rule came from one.
+        place: Option<Box<Place>>,
+        /// The rule: a pattern's name, or the field of the policy; empty if it is none by itself.
+        rule: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+
+    /// A key cannot be made, read, wrapped or unwrapped.
+    #[cfg(feature = "mask")]
+    #[error("cannot {attempt}: {message}")]
+    #[non_exhaustive]
+    Key {
+        /// What was attempted, on which file or key.
+        attempt: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
+    /// A masked value cannot be decrypted.
+    #[cfg(feature = "mask")]
+    #[error("cannot decrypt {what}: {message}")]
+    #[non_exhaustive]
+    Decrypt {
+        /// Which kind of value; nothing of the value.
+        what: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
     /// A batch could not be turned into Arrow arrays.
     #[cfg(feature = "arrow")]
     #[error("cannot build the Arrow batch: {0}")]
@@ -170,10 +207,47 @@ pub enum ErrorKind {
     Undetected,
     /// A file or a reader failed.
     Io,
+    /// A rule of masking, or a policy, cannot be used.
+    MaskRule,
+    /// A key cannot be made, read, wrapped or unwrapped.
+    Key,
+    /// A masked value cannot be decrypted.
+    Decrypt,
     /// The Arrow export failed.
     Arrow,
     /// The Arrow export would take too much memory.
     TooSparse,
+}
+
+/// Where in a file of rules something is.
+#[cfg(feature = "mask")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// The line, from 1, and the column in characters, from 1, where the library that read it knows them.
+    pub line_and_column: Option<(u64, u64)>,
+}
+
+#[cfg(feature = "mask")]
+fn at(place: Option<&Place>) -> String {
+    let Some(place) = place else {
+        return String::new();
+    };
+    let path = place.path.display();
+    match place.line_and_column {
+        Some((line, column)) => format!("policy {path}: line {line} column {column}: "),
+        None => format!("policy {path}: "),
+    }
+}
+
+#[cfg(feature = "mask")]
+fn rule_of(rule: &str) -> String {
+    match rule {
+        "" => String::new(),
+        rule => format!("{rule}: "),
+    }
 }
 
 fn of(path: Option<&Path>) -> String {
@@ -192,6 +266,12 @@ impl Error {
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(feature = "mask")]
+            Self::MaskRule { .. } => ErrorKind::MaskRule,
+            #[cfg(feature = "mask")]
+            Self::Key { .. } => ErrorKind::Key,
+            #[cfg(feature = "mask")]
+            Self::Decrypt { .. } => ErrorKind::Decrypt,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => ErrorKind::Arrow,
             #[cfg(feature = "arrow")]
@@ -202,6 +282,10 @@ impl Error {
     /// Whether the same call may succeed later: opening a file that was interrupted or timed out. A
     /// wrong name or pattern stays wrong, and a [reader](crate::Batches) that failed is at its end.
     pub fn is_retryable(&self) -> bool {
+        #[cfg(feature = "mask")]
+        if let Self::Key { retryable, .. } = self {
+            return *retryable;
+        }
         let source = match self {
             Self::File { source, .. } => source.as_ref(),
             _ => None,
@@ -212,5 +296,31 @@ impl Error {
                 io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
             )
         })
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn mask_rule(rule: &str, message: String) -> Self {
+        Self::MaskRule {
+            place: None,
+            rule: rule.to_owned(),
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn key(attempt: &str, retryable: bool, message: String) -> Self {
+        Self::Key {
+            attempt: attempt.to_owned(),
+            retryable,
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn decrypt(what: &str, message: String) -> Self {
+        Self::Decrypt {
+            what: what.to_owned(),
+            message,
+        }
     }
 }

@@ -65,12 +65,16 @@ mod batch;
 mod chunks;
 #[cfg(feature = "enrich")]
 pub mod enrich;
+#[cfg(feature = "config")]
+pub mod config;
 mod error;
 pub mod export;
 mod file;
 mod format;
 mod frame;
 pub mod limits;
+#[cfg(feature = "mask")]
+pub mod mask;
 mod multiline;
 mod parser;
 mod read;
@@ -83,6 +87,8 @@ pub mod types;
 mod unmatched;
 
 pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, KeptValue, Record, Span};
+#[cfg(feature = "mask")]
+pub use error::Place;
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;
