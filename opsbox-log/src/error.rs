@@ -91,6 +91,19 @@ pub enum Error {
         message: String,
     },
 
+    /// A JMESPath expression does not compile.
+    #[cfg(feature = "jmespath")]
+    #[error("JMESPath expression \"{expression}\", byte {offset}: {message}")]
+    #[non_exhaustive]
+    Expression {
+        /// The expression, or its beginning.
+        expression: String,
+        /// Byte offset in the expression.
+        offset: usize,
+        /// Why, and what to write instead.
+        message: String,
+    },
+
     /// No preset fits the sample.
     #[error("format{} not recognised: {message}", of(path.as_deref()))]
     #[non_exhaustive]
@@ -203,6 +216,8 @@ pub enum ErrorKind {
     TooManyCategories,
     /// A pattern does not compile.
     InvalidPattern,
+    /// A JMESPath expression does not compile.
+    InvalidExpression,
     /// No preset fits the sample.
     Undetected,
     /// A file or a reader failed.
@@ -264,6 +279,8 @@ impl Error {
             Self::Column { .. } => ErrorKind::InvalidColumn,
             Self::TooManyCategories { .. } => ErrorKind::TooManyCategories,
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
+            #[cfg(feature = "jmespath")]
+            Self::Expression { .. } => ErrorKind::InvalidExpression,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
             #[cfg(feature = "mask")]

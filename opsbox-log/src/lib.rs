@@ -1,8 +1,8 @@
 //! Logs to columns, without copying a field.
 //!
 //! ```text
-//! source ──> frame ──> tokenize ──> Batch ──> export
-//! bytes      lines     spans        columns   Arrow
+//! source ──> frame ──> tokenize ──> Batch ──> clean ──> extract ──> export
+//! bytes      lines     spans        columns   values    fields      Arrow
 //!                                   + unmatched lines
 //! ```
 //!
@@ -51,7 +51,9 @@
 //!
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
-//! | `json` | yes | the preset `ndjson` | simd-json |
+//! | `json` | yes | the preset `ndjson`, and [`clean`]: JSON inside of columns | simd-json |
+//! | `xml` | no | XML inside of columns | quick-xml, `json` |
+//! | `jmespath` | no | `extract`: JMESPath expressions over columns of JSON | jmespath, serde_json, `json` |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 //! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
@@ -63,12 +65,16 @@
 
 mod batch;
 mod chunks;
-#[cfg(feature = "enrich")]
-pub mod enrich;
+#[cfg(feature = "json")]
+pub mod clean;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "enrich")]
+pub mod enrich;
 mod error;
 pub mod export;
+#[cfg(feature = "jmespath")]
+pub mod extract;
 mod file;
 mod format;
 mod frame;

@@ -181,3 +181,37 @@ pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Deepest nesting in a file of rules in YAML: 32.
 pub const MAX_CONFIG_DEPTH: usize = 32;
+/// Longest value in which [`Cleaner`](crate::clean::Cleaner) reads a document, in bytes, unless it is
+/// told otherwise: 1 MiB. Longer ones are refused, and stay as they are.
+#[cfg(feature = "json")]
+pub const DEFAULT_MAX_DOCUMENT_BYTES: usize = 1 << 20;
+
+/// Deepest nesting of a document inside a value: 100. Readers of JSON commonly stop at 128, and what is
+/// repaired is for them.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_DEPTH: usize = 100;
+
+/// Most fields of one document that are flattened, elements that are repeated included: 1,024. A document
+/// with more is refused.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_FIELDS: usize = 1024;
+
+/// How many bytes a repair makes of one, at most: 6, of a control byte. The closing of what is open
+/// comes to it, no more than [`MAX_DOCUMENT_DEPTH`] and a few bytes.
+#[cfg(feature = "json")]
+pub const MAX_REPAIR_EXPANSION: usize = 6;
+
+/// Places in one value at which a document that turns out to be none is looked for: 8. So the time for a
+/// value is linear in its length.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_CANDIDATES: usize = 8;
+
+/// Longest JMESPath expression, in bytes, that [`Extractor`](crate::extract::Extractor) compiles: 1 KiB.
+/// Evaluation calls itself for each operator.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 10;
+
+/// Most brackets, negations and references of one JMESPath expression: 100. Its parser calls itself for
+/// each.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BRANCHES: usize = 100;

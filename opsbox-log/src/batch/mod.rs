@@ -137,6 +137,12 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.rows.set_columns(columns)
     }
 
+    /// Appends to the arena, for columns that will have places there.
+    #[cfg(feature = "json")]
+    pub(crate) fn extend_arena(&mut self, bytes: &[u8]) {
+        self.rows.arena.extend_from_slice(bytes);
+    }
+
     /// Drops a column; tells whether there was one of that name.
     pub fn drop_column(&mut self, name: &str) -> bool {
         self.rows.drop_column(name)

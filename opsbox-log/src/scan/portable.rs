@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK, GROUP, Simd, Work,
-    lanes::{Classes, Found, Lanes, OUTSIDE},
+    lanes::{ALWAYS, Classes, Found, Lanes},
 };
 #[cfg(feature = "json")]
 use super::{JsonMasks, KeyEnds, Window, json::back};
@@ -99,13 +99,13 @@ impl Simd for Portable {
             *class =
                 classes.of[usize::from(byte & 0x7f)] & !(byte.cast_signed() >> 7).cast_unsigned();
         }
-        let always = bits(&of);
+        let outside = bits(&of);
         for class in &mut of {
-            *class >>= OUTSIDE.trailing_zeros();
+            *class >>= ALWAYS.trailing_zeros();
         }
         Found {
-            always,
-            outside: bits(&of),
+            always: bits(&of),
+            outside,
         }
     }
 
