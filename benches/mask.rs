@@ -36,7 +36,10 @@ const FIVE: [Detector; 5] = [
 ];
 
 fn found(scanner: &Scanner, lines: &[String]) -> usize {
-    lines.iter().map(|line| scanner.scan(line.as_bytes()).len()).sum()
+    lines
+        .iter()
+        .map(|line| scanner.scan(line.as_bytes()).len())
+        .sum()
 }
 
 fn quality() {
@@ -66,8 +69,12 @@ fn mask(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("mask");
     group.throughput(Throughput::Bytes(bytes as u64));
-    group.bench_function("scan, five rules", |bench| bench.iter(|| found(&five, &lines)));
-    group.bench_function("scan, all detectors", |bench| bench.iter(|| found(&all, &lines)));
+    group.bench_function("scan, five rules", |bench| {
+        bench.iter(|| found(&five, &lines))
+    });
+    group.bench_function("scan, all detectors", |bench| {
+        bench.iter(|| found(&all, &lines))
+    });
     group.finish();
 
     #[cfg(feature = "peers-mask")]
@@ -87,8 +94,14 @@ mod peer {
     /// The same five rules as regular expressions, with the peer's own check digits.
     fn peer() -> Peer {
         let rules: [(&str, Option<SecondaryValidator>); 5] = [
-            (r"\b[A-Za-z0-9._+-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b", None),
-            (r"\b1(?:3\d|4[014-9]|5[0-35-9]|6[25-7]|7[0-8]|8\d|9[0-35-9])\d{8}\b", None),
+            (
+                r"\b[A-Za-z0-9._+-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
+                None,
+            ),
+            (
+                r"\b1(?:3\d|4[014-9]|5[0-35-9]|6[25-7]|7[0-8]|8\d|9[0-35-9])\d{8}\b",
+                None,
+            ),
             (
                 r"\b[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]\b",
                 Some(SecondaryValidator::ChineseIdChecksum),
@@ -121,9 +134,16 @@ mod peer {
         };
         for line in lines {
             let theirs = peer.scan(&mut line.clone()).expect("text");
-            let mut theirs: Vec<_> = theirs.iter().map(|it| it.start_index..it.end_index_exclusive).collect();
+            let mut theirs: Vec<_> = theirs
+                .iter()
+                .map(|it| it.start_index..it.end_index_exclusive)
+                .collect();
             theirs.sort_by_key(|it| it.start);
-            let ours: Vec<_> = five.scan(line.as_bytes()).iter().map(|it| it.range()).collect();
+            let ours: Vec<_> = five
+                .scan(line.as_bytes())
+                .iter()
+                .map(|it| it.range())
+                .collect();
             assert_eq!(ours, theirs, "{line}");
         }
         ratio(

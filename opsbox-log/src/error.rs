@@ -138,6 +138,30 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A stage of a pipeline failed.
+    #[cfg(feature = "pipeline")]
+    #[error("stage {stage:?} failed in the batch that begins with line {line}: {source}")]
+    #[non_exhaustive]
+    Stage {
+        /// Its name.
+        stage: String,
+        /// The first line of the batch, from 1.
+        line: u64,
+        /// What went wrong.
+        source: Box<Self>,
+    },
+
+    /// The output of a pipeline could not be written.
+    #[cfg(feature = "pipeline")]
+    #[error("writing failed at or after byte {offset} of the output: {source}")]
+    #[non_exhaustive]
+    Write {
+        /// Bytes that were written before.
+        offset: u64,
+        /// The error of the writer.
+        source: io::Error,
+    },
+
     /// The columns of a batch would take much more memory than its input: many keys that are in few
     /// lines.
     #[cfg(feature = "arrow")]
@@ -283,6 +307,10 @@ impl Error {
             Self::Expression { .. } => ErrorKind::InvalidExpression,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(feature = "pipeline")]
+            Self::Stage { source, .. } => source.kind(),
+            #[cfg(feature = "pipeline")]
+            Self::Write { .. } => ErrorKind::Io,
             #[cfg(feature = "mask")]
             Self::MaskRule { .. } => ErrorKind::MaskRule,
             #[cfg(feature = "mask")]

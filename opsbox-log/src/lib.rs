@@ -56,6 +56,8 @@
 //! | `jmespath` | no | `extract`: JMESPath expressions over columns of JSON | jmespath, serde_json, `json` |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 //! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
+//! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
+//! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.
@@ -83,6 +85,8 @@ pub mod limits;
 pub mod mask;
 mod multiline;
 mod parser;
+#[cfg(feature = "pipeline")]
+pub mod pipeline;
 mod read;
 mod scan;
 #[cfg(feature = "tokio")]

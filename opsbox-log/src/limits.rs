@@ -215,3 +215,12 @@ pub const MAX_EXPRESSION_BYTES: usize = 1 << 10;
 /// each.
 #[cfg(feature = "jmespath")]
 pub const MAX_EXPRESSION_BRANCHES: usize = 100;
+
+/// Batches that wait for each thread of a [`Pipeline`](crate::pipeline::Pipeline), and of it: 1 either way, besides
+/// the one that it works on.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_BATCHES_AHEAD: usize = 1;
+
+/// Unmatched lines that the report of a [`Pipeline`](crate::pipeline::Pipeline) has as examples: 8. All are counted.
+#[cfg(feature = "pipeline")]
+pub const MAX_UNMATCHED_EXAMPLES: usize = 8;

@@ -239,8 +239,14 @@ impl<B: AsRef<[u8]>> Batch<B> {
         &self.input
     }
 
+    /// The number of its first line in the whole input, from 1.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn first_line(&self) -> u64 {
+        self.origin.line
+    }
+
     /// The batch over the same bytes in another container.
-    #[cfg(feature = "arrow")]
+    #[cfg(any(feature = "arrow", feature = "pipeline"))]
     pub(crate) fn map_input<C>(self, map: impl FnOnce(B) -> C) -> Batch<C> {
         Batch {
             input: map(self.input),

@@ -34,11 +34,7 @@ mod path;
 
 use std::{fmt, sync::Arc};
 
-use jmespath::{
-    Context, DEFAULT_RUNTIME, Expression, Rcvar, Variable,
-    ast::Ast,
-    interpret,
-};
+use jmespath::{Context, DEFAULT_RUNTIME, Expression, Rcvar, Variable, ast::Ast, interpret};
 
 use crate::{
     batch::{Batch, ColumnBuilder, Span},
@@ -47,7 +43,7 @@ use crate::{
     format::Field,
     limits::{MAX_EXPRESSION_BRANCHES, MAX_EXPRESSION_BYTES},
 };
-use path::{Place, Paths};
+use path::{Paths, Place};
 
 /// Expressions, compiled once, and the columns for what they find. Cheap to clone, and shared by threads.
 ///
