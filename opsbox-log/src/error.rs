@@ -138,6 +138,25 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The configuration of a pipeline is wrong.
+    #[cfg(all(feature = "config", feature = "pipeline"))]
+    #[error(
+        "configuration{}: {}{message}",
+        place_of(path.as_deref(), *line_and_column),
+        setting_of(setting)
+    )]
+    #[non_exhaustive]
+    Config {
+        /// The file; none if a variable is wrong.
+        path: Option<PathBuf>,
+        /// Line and column, from 1, if they are known.
+        line_and_column: Option<(u64, u64)>,
+        /// The setting, as in `output.format`; empty if it is none by itself.
+        setting: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+
     /// A stage of a pipeline failed.
     #[cfg(feature = "pipeline")]
     #[error("stage {stage:?} failed in the batch that begins with line {line}: {source}")]
@@ -236,6 +255,8 @@ pub enum ErrorKind {
     UnknownField,
     /// A column cannot be set or renamed.
     InvalidColumn,
+    /// The configuration of a pipeline is wrong.
+    InvalidConfig,
     /// A column has too many distinct values to be categories.
     TooManyCategories,
     /// A pattern does not compile.
@@ -293,6 +314,23 @@ fn of(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" of {}", path.display()))
 }
 
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn place_of(path: Option<&Path>, line_and_column: Option<(u64, u64)>) -> String {
+    let path = path.map_or_else(String::new, |path| format!(" {}", path.display()));
+    match line_and_column {
+        Some((line, column)) => format!("{path}: line {line} column {column}"),
+        None => path,
+    }
+}
+
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn setting_of(setting: &str) -> String {
+    match setting {
+        "" => String::new(),
+        setting => format!("{setting}: "),
+    }
+}
+
 impl Error {
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
@@ -307,6 +345,8 @@ impl Error {
             Self::Expression { .. } => ErrorKind::InvalidExpression,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(all(feature = "config", feature = "pipeline"))]
+            Self::Config { .. } => ErrorKind::InvalidConfig,
             #[cfg(feature = "pipeline")]
             Self::Stage { source, .. } => source.kind(),
             #[cfg(feature = "pipeline")]

@@ -41,6 +41,8 @@
 //! | `stage`, in a batch | `stage` (its name), `rows`, `columns`, `columns_after` |
 //! | `export`, in a batch | `format`, `rows`, `bytes` |
 
+#[cfg(feature = "config")]
+mod config;
 mod output;
 mod report;
 mod stage;
@@ -54,6 +56,8 @@ use std::{
     io::{Read, Write},
 };
 
+#[cfg(feature = "config")]
+pub use self::config::PipelineConfig;
 pub use self::{
     output::Output,
     report::{PipelineError, PipelineReport, StageReport, UnmatchedExample},
@@ -84,6 +88,8 @@ impl Pipeline {
                 stages: Vec::new(),
                 output: Ndjson::new().into(),
                 unmatched: None,
+                spare: Vec::new(),
+                expected: 0,
             },
             threads: 1,
         }

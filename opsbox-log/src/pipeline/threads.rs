@@ -12,19 +12,19 @@ use super::{
 };
 use crate::{batch::Batch, error::Error, limits::PIPELINE_BATCHES_AHEAD, parser::Parser};
 
-/// Writes what is done, and adds it to the report.
-pub(super) fn write(
+/// Writes what is done, and adds it to the report. Gives the memory of the bytes back.
+fn write(
     done: Done,
     writer: &mut impl Write,
     report: &mut PipelineReport,
-) -> Result<(), Error> {
-    let before = report.written.bytes();
+) -> Result<Vec<u8>, Error> {
+    let offset = report.written.bytes();
     let result = writer.write_all(&done.bytes);
     report.merge(done.report);
-    result.map_err(|source| Error::Write {
-        offset: before,
-        source,
-    })
+    match result {
+        Ok(()) => Ok(done.bytes),
+        Err(source) => Err(Error::Write { offset, source }),
+    }
 }
 
 /// Runs on this thread alone.
@@ -37,7 +37,7 @@ pub(super) fn one<R: Read>(
 ) -> Result<(), Error> {
     for batch in parser.read(reader) {
         let mut batch = batch?.map_input(Input::Owned);
-        write(worker.work(&mut batch)?, writer, report)?;
+        worker.spare = write(worker.work(&mut batch)?, writer, report)?;
     }
     Ok(())
 }

@@ -15,6 +15,10 @@ pub(super) struct Worker {
     pub(super) output: Output,
     /// The column for unmatched lines, if they are kept.
     pub(super) unmatched: Option<Box<str>>,
+    /// Memory of bytes that were written, for the next ones: fresh memory costs as much as the writing.
+    pub(super) spare: Vec<u8>,
+    /// Bytes that the next batch may become.
+    pub(super) expected: usize,
 }
 
 /// A batch that is done with.
@@ -30,6 +34,8 @@ impl Worker {
             stages: self.stages.iter().map(|stage| stage.fork()).collect(),
             output: self.output.clone(),
             unmatched: self.unmatched.clone(),
+            spare: Vec::new(),
+            expected: 0,
         }
     }
 
@@ -58,12 +64,17 @@ impl Worker {
             _ => None,
         };
         report.merge(of);
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        if bytes.capacity() == 0 {
+            bytes.reserve(self.expected);
+        }
         self.rows(batch, first_line, &mut report, &mut bytes)?;
         if let Some(mut unmatched) = unmatched {
             report.unmatched_written += unmatched.len() as u64;
             self.rows(&mut unmatched, first_line, &mut report, &mut bytes)?;
         }
+        self.expected = bytes.len() + bytes.len() / 8;
         Ok(Done { bytes, report })
     }
 
