@@ -39,6 +39,10 @@ pub struct ColumnBuilder {
     arena: Vec<u8>,
 }
 
+/// A value that a [`ColumnBuilder`] keeps: see [`ColumnBuilder::keep`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeptValue(SetPlace);
+
 /// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
@@ -238,6 +242,30 @@ impl ColumnBuilder {
         for row in rows {
             self.values.push(row, place);
         }
+    }
+
+    /// Keeps a value for rows that are [given](Self::push_kept) it among others: once, whatever their number.
+    ///
+    /// ```
+    /// use opsbox_log::ColumnBuilder;
+    ///
+    /// let mut values = ColumnBuilder::new();
+    /// let unknown = values.keep(b"unknown");
+    /// values.push_kept(0, unknown);
+    /// values.push_bytes(1, b"db-1");
+    /// values.push_kept(2, unknown);
+    /// assert_eq!(values.rows(), 3);
+    /// ```
+    pub fn keep(&mut self, value: &[u8]) -> KeptValue {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        KeptValue(SetPlace::of(start, self.arena.len(), OWN))
+    }
+
+    /// Gives a row a value that this builder [keeps](Self::keep). One of another builder gives other bytes, or none.
+    #[inline]
+    pub fn push_kept(&mut self, row: usize, value: KeptValue) {
+        self.values.push(row, value.0);
     }
 
     /// The number of rows up to the last that was given a value.

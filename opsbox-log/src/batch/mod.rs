@@ -5,9 +5,10 @@ mod record;
 mod rows;
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
-pub use changed::ColumnBuilder;
+pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
+pub(crate) use record::RowPlaces;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -221,6 +222,11 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.input
     }
 
+    /// Where the values of its rows are, the first to begin with.
+    pub(crate) fn places(&self) -> RowPlaces<'_> {
+        RowPlaces::new(self.view())
+    }
+
     fn view(&self) -> View<'_> {
         View {
             input: self.input.as_ref(),
@@ -240,8 +246,14 @@ impl<B: AsRef<[u8]>> Batch<B> {
         &self.input
     }
 
+    /// The number of its first line in the whole input, from 1.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn first_line(&self) -> u64 {
+        self.origin.line
+    }
+
     /// The batch over the same bytes in another container.
-    #[cfg(feature = "arrow")]
+    #[cfg(any(feature = "arrow", feature = "pipeline"))]
     pub(crate) fn map_input<C>(self, map: impl FnOnce(B) -> C) -> Batch<C> {
         Batch {
             input: map(self.input),
