@@ -53,6 +53,9 @@
 //! |---|---|---|---|
 //! | `json` | yes | the preset `ndjson` | simd-json |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
+//! | `mask` | no | [`mask`]: what is sensitive is found and masked, with keys in a file | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize: pure Rust |
+//! | `mask-kms` | no | keys of the AWS KMS API; turns `mask` on | hyper, hyper-rustls, rustls with ring, tokio, serde_json |
+//! | `config` | no | [`config`]: policies in TOML, YAML or JSON | serde, toml, serde-saphyr, serde_json |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.

@@ -1,5 +1,10 @@
 //! The inputs that fuzzing found, through the same checks.
-#![cfg(all(feature = "arrow", feature = "json"))]
+#![cfg(all(
+    feature = "arrow",
+    feature = "config",
+    feature = "json",
+    feature = "mask"
+))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "../fuzz/src/lib.rs"]
