@@ -17,6 +17,7 @@ pub mod framing;
 pub mod grok;
 pub mod input;
 pub mod json;
+pub mod mask;
 pub mod ndjson;
 pub mod pattern;
 pub mod rows;
@@ -33,6 +34,7 @@ pub const ALL: &[Target] = &[
     ("dissect", dissect::run),
     ("framing", framing::run),
     ("grok", grok::run),
+    ("mask", mask::run),
     ("ndjson", ndjson::run),
     ("pattern", pattern::run),
     ("scan", scan::run),
