@@ -376,6 +376,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn in_first(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        in_ranges(load(block), &lanes.first)
+    }
+
+    #[inline(always)]
     fn halves_outside(self, [low, high]: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
         // SAFETY: as in `equal`; each reference is to as many bytes as are loaded.
         unsafe {
@@ -434,6 +439,17 @@ impl Simd for Avx512 {
         unsafe {
             let line = _mm512_set1_epi32(i32::from(places[0].wrapping_add(1)));
             let places = words(places);
+            if lanes.columns <= FEW_CELLS {
+                let line = _mm512_castsi512_si128(line);
+                let both = _mm512_permutexvar_epi16(half(&lanes.lanes, 0), places);
+                let adds = _mm512_castsi512_si128(half(&lanes.adds, 0));
+                let both = _mm_add_epi16(_mm512_castsi512_si128(both), adds);
+                let from = _mm_or_si128(_mm_slli_epi32::<16>(both), line);
+                let absent = _mm_loadu_si128(lanes.absent.as_ptr().cast());
+                let cells = _mm_or_si128(_mm_sub_epi16(both, from), absent);
+                _mm_storeu_si128(out.as_mut_ptr().cast(), cells);
+                return;
+            }
             for at in 0..2 {
                 // Beginning and end of a column, side by side.
                 let both = _mm512_permutexvar_epi16(half(&lanes.lanes, at), places);
@@ -536,6 +552,9 @@ fn few(words: &[u16; LANES]) -> __m256i {
     // SAFETY: as in `words`.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
+
+/// Columns for which a quarter of a register is enough: the wider a store, the slower.
+const FEW_CELLS: usize = 4;
 
 /// As many as most blocks have: the stores of a whole block are slow.
 const FEW: usize = 16;

@@ -175,6 +175,12 @@ pub(crate) trait Simd: Copy {
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
+    /// The same where the second range of each lane is the first one.
+    #[inline(always)]
+    fn in_first(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        self.in_lanes(block, lanes)
+    }
+
     /// The bytes of a block of two halves that are not in the ranges of their lane.
     #[inline(always)]
     fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
