@@ -27,6 +27,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(feature = "json", target_arch = "x86_64"))]
+mod avx512_json;
 #[cfg(feature = "json")]
 mod json;
 mod kernel;
@@ -36,7 +38,7 @@ mod portable;
 mod views;
 
 #[cfg(feature = "json")]
-pub(crate) use json::{BEFORE, JsonMasks, KeyEnds, Window};
+pub(crate) use json::{BEFORE, GroupWindow, JsonMasks, KeyEnds, Window, window};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
@@ -224,6 +226,25 @@ pub(crate) trait Simd: Copy {
     /// The bytes of the window's block that mean something in JSON.
     #[cfg(feature = "json")]
     fn json(self, bytes: &Self::JsonBytes, window: &Window) -> JsonMasks;
+
+    /// For the blocks of a group at once, what is [hit](JsonMasks::hit) outside of strings, with line
+    /// feeds, and what ends a value, strings included. `inside` is all ones if the group begins in a
+    /// string, and then whether the next one does. Where there is a backslash, or a line ends in a
+    /// string, nothing is written and `false` returned, and so by kernels that look at no
+    /// [groups](Self::GROUPS).
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_group(
+        self,
+        _bytes: &Self::JsonBytes,
+        _keys: &KeyEnds,
+        _group: &GroupWindow,
+        _inside: &mut u64,
+        _ends: &mut [[u8; 8]; GROUP],
+        _hits: &mut [u64; GROUP],
+    ) -> bool {
+        false
+    }
 
     /// Whether the bytes of a line are those of the signature with this ending.
     #[inline(always)]
