@@ -66,7 +66,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_movepi8_mask(load(block)) }
     }
 
-    #[cfg(feature = "arrow")]
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {
         const OR: i32 = 0b1111_1110;

@@ -23,6 +23,8 @@
     reason = "vector instructions; each block has its argument"
 )]
 
+use std::str::Utf8Error;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -84,7 +86,6 @@ pub(crate) trait Simd: Copy {
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
 
     /// Whether there are none of those in any bytes.
-    #[cfg(feature = "arrow")]
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {
         bytes.is_ascii()
@@ -301,6 +302,26 @@ pub(crate) trait Simd: Copy {
                 | u32::from(end.wrapping_sub(start)) << 16
                 | lanes.absent[at];
         }
+    }
+}
+
+/// The bytes as text, if they are UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    match run(Chosen::new(Kernel::best()), IsAscii(bytes)) {
+        // SAFETY: no byte of these is above 127, and what is ASCII is UTF-8.
+        true => Ok(unsafe { std::str::from_utf8_unchecked(bytes) }),
+        false => std::str::from_utf8(bytes),
+    }
+}
+
+struct IsAscii<'b>(&'b [u8]);
+
+impl Work for IsAscii<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        simd.is_ascii(self.0)
     }
 }
 
