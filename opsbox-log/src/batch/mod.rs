@@ -4,6 +4,8 @@ mod memory;
 mod record;
 mod rows;
 
+use std::str::Utf8Error;
+
 pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
@@ -15,7 +17,7 @@ pub use rows::Span;
 
 #[cfg(feature = "arrow")]
 use crate::scan::ViewColumn;
-use crate::{error::Error, format::Field, unmatched::Unmatched};
+use crate::{error::Error, format::Field, scan, unmatched::Unmatched};
 
 /// Parsed lines as columns of spans: rows for the lines (or [records](crate::Multiline)) that fit the format, and the
 /// [unmatched](Self::unmatched) ones.
@@ -198,6 +200,40 @@ impl<B: AsRef<[u8]>> Batch<B> {
     /// The bytes that [`Span::Input`] counts in: the batch's whole input.
     pub fn input(&self) -> &[u8] {
         self.input.as_ref()
+    }
+
+    /// The [input](Self::input) as text, in which a [`Span::Input`] then counts. All of it is checked each
+    /// time this is called; of plain ASCII several bytes at once, so that it costs far less than
+    /// to check value by value.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser, Span};
+    ///
+    /// let format = Format::preset("ndjson")?.select(["user"])?;
+    /// let batch = Parser::new(format).parse("{\"user\":\"zoe\"}\n{\"user\":\"max\"}\n");
+    /// let input = batch.input_str().unwrap();
+    /// let users = batch.records().map(|record| match record.span_at(0)? {
+    ///     Span::Input(range) => input.get(range),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(users.collect::<Vec<_>>(), [Some("zoe"), Some("max")]);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of [`std::str::from_utf8`], with the place, if some byte of the input is not UTF-8.
+    pub fn input_str(&self) -> Result<&str, Utf8Error> {
+        scan::text(self.input())
+    }
+
+    /// The [arena](Self::arena) as text, in which a [`Span::Arena`] then counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`input_str`](Self::input_str).
+    pub fn arena_str(&self) -> Result<&str, Utf8Error> {
+        scan::text(self.arena())
     }
 
     /// The bytes that [`Span::Arena`] counts in: values that differ from the input's bytes.
