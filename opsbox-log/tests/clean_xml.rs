@@ -124,7 +124,7 @@ fn what_is_not_well_formed_or_could_expand_is_refused() {
         (deep(MAX_DOCUMENT_DEPTH + 1), Refusal::TooDeep),
         (many(MAX_DOCUMENT_FIELDS + 1), Refusal::TooManyFields),
     ] {
-        let shown = &text[..text.len().min(60)];
+        let shown: String = text.chars().take(60).collect();
         let refused = clean::find(text.as_bytes()).unwrap_err();
         assert_eq!(refused.reason, reason, "{shown}");
     }

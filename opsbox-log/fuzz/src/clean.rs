@@ -36,7 +36,10 @@ pub fn find(data: &[u8]) {
         let other = Cleaner::new("m").kernel(kernel).clean(&mut flat);
         assert_eq!(other.examined(), rows);
         for record in flat.records() {
-            record.iter().for_each(|(_, value)| drop(value));
+            let values = record.iter().filter_map(|(_, value)| value);
+            // Each is a part of what is there.
+            let bytes = flat.input().len().max(flat.arena().len());
+            assert!(values.map(<[u8]>::len).all(|len| len <= bytes));
         }
     }
 }

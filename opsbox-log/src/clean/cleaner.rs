@@ -7,7 +7,7 @@ use super::{
     fields::Fields,
     index::Index,
     report::{CleanReport, TextChange},
-    sink::{Arena, Sink, Source, Whole},
+    sink::{Arena, Columns, Sink, Source, Whole},
     text::{ControlBytes, InvalidUtf8, TextRules, stack_trace},
     walk::Text,
 };
@@ -225,7 +225,7 @@ impl Cleaner {
         &self,
         batch: &Batch<B>,
         sink: S,
-    ) -> Option<(CleanReport, Vec<(Field, ColumnBuilder)>, Arena)> {
+    ) -> Option<(CleanReport, Columns, Arena)> {
         let column = batch.column(&self.column)?;
         let mut pass = Pass {
             cleaner: self,
