@@ -650,6 +650,24 @@ fn is_json(text: &[u8]) -> bool {
     }
 }
 
+/// A GiB in one line takes no memory to speak of besides itself: a value that is too long is not indexed.
+#[test]
+#[ignore = "takes 2 GiB of memory; run by hand"]
+fn a_gib_in_one_line_is_refused() {
+    for part in ["[", "{\"a\":", "<a>", "9"] {
+        let mut log = HEAD.as_bytes().to_vec();
+        let size = (1 << 30) - 100;
+        log.extend(part.as_bytes().iter().cycle().take(size));
+        let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(1 << 30);
+        let mut batch = parser.parse(log);
+        let report = Cleaner::new("message").clean(&mut batch);
+        let is_document = part != "9" && !(part == "<a>" && cfg!(not(feature = "xml")));
+        assert_eq!(report.refused(), u64::from(is_document), "{part}");
+        assert_eq!(report.examined(), 1);
+        assert_eq!(batch.arena().len(), 0);
+    }
+}
+
 /// Inputs that would take hours if anything were quadratic in them.
 #[test]
 fn hostile_values_take_linear_time() {
