@@ -431,6 +431,7 @@ fn take(
             report.note_repairs(repairs);
             (place, true)
         }
+        #[cfg(feature = "xml")]
         Outcome::Xml(place) => {
             report.xml += 1;
             (place, true)

@@ -26,6 +26,7 @@ pub(super) struct Rules {
     pub(super) xml: bool,
     pub(super) repair: bool,
     pub(super) max_bytes: usize,
+    #[cfg(feature = "xml")]
     pub(super) keep_prefixes: bool,
 }
 
@@ -37,6 +38,7 @@ impl Default for Rules {
             xml: cfg!(feature = "xml"),
             repair: true,
             max_bytes: DEFAULT_MAX_DOCUMENT_BYTES,
+            #[cfg(feature = "xml")]
             keep_prefixes: false,
         }
     }
@@ -50,6 +52,7 @@ pub(super) enum Outcome {
     /// The document is in [`Scratch::text`].
     Repaired(Range<usize>, Repairs),
     /// The document is in [`Scratch::text`], as JSON.
+    #[cfg(feature = "xml")]
     Xml(Range<usize>),
     Refused(Refused),
 }

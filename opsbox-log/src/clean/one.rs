@@ -106,6 +106,7 @@ pub fn find(value: &[u8]) -> Result<Option<Document<'_>>, Refused> {
             )
         }
         Outcome::Repaired(place, repairs) => (DocumentKind::Repaired, place, own(scratch), repairs),
+        #[cfg(feature = "xml")]
         Outcome::Xml(place) => (DocumentKind::Xml, place, own(scratch), Repairs::default()),
     };
     Ok(Some(Document {
