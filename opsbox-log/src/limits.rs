@@ -205,7 +205,8 @@ pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Deepest nesting in a file of rules in YAML: 32.
 pub const MAX_CONFIG_DEPTH: usize = 32;
 /// Longest value in which [`Cleaner`](crate::clean::Cleaner) reads a document, in bytes, unless it is
-/// told otherwise: 1 MiB. Longer ones are refused, and stay as they are.
+/// told otherwise: 1 MiB. Longer ones with the beginning of a document in their first 16 KiB are refused, the
+/// others text, and all stay as they are.
 #[cfg(feature = "json")]
 pub const DEFAULT_MAX_DOCUMENT_BYTES: usize = 1 << 20;
 

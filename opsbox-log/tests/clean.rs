@@ -42,7 +42,7 @@ fn row(batch: &Batch<Vec<u8>>) -> Vec<(String, String)> {
         let name = field
             .name()
             .strip_prefix("message.")
-            .unwrap_or(field.name());
+            .unwrap_or_else(|| field.name());
         Some((
             name.to_owned(),
             String::from_utf8_lossy(value?).into_owned(),
@@ -222,7 +222,12 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
         (r#"{"a":"#.repeat(1 << 16), Refusal::TooDeep),
     ] {
         let refused = clean::find(text.as_bytes()).unwrap_err();
-        assert_eq!(refused.reason, reason, "{}", &text[..text.len().min(40)]);
+        assert_eq!(
+            refused.reason,
+            reason,
+            "{}",
+            text.chars().take(40).collect::<String>()
+        );
     }
     let (_, report) = cleaned(
         &Cleaner::new("message"),
@@ -563,7 +568,8 @@ proptest! {
         let mut text = object.to_string();
         for _ in 0..levels {
             let escaped = Value::from(text).to_string();
-            text = escaped[1..escaped.len() - 1].to_owned();
+            let inner = escaped.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            text = inner.unwrap().to_owned();
         }
         let message = if quotes { format!("m=\"{text}\" x") } else { text.clone() };
         let document = clean::find(message.as_bytes()).unwrap().unwrap();
@@ -577,9 +583,9 @@ proptest! {
     }
 
     #[test]
-    fn cut_json_is_repaired(object in object(), cut in 0.0..1.0_f64) {
+    fn cut_json_is_repaired(object in object(), cut: prop::sample::Index) {
         let text = object.to_string();
-        let mut at = (text.len() as f64 * cut) as usize;
+        let mut at = cut.index(text.len());
         while !text.is_char_boundary(at) {
             at -= 1;
         }
@@ -619,7 +625,7 @@ proptest! {
             let report = cleaner.clean(&mut batch);
             prop_assert_eq!(report.examined(), values as u64);
             for record in batch.records() {
-                record.iter().for_each(drop);
+                prop_assert_eq!(record.iter().count(), batch.fields().len());
             }
         }
     }
@@ -641,6 +647,24 @@ fn is_json(text: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(text) {
         Ok(_) => true,
         Err(error) => error.to_string().contains("number out of range"),
+    }
+}
+
+/// A GiB in one line takes no memory to speak of besides itself: a value that is too long is not indexed.
+#[test]
+#[ignore = "takes 2 GiB of memory; run by hand"]
+fn a_gib_in_one_line_is_refused() {
+    for part in ["[", "{\"a\":", "<a>", "9"] {
+        let mut log = HEAD.as_bytes().to_vec();
+        let size = (1 << 30) - 100;
+        log.extend_from_slice(part.repeat(size / part.len()).as_bytes());
+        let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(1 << 30);
+        let mut batch = parser.parse(log);
+        let report = Cleaner::new("message").clean(&mut batch);
+        let is_document = part != "9" && !(part == "<a>" && cfg!(not(feature = "xml")));
+        assert_eq!(report.refused(), u64::from(is_document), "{part}");
+        assert_eq!(report.examined(), 1);
+        assert_eq!(batch.arena().len(), 0);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Documents in values: found, repaired, flattened.
 
+use std::sync::OnceLock;
+
 use opsbox_log::{
     Format, Kernel, Parser,
     clean::{self, Cleaner, DocumentKind},
@@ -19,8 +21,8 @@ pub fn find(data: &[u8]) {
     for value in data.split(|&byte| byte == b'\n') {
         check(value);
     }
-    let format = Format::pattern("(?P<m>.*)").unwrap();
-    let parser = Parser::new(format);
+    static PARSER: OnceLock<Parser> = OnceLock::new();
+    let parser = PARSER.get_or_init(|| Parser::new(Format::pattern("(?P<m>.*)").unwrap()));
     let whole = Cleaner::new("m").json_column("json");
     for kernel in Kernel::ALL.into_iter().filter(|it| it.is_available()) {
         let mut batch = parser.parse(data);
@@ -36,7 +38,10 @@ pub fn find(data: &[u8]) {
         let other = Cleaner::new("m").kernel(kernel).clean(&mut flat);
         assert_eq!(other.examined(), rows);
         for record in flat.records() {
-            record.iter().for_each(|(_, value)| drop(value));
+            let values = record.iter().filter_map(|(_, value)| value);
+            // Each is a part of what is there.
+            let bytes = flat.input().len().max(flat.arena().len());
+            assert!(values.map(<[u8]>::len).all(|len| len <= bytes));
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, ops::Range};
 
 use super::{
-    document::{Outcome, Rules, Scratch, examine},
+    document::{LONG_BYTES, Outcome, Rules, Scratch, examine, too_long},
     fields::Fields,
     index::Index,
     report::{CleanReport, TextChange},
-    sink::{Arena, Sink, Source, Whole},
+    sink::{Arena, Columns, Sink, Source, Whole},
     text::{ControlBytes, InvalidUtf8, TextRules, stack_trace},
     walk::Text,
 };
@@ -225,7 +225,7 @@ impl Cleaner {
         &self,
         batch: &Batch<B>,
         sink: S,
-    ) -> Option<(CleanReport, Vec<(Field, ColumnBuilder)>, Arena)> {
+    ) -> Option<(CleanReport, Columns, Arena)> {
         let column = batch.column(&self.column)?;
         let mut pass = Pass {
             cleaner: self,
@@ -300,23 +300,30 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
                 }
                 range.end = pass.split_trace(row, value, range.clone(), in_arena);
             }
+            // Of a value that is too long only the beginning is looked at.
+            let is_long = range.len() > pass.cleaner.rules.max_bytes;
+            let end = match is_long {
+                true => range.end.min(range.start + LONG_BYTES),
+                false => range.end,
+            };
             let (text, base) = match pass.texts.is_changed {
                 false => {
-                    window.reach(simd, range.start, range.end);
+                    window.reach(simd, range.start, end);
                     let text = Text {
                         bytes: window.text.get(window.start..).unwrap_or_default(),
                         index: &window.index,
-                        end: range.end - window.start,
+                        end: end - window.start,
                     };
                     (text, window.start)
                 }
                 true => {
                     let Texts { own, index, .. } = &mut pass.texts;
-                    index.read_by(simd, own);
+                    let len = end - range.start;
+                    index.read_by(simd, own.get(..len).unwrap_or(own));
                     let text = Text {
                         bytes: own,
                         index,
-                        end: range.len(),
+                        end: len,
                     };
                     (text, range.start)
                 }
@@ -325,14 +332,14 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
                 false => Source::Input(base),
                 true => Source::Arena(base),
             };
-            let outcome = examine(
-                text,
-                range.start - base,
-                source,
-                &pass.cleaner.rules,
-                &mut pass.scratch,
-                &mut pass.sink,
-            );
+            let (first, rules) = (range.start - base, &pass.cleaner.rules);
+            let outcome = match is_long {
+                true => too_long(text, first, rules),
+                false => {
+                    let (scratch, sink) = (&mut pass.scratch, &mut pass.sink);
+                    examine(text, first, source, rules, scratch, sink)
+                }
+            };
             let place = take(
                 &mut pass.sink,
                 &mut pass.report,
@@ -424,6 +431,7 @@ fn take(
             report.note_repairs(repairs);
             (place, true)
         }
+        #[cfg(feature = "xml")]
         Outcome::Xml(place) => {
             report.xml += 1;
             (place, true)

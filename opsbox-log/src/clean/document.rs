@@ -26,6 +26,7 @@ pub(super) struct Rules {
     pub(super) xml: bool,
     pub(super) repair: bool,
     pub(super) max_bytes: usize,
+    #[cfg(feature = "xml")]
     pub(super) keep_prefixes: bool,
 }
 
@@ -37,6 +38,7 @@ impl Default for Rules {
             xml: cfg!(feature = "xml"),
             repair: true,
             max_bytes: DEFAULT_MAX_DOCUMENT_BYTES,
+            #[cfg(feature = "xml")]
             keep_prefixes: false,
         }
     }
@@ -50,6 +52,7 @@ pub(super) enum Outcome {
     /// The document is in [`Scratch::text`].
     Repaired(Range<usize>, Repairs),
     /// The document is in [`Scratch::text`], as JSON.
+    #[cfg(feature = "xml")]
     Xml(Range<usize>),
     Refused(Refused),
 }
@@ -81,7 +84,7 @@ pub(super) fn examine<S: Sink>(
     while let Some(found) = candidate(text, first, at) {
         if found.kind == Kind::Json
             && rules.json
-            && let Some(end) = valid(text, found.at, source, rules, sink)
+            && let Some(end) = valid(text, found.at, source, sink)
         {
             return Outcome::Json(found.at..end);
         }
@@ -89,7 +92,7 @@ pub(super) fn examine<S: Sink>(
             && found.kind == Kind::Escaped(1)
             && rules.json
             && rules.repair
-            && let Some(end) = flat(text, found.at, source, rules, sink)
+            && let Some(end) = flat(text, found.at, source, sink)
         {
             let mut repairs = Repairs::default();
             repairs.note(Repair::Escaped);
@@ -107,18 +110,29 @@ pub(super) fn examine<S: Sink>(
     Outcome::Plain
 }
 
+/// Bytes of a value that is too long for a document in which the beginning of one is looked for.
+pub(super) const LONG_BYTES: usize = 16 << 10;
+
+/// What is in a value that is longer than the limit, by its first [`LONG_BYTES`].
+#[cold]
+pub(super) fn too_long(text: Text<'_>, first: usize, rules: &Rules) -> Outcome {
+    let mut at = first;
+    while let Some(found) = candidate(text, first, at) {
+        let wanted = match found.kind {
+            Kind::Xml => rules.xml,
+            Kind::Json | Kind::Escaped(_) => rules.json,
+        };
+        if wanted {
+            return Outcome::Refused(Refused::new(Refusal::TooLong, found.at - first));
+        }
+        at = found.at + 1;
+    }
+    Outcome::Plain
+}
+
 /// The end of the document at `at`, if it is valid and not too large.
 #[inline(always)]
-fn valid(
-    text: Text<'_>,
-    at: usize,
-    source: Source<'_>,
-    rules: &Rules,
-    sink: &mut impl Sink,
-) -> Option<usize> {
-    if text.end - at > rules.max_bytes {
-        return None;
-    }
+fn valid(text: Text<'_>, at: usize, source: Source<'_>, sink: &mut impl Sink) -> Option<usize> {
     sink.begin(source);
     let end = walk(text, at, sink).ok();
     settle(text, at, end, sink)
@@ -127,16 +141,7 @@ fn valid(
 /// The end of the escaped document at `at`, if its values are in the text as they are: strings without
 /// escapes of their own.
 #[inline(always)]
-fn flat(
-    text: Text<'_>,
-    at: usize,
-    source: Source<'_>,
-    rules: &Rules,
-    sink: &mut impl Sink,
-) -> Option<usize> {
-    if text.end - at > rules.max_bytes {
-        return None;
-    }
+fn flat(text: Text<'_>, at: usize, source: Source<'_>, sink: &mut impl Sink) -> Option<usize> {
     sink.begin(source);
     let end = walk_through::<Escaped>(text, at, sink).ok();
     settle(text, at, end, sink)
@@ -189,9 +194,6 @@ fn mend(
         let certain = found.sure || reason != Refusal::JsonSyntax;
         certain.then_some(Outcome::Refused(refused))
     };
-    if rest.len() > rules.max_bytes {
-        return refused(Refusal::TooLong, 0);
-    }
     if found.kind == Kind::Xml {
         return xml_document(rest, found, rules, scratch, sink);
     }

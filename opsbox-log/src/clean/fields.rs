@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use super::{
     fit::{Fit, fit},
     report::CleanReport,
-    sink::{Arena, Sink, Source},
+    sink::{Arena, Columns, Sink, Source},
     walk::Visit,
 };
 use crate::{
@@ -80,7 +80,7 @@ pub(super) struct Fields<'f> {
     schema: &'f HashMap<Box<str>, Type>,
     /// Columns that the batch has already.
     taken: &'f [Field],
-    columns: Vec<(Field, ColumnBuilder)>,
+    columns: Columns,
     /// Memory for columns.
     spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
@@ -337,7 +337,7 @@ impl<'f> Fields<'f> {
         let written = self.arena.end();
         match fit(value, data_type, &mut self.arena.bytes) {
             Fit::Fits => {
-                self.push_place(column, self.in_arena, self.base + place.start, place.len())
+                self.push_place(column, self.in_arena, self.base + place.start, place.len());
             }
             Fit::Trimmed(inner) => {
                 self.counts.coerced += 1;
@@ -531,7 +531,7 @@ impl Sink for Fields<'_> {
         &mut self.arena
     }
 
-    fn finish(self) -> (Vec<(Field, ColumnBuilder)>, Arena) {
+    fn finish(self) -> (Columns, Arena) {
         (self.columns, self.arena)
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{
-    document::{Outcome, Rules, Scratch, examine},
+    document::{LONG_BYTES, Outcome, Rules, Scratch, examine, too_long},
     index::Index,
     report::{Refused, Repairs},
     sink::{Arena, Source, Whole},
@@ -75,15 +75,23 @@ impl<'v> Document<'v> {
 pub fn find(value: &[u8]) -> Result<Option<Document<'_>>, Refused> {
     let rules = Rules::default();
     let mut index = Index::default();
-    index.read(rules.kernel, value);
+    let is_long = value.len() > rules.max_bytes;
+    let near = match is_long {
+        true => value.get(..LONG_BYTES).unwrap_or(value),
+        false => value,
+    };
+    index.read(rules.kernel, near);
     let text = Text {
         bytes: value,
         index: &index,
-        end: value.len(),
+        end: near.len(),
     };
     let mut scratch = Scratch::default();
     let mut sink = Whole::new("", Arena::new(0, Vec::new()));
-    let outcome = examine(text, 0, Source::Input(0), &rules, &mut scratch, &mut sink);
+    let outcome = match is_long {
+        true => too_long(text, 0, &rules),
+        false => examine(text, 0, Source::Input(0), &rules, &mut scratch, &mut sink),
+    };
     let own = |scratch: Scratch| Cow::Owned(scratch.text);
     let (kind, place, text, repairs) = match outcome {
         Outcome::Plain => return Ok(None),
@@ -98,6 +106,7 @@ pub fn find(value: &[u8]) -> Result<Option<Document<'_>>, Refused> {
             )
         }
         Outcome::Repaired(place, repairs) => (DocumentKind::Repaired, place, own(scratch), repairs),
+        #[cfg(feature = "xml")]
         Outcome::Xml(place) => (DocumentKind::Xml, place, own(scratch), Repairs::default()),
     };
     Ok(Some(Document {

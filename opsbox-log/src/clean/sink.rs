@@ -8,6 +8,9 @@ use crate::{
     format::Field,
 };
 
+/// Columns that a batch is to have.
+pub(super) type Columns = Vec<(Field, ColumnBuilder)>;
+
 /// Where the text of a document is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'t> {
@@ -67,7 +70,7 @@ pub(super) trait Sink: Visit {
     fn arena(&mut self) -> &mut Arena;
 
     /// The columns, and what comes after the batch's arena.
-    fn finish(self) -> (Vec<(Field, ColumnBuilder)>, Arena);
+    fn finish(self) -> (Columns, Arena);
 }
 
 /// Listens to nothing.
@@ -145,7 +148,7 @@ impl Sink for Whole {
         &mut self.arena
     }
 
-    fn finish(self) -> (Vec<(Field, ColumnBuilder)>, Arena) {
+    fn finish(self) -> (Columns, Arena) {
         (vec![(self.field, self.column)], self.arena)
     }
 }

@@ -290,7 +290,7 @@ fn is_near_number(word: u128, len: usize) -> bool {
     }
     let digits = word ^ (ONES * 0x30);
     // From ten on it carries into the high bit, or that is set.
-    let others = ((digits & (ONES * 0x7f)) + ONES * 0x76 | digits) & (ONES * 0x80);
+    let others = (((digits & (ONES * 0x7f)) + ONES * 0x76) | digits) & (ONES * 0x80);
     let others = others & u128::MAX >> (128 - 8 * len);
     let zero = digits & 0xff == 0;
     if others == 0 {
