@@ -54,7 +54,7 @@ fn clean(
         let (lines, next) = rest.split_at(end);
         let mut batch = parser.parse_in(lines, memory);
         if let Some(cleaner) = cleaner {
-            report.merge(&cleaner.clean(&mut batch));
+            report.merge(&cleaner.clean_in(&mut batch, memory));
         }
         black_box(&batch);
         batch.recycle(memory);

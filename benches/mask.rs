@@ -18,9 +18,12 @@ mod pii;
 #[path = "../opsbox-log/tests/common/score.rs"]
 mod score;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::{cell::RefCell, hint::black_box};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use opsbox_benches::measuring;
-use opsbox_log::mask::{Detector, Scanner};
+use opsbox_log::mask::{Action, Detector, Masker, Policy, Scanner};
+use opsbox_log::{Batch, Format, Parser};
 use pii::Kind;
 
 const SEED: u64 = 20_261_128;
@@ -40,6 +43,31 @@ fn found(scanner: &Scanner, lines: &[String]) -> usize {
         .iter()
         .map(|line| scanner.scan(line.as_bytes()).len())
         .sum()
+}
+
+/// Masks the messages of a batch, a fresh one for each run.
+fn masked(masker: &RefCell<Masker>, batch: &Batch<&str>) -> u64 {
+    masker.borrow_mut().mask(&mut batch.clone()).findings()
+}
+
+/// Bytes for each second that the processor spent on it: on a machine that others use too, the time by the
+/// clock says little.
+fn per_processor_second(job: &str, bytes: usize, run: impl Fn()) {
+    let spent = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    };
+    let mut best = f64::INFINITY;
+    for _ in 0..20 {
+        let Some(before) = spent() else { return };
+        run();
+        let after = spent().unwrap_or(before);
+        best = best.min((after - before) as f64);
+    }
+    println!(
+        "speed   {job}: {:.0} MB/s of one core's time",
+        bytes as f64 / best * 1e3
+    );
 }
 
 fn quality() {
@@ -75,7 +103,44 @@ fn mask(criterion: &mut Criterion) {
     group.bench_function("scan, all detectors", |bench| {
         bench.iter(|| found(&all, &lines))
     });
+    let log = lines.join("\n");
+    let format = Format::pattern(
+        r"(?P<time>\S+ \S+) \[(?P<level>\w+)\] \[(?P<thread>[^\]]+)\] (?P<message>.*)",
+    );
+    let batch = Parser::new(format.expect("a pattern")).parse(&*log);
+    assert_eq!(batch.len(), LINES);
+    let messages: usize = batch
+        .column("message")
+        .expect("a column")
+        .iter()
+        .flatten()
+        .map(<[u8]>::len)
+        .sum();
+    let policy = Policy::new()
+        .free_text("message")
+        .default_action(Action::Partial);
+    let masker = RefCell::new(Masker::new(policy, None).expect("a policy"));
+    assert_eq!(masked(&masker, &batch), labels as u64);
+    group.throughput(Throughput::Bytes(messages as u64));
+    group.bench_function("mask messages of a batch, all detectors", |bench| {
+        bench.iter_batched(
+            || batch.clone(),
+            |mut batch| masker.borrow_mut().mask(&mut batch),
+            BatchSize::LargeInput,
+        );
+    });
     group.finish();
+    if measuring() {
+        per_processor_second("scan, five rules", bytes, || {
+            _ = black_box(found(&five, &lines))
+        });
+        per_processor_second("scan, all detectors", bytes, || {
+            _ = black_box(found(&all, &lines))
+        });
+        per_processor_second("mask messages of a batch, all detectors", messages, || {
+            _ = black_box(masked(&masker, &batch));
+        });
+    }
 
     #[cfg(feature = "peers-mask")]
     peer::compare(&lines, &five);

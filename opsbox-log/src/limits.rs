@@ -12,6 +12,9 @@
 //! # Ok::<(), opsbox_log::Error>(())
 //! ```
 
+#[cfg(feature = "mask-kms")]
+use std::time::Duration;
+
 /// Longest line, in bytes, that is tokenized unless [`Parser::max_line_bytes`] says otherwise: 1 MiB.
 ///
 /// A longer line is unmatched with [`Reason::TooLong`].
@@ -173,6 +176,26 @@ pub const ROTATE_AFTER_MESSAGES: u64 = 1 << 28;
 /// Values that one process encrypts with one data key at most: 2^31. Further ones are redacted, and counted as
 /// `key_exhausted`.
 pub const MAX_MESSAGES_PER_KEY: u64 = 1 << 31;
+
+/// Time for one request to a key management service, its answer included: 10 s.
+#[cfg(feature = "mask-kms")]
+pub const KMS_REQUEST_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time for a connection to it: 4 s.
+#[cfg(feature = "mask-kms")]
+pub const KMS_CONNECT_TIME_LIMIT: Duration = Duration::from_secs(4);
+
+/// Attempts at one request: 4, with waits of about 0.2, 0.4 and 0.8 s between.
+#[cfg(feature = "mask-kms")]
+pub const KMS_ATTEMPTS: u32 = 4;
+
+/// The first of these waits, at most.
+#[cfg(feature = "mask-kms")]
+pub const KMS_FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Largest answer of a key management service, in bytes: 64 KiB; a wrapped key takes some hundred.
+#[cfg(feature = "mask-kms")]
+pub const MAX_KMS_ANSWER_BYTES: usize = 64 << 10;
 
 // Rules as data.
 

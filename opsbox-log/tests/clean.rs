@@ -569,9 +569,11 @@ proptest! {
         let document = clean::find(message.as_bytes()).unwrap().unwrap();
         prop_assert!(document.repairs().contains(Repair::Escaped));
         prop_assert_eq!(document.repairs().contains(Repair::EscapedTwice), levels == 2);
-        prop_assert_eq!(serde_json::from_slice::<Value>(document.json()).unwrap(), object);
+        prop_assert_eq!(serde_json::from_slice::<Value>(document.json()).unwrap(), object.clone());
         let len = text.len() + 2 * usize::from(quotes);
         prop_assert_eq!(document.place().len(), len);
+        let (escaped, plain) = (flat(&message), flat(&object.to_string()));
+        prop_assert_eq!(escaped, plain);
     }
 
     #[test]

@@ -613,3 +613,67 @@ proptest! {
         prop_assert_eq!(there, here);
     }
 }
+
+#[test]
+fn the_most_specific_rule_for_a_field_counts() {
+    let tag = |name: &str| name.parse::<Tag>().unwrap();
+    let policy = Policy::new()
+        .field("*", tag("ANY"))
+        .field("a.*", tag("STAR"))
+        .field("a.b?", tag("ONE"))
+        .field("a.bc", tag("NAME"))
+        .field("*.*.*.*d", tag("DEEP"));
+    let mut masker = Masker::new(policy, None).unwrap();
+    for (name, tag) in [
+        ("a.bc", "NAME"),
+        ("a.bd", "ONE"),
+        ("a.b", "STAR"),
+        ("a.x.y.z.d", "DEEP"),
+        ("a.x.y.z", "STAR"),
+        ("", "ANY"),
+    ] {
+        let (mut out, mut report) = (Vec::new(), MaskReport::default());
+        masker.mask_text(name, b"x", &mut out, &mut report);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            format!("[REDACTED:{tag}]"),
+            "{name}"
+        );
+    }
+}
+
+/// One of each kind of key that says so by how it begins.
+#[test]
+fn keys_of_services() {
+    let body = "0123456789abcdefghijABCDEFGHIJ0123456789abcdefghijABCDEFGHIJ0123456789";
+    for (begins, len, rule) in [
+        ("AKIA", 0, "aws_key"),
+        ("ghp_", 36, "github_token"),
+        ("gho_", 36, "github_token"),
+        ("ghu_", 36, "github_token"),
+        ("ghs_", 36, "github_token"),
+        ("ghr_", 36, "github_token"),
+        ("github_pat_", 60, "github_token"),
+        ("glpat-", 20, "api_token"),
+        ("xoxb-", 40, "api_token"),
+        ("xoxp-", 40, "api_token"),
+        ("AIza", 35, "api_token"),
+        ("sk_live_", 24, "api_token"),
+        ("rk_test_", 24, "api_token"),
+        ("dckr_pat_", 27, "api_token"),
+        ("dop_v1_", 64, "api_token"),
+        ("npm_", 36, "api_token"),
+    ] {
+        let key = match len {
+            0 => "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            _ => format!("{begins}{}", &body[..len]),
+        };
+        let text = format!("with {key}, and x{key} or {begins}short");
+        let found = Scanner::new().scan(text.as_bytes());
+        let found: Vec<_> = found
+            .iter()
+            .map(|it| (it.rule(), &text[it.range()]))
+            .collect();
+        assert_eq!(found, [(rule, &*key)], "{text}");
+    }
+}

@@ -11,11 +11,13 @@
 )]
 
 pub mod arrow;
+pub mod clean;
 pub mod dissect;
 pub mod framing;
 pub mod grok;
 pub mod input;
 pub mod json;
+pub mod mask;
 pub mod ndjson;
 pub mod pattern;
 pub mod rows;
@@ -26,9 +28,13 @@ pub type Target = (&'static str, fn(&[u8]));
 
 pub const ALL: &[Target] = &[
     ("arrow", arrow::run),
+    ("clean_find", clean::find),
+    ("clean_repair", clean::repair),
+    ("clean_xml", clean::xml),
     ("dissect", dissect::run),
     ("framing", framing::run),
     ("grok", grok::run),
+    ("mask", mask::run),
     ("ndjson", ndjson::run),
     ("pattern", pattern::run),
     ("scan", scan::run),

@@ -48,6 +48,8 @@ pub struct KeptValue(SetPlace);
 pub(super) struct SetColumn {
     places: Vec<SetPlace>,
     rows: Option<Vec<usize>>,
+    /// Memory for the rows.
+    spare: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,9 @@ struct SetPlace {
 const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
 const LEN: usize = OWN - 1;
+
+/// Rows without a value between two with one that are written at once.
+const GAP: usize = 8;
 
 impl SetPlace {
     const NULL: Self = Self {
@@ -123,7 +128,22 @@ impl SetColumn {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, row: usize, place: SetPlace) {
+        match &mut self.rows {
+            None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
+                // All at once and some back takes less time than one by one.
+                self.places.extend_from_slice(&[SetPlace::NULL; GAP]);
+                self.places.truncate(row);
+            }
+            Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
+            _ => return self.push_apart(row, place),
+        }
+        self.places.push(place);
+    }
+
+    /// Gives a value to a row that does not follow the last one.
+    fn push_apart(&mut self, row: usize, place: SetPlace) {
         if row < self.rows_end() {
             return self.replace(row, place);
         }
@@ -131,7 +151,9 @@ impl SetColumn {
             let is_value = |place: &SetPlace| place.len != usize::MAX;
             let rows = self.places.iter().enumerate();
             let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
-            self.rows = Some(rows.collect());
+            let mut spare = std::mem::take(&mut self.spare);
+            spare.extend(rows);
+            self.rows = Some(spare);
             self.places.retain(is_value);
         }
         match &mut self.rows {
@@ -176,7 +198,7 @@ impl ColumnBuilder {
 
     /// Gives a row the bytes of a place in the batch, as [`Column::span`](crate::Column::span) and
     /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
-    #[inline]
+    #[inline(always)]
     pub fn push_span(&mut self, row: usize, span: Span) {
         let place = match span {
             Span::Input(range) => SetPlace::of(range.start, range.end, 0),
@@ -286,8 +308,10 @@ impl Rows {
             let base = self.arena.len();
             self.arena.extend_from_slice(&builder.arena);
             let mut values = builder.values;
-            for place in &mut values.places {
-                *place = place.settled(base);
+            if !builder.arena.is_empty() {
+                for place in &mut values.places {
+                    *place = place.settled(base);
+                }
             }
             match found {
                 Some(at) => {
@@ -338,6 +362,30 @@ impl Rows {
         });
         self.put_columns(fields, sources);
         result.map(|()| true)
+    }
+
+    /// The memory of the columns that were set, the first one last, and of the arena.
+    pub(super) fn take_spare(&mut self) -> (impl Iterator<Item = ColumnBuilder>, Vec<u8>) {
+        let sources = self.sources.take().unwrap_or_default();
+        let columns = sources.into_iter().rev().filter_map(|source| match source {
+            Source::Parsed(_) => None,
+            Source::Set(mut values) => {
+                values.places.clear();
+                let mut spare = values.spare;
+                if let Some(rows) = values.rows.take() {
+                    spare = rows;
+                }
+                spare.clear();
+                values.spare = spare;
+                Some(ColumnBuilder {
+                    values,
+                    arena: Vec::new(),
+                })
+            }
+        });
+        let mut arena = std::mem::take(&mut self.arena);
+        arena.clear();
+        (columns, arena)
     }
 
     fn take_columns(&mut self) -> (Vec<Field>, Vec<Source>) {

@@ -139,8 +139,11 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// Appends to the arena, for columns that will have places there.
     #[cfg(feature = "json")]
-    pub(crate) fn extend_arena(&mut self, bytes: &[u8]) {
-        self.rows.arena.extend_from_slice(bytes);
+    pub(crate) fn extend_arena(&mut self, bytes: Vec<u8>) {
+        match self.rows.arena.is_empty() {
+            true => self.rows.arena = bytes,
+            false => self.rows.arena.extend_from_slice(&bytes),
+        }
     }
 
     /// Drops a column; tells whether there was one of that name.
@@ -209,7 +212,11 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// Gives the input back, and the memory that the rows were in to `memory`, for
     /// [`Parser::parse_in`](crate::Parser::parse_in).
-    pub fn recycle(self, memory: &mut BatchMemory) -> B {
+    pub fn recycle(mut self, memory: &mut BatchMemory) -> B {
+        let (columns, arena) = self.rows.take_spare();
+        memory.columns.clear();
+        memory.columns.extend(columns);
+        memory.arena = arena;
         memory.rooms.clear();
         memory.rooms.extend(self.rows.into_rooms());
         self.input

@@ -12,10 +12,10 @@ use super::{
     walk::Text,
 };
 use crate::{
-    batch::{Batch, ColumnBuilder, Span},
+    batch::{Batch, BatchMemory, Column, ColumnBuilder, Span},
     format::Field,
     limits::MAX_LINE_BYTES,
-    scan::{Chosen, Kernel},
+    scan::{self, Chosen, Kernel, Simd, Work},
     types::Type,
 };
 
@@ -190,18 +190,29 @@ impl Cleaner {
 
     /// Cleans the column. A batch without it is left as it is.
     pub fn clean<B: AsRef<[u8]>>(&self, batch: &mut Batch<B>) -> CleanReport {
-        let arena = Arena::new(batch.arena().len());
+        self.clean_in(batch, &mut BatchMemory::default())
+    }
+
+    /// [`clean`](Self::clean), with the columns in the [memory](BatchMemory) of a batch before it, as
+    /// [`Parser::parse_in`](crate::Parser::parse_in) puts the rows.
+    pub fn clean_in<B: AsRef<[u8]>>(
+        &self,
+        batch: &mut Batch<B>,
+        memory: &mut BatchMemory,
+    ) -> CleanReport {
+        let spare = std::mem::take(&mut memory.columns);
+        let arena = Arena::new(batch.arena().len(), std::mem::take(&mut memory.arena));
         let done = match &self.json_column {
             Some(name) => self.run(batch, Whole::new(name, arena)),
             None => {
-                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena);
+                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena, spare);
                 self.run(batch, fields)
             }
         };
         let Some((mut report, columns, arena)) = done else {
             return CleanReport::default();
         };
-        batch.extend_arena(&arena.bytes);
+        batch.extend_arena(arena.bytes);
         let values = columns.into_iter().filter(|(_, values)| !values.is_empty());
         // Those of fields are as many as the batch has room for.
         if batch.set_columns(values).is_err() {
@@ -216,33 +227,22 @@ impl Cleaner {
         sink: S,
     ) -> Option<(CleanReport, Vec<(Field, ColumnBuilder)>, Arena)> {
         let column = batch.column(&self.column)?;
-        let changes_text = !self.text.is_empty() || self.trace.is_some() || !self.keep_document;
         let mut pass = Pass {
             cleaner: self,
             sink,
             report: CleanReport::default(),
             scratch: Scratch::default(),
-            texts: Default::default(),
-            own_index: Index::default(),
+            texts: Texts::default(),
             trace: ColumnBuilder::new(),
             rest: ColumnBuilder::new(),
         };
-        let mut windows = [Window::new(batch.input()), Window::new(batch.arena())];
-        for row in 0..column.len() {
-            let Some(span) = column.span(row) else {
-                continue;
-            };
-            let (range, window, in_arena) = match (span, &mut windows) {
-                (Span::Input(range), [window, _]) => (range, window, false),
-                (Span::Arena(range), [_, window]) => (range, window, true),
-            };
-            match changes_text {
-                false => {
-                    pass.value(row, range, window, in_arena);
-                }
-                true => pass.changing(row, range, window, in_arena),
-            }
-        }
+        let texts = [batch.input(), batch.arena()];
+        let rows = Rows {
+            pass: &mut pass,
+            column,
+            texts,
+        };
+        scan::run(self.rules.kernel, rows);
         let Pass {
             sink,
             report,
@@ -254,10 +254,98 @@ impl Cleaner {
         if let Some(name) = &self.trace {
             columns.push((Field::new(name), trace));
         }
-        if changes_text {
+        if self.changes_text() {
             columns.push((column.field().clone(), rest));
         }
         Some((report, columns, arena))
+    }
+
+    /// Whether the column itself may change.
+    fn changes_text(&self) -> bool {
+        !self.text.is_empty() || self.trace.is_some() || !self.keep_document
+    }
+}
+
+/// The rows of a column, and the batch's input and arena.
+struct Rows<'r, 'c, S> {
+    pass: &'r mut Pass<'c, S>,
+    column: Column<'r>,
+    texts: [&'r [u8]; 2],
+}
+
+impl<S: Sink> Work for Rows<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Simd>(self, simd: K) {
+        let Self {
+            pass,
+            column,
+            texts,
+        } = self;
+        let changes_text = pass.cleaner.changes_text();
+        let mut windows = texts.map(Window::new);
+        for row in 0..column.len() {
+            let (mut range, mut in_arena) = match column.span(row) {
+                Some(Span::Input(range)) => (range, false),
+                Some(Span::Arena(range)) => (range, true),
+                None => continue,
+            };
+            let [input, arena] = &mut windows;
+            let window = if in_arena { arena } else { input };
+            if changes_text {
+                let value = window.text.get(range.clone()).unwrap_or_default();
+                if let Some(start) = pass.clean_text(value) {
+                    (range, in_arena) = (start..start + pass.texts.own.len(), true);
+                }
+                range.end = pass.split_trace(row, value, range.clone(), in_arena);
+            }
+            let (text, base) = match pass.texts.is_changed {
+                false => {
+                    window.reach(simd, range.start, range.end);
+                    let text = Text {
+                        bytes: window.text.get(window.start..).unwrap_or_default(),
+                        index: &window.index,
+                        end: range.end - window.start,
+                    };
+                    (text, window.start)
+                }
+                true => {
+                    let Texts { own, index, .. } = &mut pass.texts;
+                    index.read_by(simd, own);
+                    let text = Text {
+                        bytes: own,
+                        index,
+                        end: range.len(),
+                    };
+                    (text, range.start)
+                }
+            };
+            let source = match in_arena {
+                false => Source::Input(base),
+                true => Source::Arena(base),
+            };
+            let outcome = examine(
+                text,
+                range.start - base,
+                source,
+                &pass.cleaner.rules,
+                &mut pass.scratch,
+                &mut pass.sink,
+            );
+            let place = take(
+                &mut pass.sink,
+                &mut pass.report,
+                row,
+                outcome,
+                base,
+                in_arena,
+            );
+            if changes_text {
+                let value = window.text.get(range.clone()).unwrap_or_default();
+                pass.keep_rest(row, value, range, in_arena, place);
+            }
+        }
     }
 }
 
@@ -281,12 +369,12 @@ impl<'t> Window<'t> {
 
     /// Makes the window one that a value is in.
     #[inline(always)]
-    fn reach(&mut self, start: usize, end: usize, kernel: Chosen) {
+    fn reach<K: Simd>(&mut self, simd: K, start: usize, end: usize) {
         if start < self.start || end > self.end {
             self.start = start;
             self.end = end.max(start + WINDOW).min(self.text.len());
             let text = self.text.get(self.start..self.end).unwrap_or_default();
-            self.index.read(kernel, text);
+            self.index.read_by(simd, text);
         }
     }
 }
@@ -297,162 +385,131 @@ struct Pass<'c, S> {
     sink: S,
     report: CleanReport,
     scratch: Scratch,
-    texts: [Vec<u8>; 2],
-    own_index: Index,
+    texts: Texts,
     /// Stack traces.
     trace: ColumnBuilder,
     /// What stays of the column.
     rest: ColumnBuilder,
 }
 
-impl<S: Sink> Pass<'_, S> {
-    /// A value that is in the batch. Returns where its document is, if it has one.
-    #[inline(always)]
-    fn value(
-        &mut self,
-        row: usize,
-        range: Range<usize>,
-        window: &mut Window<'_>,
-        in_arena: bool,
-    ) -> Option<Range<usize>> {
-        let rules = &self.cleaner.rules;
-        window.reach(range.start, range.end, rules.kernel);
-        let base = window.start;
-        let text = Text {
-            bytes: window.text.get(base..).unwrap_or_default(),
-            index: &window.index,
-            end: range.end - base,
-        };
-        let source = match in_arena {
-            false => Source::Input(base),
-            true => Source::Arena(base),
-        };
-        let first = range.start - base;
-        let outcome = examine(
-            text,
-            first,
-            source,
-            rules,
-            &mut self.scratch,
-            &mut self.sink,
-        );
-        let place = self.take(row, outcome, base, in_arena)?;
-        Some(place.start + base..place.end + base)
-    }
+/// A value whose text was cleaned.
+#[derive(Default)]
+struct Texts {
+    is_changed: bool,
+    own: Vec<u8>,
+    help: Vec<u8>,
+    index: Index,
+}
 
-    /// Counts an outcome and gives what it is to its row.
-    #[inline(always)]
-    fn take(
-        &mut self,
-        row: usize,
-        outcome: Outcome,
-        base: usize,
-        in_arena: bool,
-    ) -> Option<Range<usize>> {
-        let Self { sink, report, .. } = self;
-        match outcome {
-            Outcome::Plain => {
-                report.plain += 1;
-                None
-            }
-            Outcome::Json(place) => {
-                report.json += 1;
-                let range = base + place.start..base + place.end;
-                let span = match in_arena {
-                    false => Span::Input(range),
-                    true => Span::Arena(range),
-                };
-                sink.commit(row, Some(span), report);
-                Some(place)
-            }
-            Outcome::Repaired(place, repairs) => {
-                report.note_repairs(repairs);
-                sink.commit(row, None, report);
-                Some(place)
-            }
-            Outcome::Xml(place) => {
-                report.xml += 1;
-                sink.commit(row, None, report);
-                Some(place)
-            }
-            Outcome::Refused(refused) => {
-                report.note_refusal(refused.reason);
-                None
-            }
+/// Counts an outcome and gives what it is to its row. Returns where its document is.
+#[inline(always)]
+fn take(
+    sink: &mut impl Sink,
+    report: &mut CleanReport,
+    row: usize,
+    outcome: Outcome,
+    base: usize,
+    in_arena: bool,
+) -> Option<Range<usize>> {
+    let (place, own) = match outcome {
+        Outcome::Plain => {
+            report.plain += 1;
+            return None;
         }
+        Outcome::Json(place) => {
+            report.json += 1;
+            (place, false)
+        }
+        Outcome::Repaired(place, repairs) => {
+            report.note_repairs(repairs);
+            (place, true)
+        }
+        Outcome::Xml(place) => {
+            report.xml += 1;
+            (place, true)
+        }
+        Outcome::Refused(refused) => {
+            report.note_refusal(refused.reason);
+            return None;
+        }
+    };
+    let place = base + place.start..base + place.end;
+    let whole = (!own).then(|| span(place.clone(), in_arena));
+    sink.commit(row, whole, report);
+    Some(place)
+}
+
+impl<S: Sink> Pass<'_, S> {
+    /// Cleans the text of a value; if it changed, returns where in the arena it will be.
+    fn clean_text(&mut self, value: &[u8]) -> Option<usize> {
+        let Texts {
+            is_changed,
+            own,
+            help,
+            ..
+        } = &mut self.texts;
+        let report = &mut self.report;
+        let rules = self.cleaner.text;
+        *is_changed = rules.clean(value, own, help, |change| report.note_change(change));
+        let own = is_changed.then_some(own)?;
+        Some(self.sink.arena().append(own))
     }
 
-    /// A value that may change itself.
-    fn changing(
+    /// Puts the stack trace of a value, if there is one, into its column. Returns where what is left of
+    /// the value ends.
+    fn split_trace(
         &mut self,
         row: usize,
+        value: &[u8],
         range: Range<usize>,
-        window: &mut Window<'_>,
         in_arena: bool,
-    ) {
-        let value = window.text.get(range.clone()).unwrap_or_default();
-        let [out, help] = &mut self.texts;
-        let report = &mut self.report;
-        let note = |change| report.note_change(change);
-        let changed = self.cleaner.text.clean(value, out, help, note);
-        let out = std::mem::take(out);
-        let value = if changed { out.as_slice() } else { value };
-        let trace = match self.cleaner.trace {
+    ) -> usize {
+        let value = match self.texts.is_changed {
+            true => &self.texts.own,
+            false => value,
+        };
+        let found = match self.cleaner.trace {
             Some(_) => stack_trace(value),
             None => None,
         };
+        let Some(at) = found else {
+            return range.end;
+        };
+        self.report.note_change(TextChange::StackTrace);
+        let trace = range.start + at..range.end;
+        self.trace.push_span(row, span(trace, in_arena));
         // The line without its ending.
-        let len = trace.map_or(value.len(), |at| {
-            let line = value.get(..at - 1).unwrap_or_default();
-            line.len() - usize::from(line.ends_with(b"\r"))
-        });
-        let (start, in_arena) = match changed {
-            true => (self.sink.arena().append(value), true),
-            false => (range.start, in_arena),
-        };
-        if let Some(at) = trace {
-            self.report.note_change(TextChange::StackTrace);
-            self.trace
-                .push_span(row, span(start + at..start + value.len(), in_arena));
-        }
-        let document = match changed {
-            false => self.value(row, start..start + len, window, in_arena),
-            true => self.own(row, value.get(..len).unwrap_or(value), start),
-        };
-        let document = document.filter(|_| !self.cleaner.keep_document);
-        match document {
-            None => self.rest.push_span(row, span(start..start + len, in_arena)),
-            Some(place) => {
-                let (before, after) = (start..place.start, place.end..start + len);
-                match (before.is_empty(), after.is_empty()) {
-                    (_, true) => self.rest.push_span(row, span(before, in_arena)),
-                    (true, _) => self.rest.push_span(row, span(after, in_arena)),
-                    _ => self.rest.push_with(row, |arena| {
-                        for part in [before, after] {
-                            let part = part.start - start..part.end - start;
-                            arena.extend_from_slice(value.get(part).unwrap_or_default());
-                        }
-                    }),
-                }
-            }
-        }
-        let [slot, _] = &mut self.texts;
-        *slot = out;
+        let line = value.get(..at - 1).unwrap_or_default();
+        range.start + line.len() - usize::from(line.ends_with(b"\r"))
     }
 
-    /// A value that was changed, and will be at `start` of the arena.
-    fn own(&mut self, row: usize, value: &[u8], start: usize) -> Option<Range<usize>> {
-        let rules = &self.cleaner.rules;
-        self.own_index.read(rules.kernel, value);
-        let text = Text {
-            bytes: value,
-            index: &self.own_index,
-            end: value.len(),
+    /// Keeps what is left of a value.
+    fn keep_rest(
+        &mut self,
+        row: usize,
+        value: &[u8],
+        range: Range<usize>,
+        in_arena: bool,
+        document: Option<Range<usize>>,
+    ) {
+        let Some(place) = document.filter(|_| !self.cleaner.keep_document) else {
+            return self.rest.push_span(row, span(range, in_arena));
         };
-        let source = Source::Arena(start);
-        let outcome = examine(text, 0, source, rules, &mut self.scratch, &mut self.sink);
-        let place = self.take(row, outcome, start, true)?;
-        Some(place.start + start..place.end + start)
+        let value = match self.texts.is_changed {
+            true => &self.texts.own,
+            false => value,
+        };
+        let (before, after) = (range.start..place.start, place.end..range.end);
+        match (before.is_empty(), after.is_empty()) {
+            (_, true) => self.rest.push_span(row, span(before, in_arena)),
+            (true, _) => self.rest.push_span(row, span(after, in_arena)),
+            _ => self.rest.push_with(row, |arena| {
+                for part in [before, after] {
+                    let part = part.start - range.start..part.end - range.start;
+                    arena.extend_from_slice(value.get(part).unwrap_or_default());
+                }
+            }),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     report::{Refusal, Refused, Repair, Repairs},
     sink::{Nobody, Sink, Source},
     unescape::{source_len, unescape},
-    walk::{Fault, Text, walk},
+    walk::{Escaped, Fault, Text, walk, walk_through},
 };
 use crate::{
     limits::{DEFAULT_MAX_DOCUMENT_BYTES, MAX_DOCUMENT_CANDIDATES},
@@ -68,13 +68,13 @@ pub(super) struct Scratch {
 /// Finds the document of the value that begins at `first` of the text and ends with it, and gives it to
 /// the sink. `source` is where the text is.
 #[inline(always)]
-pub(super) fn examine(
+pub(super) fn examine<S: Sink>(
     text: Text<'_>,
     first: usize,
     source: Source<'_>,
     rules: &Rules,
     scratch: &mut Scratch,
-    sink: &mut impl Sink,
+    sink: &mut S,
 ) -> Outcome {
     let mut at = first;
     let mut unsure = 0;
@@ -84,6 +84,16 @@ pub(super) fn examine(
             && let Some(end) = valid(text, found.at, source, rules, sink)
         {
             return Outcome::Json(found.at..end);
+        }
+        if S::IS_FLAT
+            && found.kind == Kind::Escaped(1)
+            && rules.json
+            && rules.repair
+            && let Some(end) = flat(text, found.at, source, rules, sink)
+        {
+            let mut repairs = Repairs::default();
+            repairs.note(Repair::Escaped);
+            return Outcome::Repaired(with_quotes(text, first, found.at..end), repairs);
         }
         if let Some(outcome) = mend(text, first, found, rules, scratch, sink) {
             return outcome;
@@ -110,15 +120,50 @@ fn valid(
         return None;
     }
     sink.begin(source);
-    let end = walk(text, at, sink).ok().filter(|_| !sink.is_full());
+    let end = walk(text, at, sink).ok();
+    settle(text, at, end, sink)
+}
+
+/// The end of the escaped document at `at`, if its values are in the text as they are: strings without
+/// escapes of their own.
+#[inline(always)]
+fn flat(
+    text: Text<'_>,
+    at: usize,
+    source: Source<'_>,
+    rules: &Rules,
+    sink: &mut impl Sink,
+) -> Option<usize> {
+    if text.end - at > rules.max_bytes {
+        return None;
+    }
+    sink.begin(source);
+    let end = walk_through::<Escaped>(text, at, sink).ok();
+    settle(text, at, end, sink)
+}
+
+/// The end of a document, if it is UTF-8 and not too large; else what it gave is taken back.
+#[inline(always)]
+fn settle(text: Text<'_>, at: usize, end: Option<usize>, sink: &mut impl Sink) -> Option<usize> {
+    let end = end.filter(|_| !sink.is_full());
     let document = end.and_then(|end| text.bytes.get(at..end));
-    let is_utf8 = document
-        .is_some_and(|document| text.index.is_ascii() || std::str::from_utf8(document).is_ok());
-    if is_utf8 {
+    if document.is_some_and(|document| utf8(document, text.index).is_ok()) {
         return end;
     }
     sink.take_back();
     None
+}
+
+/// The place of an escaped document with its quotes, if it is alone in a string of JSON.
+fn with_quotes(text: Text<'_>, first: usize, place: Range<usize>) -> Range<usize> {
+    let before = place.start.checked_sub(1).filter(|&at| at >= first);
+    let quoted = before.and_then(|at| text.bytes.get(at)) == Some(&b'"')
+        && text.bytes.get(place.end) == Some(&b'"')
+        && place.end < text.end;
+    match quoted {
+        true => place.start - 1..place.end + 1,
+        false => place,
+    }
 }
 
 /// What becomes of a candidate that is not valid JSON. None if it is no document.
@@ -160,21 +205,16 @@ fn mend(
         };
     }
     let mended = match found.kind {
-        Kind::Escaped(levels) => unescaped(rest, levels, rules, scratch, sink),
+        Kind::Escaped(levels) => unescaped(text, found.at, levels, rules, scratch, sink),
         _ => repaired(rest, rules, scratch, sink),
     };
     match mended {
         Ok((repairs, len)) => {
-            let mut place = found.at..found.at + len;
-            // A string of JSON that holds a document: its quotes belong to it.
-            let before = place.start.checked_sub(1).filter(|&at| at >= first);
-            if matches!(found.kind, Kind::Escaped(_))
-                && before.and_then(|at| text.bytes.get(at)) == Some(&b'"')
-                && text.bytes.get(place.end) == Some(&b'"')
-                && place.end < text.end
-            {
-                place = place.start - 1..place.end + 1;
-            }
+            let place = found.at..found.at + len;
+            let place = match found.kind {
+                Kind::Escaped(_) => with_quotes(text, first, place),
+                _ => place,
+            };
             Some(match repairs.is_empty() {
                 true => Outcome::Json(place),
                 false => Outcome::Repaired(place, repairs),
@@ -197,9 +237,10 @@ fn repaired(
     Ok(done)
 }
 
-/// A document that is escaped so many times over, and may be broken as well.
+/// A document that is escaped so many times over, and may be broken as well. Returns its bytes in the text.
 fn unescaped(
-    rest: &[u8],
+    text: Text<'_>,
+    at: usize,
     levels: u8,
     rules: &Rules,
     scratch: &mut Scratch,
@@ -207,14 +248,24 @@ fn unescaped(
 ) -> Result<(Repairs, usize), Refused> {
     let mut repairs = Repairs::default();
     scratch.text.clear();
-    unescape(rest, &mut scratch.text, &mut repairs);
+    let end = unescape(text, at, &mut scratch.text, &mut repairs);
     repairs.note(Repair::Escaped);
     if levels > 1 {
         repairs.note(Repair::EscapedTwice);
-        std::mem::swap(&mut scratch.text, &mut scratch.other);
-        scratch.text.clear();
-        unescape(&scratch.other, &mut scratch.text, &mut repairs);
+        let Scratch {
+            text, other, index, ..
+        } = &mut *scratch;
+        std::mem::swap(text, other);
+        text.clear();
+        index.read(rules.kernel, other);
+        let once = Text {
+            bytes: other,
+            index,
+            end: other.len(),
+        };
+        unescape(once, 0, text, &mut repairs);
     }
+    let all = scratch.text.len();
     let len = match scratch.feed(rules, sink) {
         Ok(len) => len,
         Err(fault) if fault.reason != Refusal::JsonSyntax => return Err(fault),
@@ -227,10 +278,14 @@ fn unescaped(
             len
         }
     };
+    if levels == 1 && len == all {
+        return Ok((repairs, end - at));
+    }
     let len = match levels {
         1 => len,
         _ => source_len(&scratch.other, len),
     };
+    let rest = text.bytes.get(at..text.end).unwrap_or_default();
     Ok((repairs, source_len(rest, len)))
 }
 
@@ -270,6 +325,13 @@ fn xml_document(
     None
 }
 
+fn utf8(text: &[u8], index: &Index) -> Result<(), std::str::Utf8Error> {
+    match index.is_ascii() {
+        true => Ok(()),
+        false => std::str::from_utf8(text).map(|_| ()),
+    }
+}
+
 impl Scratch {
     /// Gives the document that the text begins with to the sink, and cuts off what comes after it.
     /// Returns where it ends.
@@ -284,8 +346,8 @@ impl Scratch {
         };
         let fault = match walk(document, 0, sink) {
             Ok(_) if sink.is_full() => Refused::new(Refusal::TooManyFields, 0),
-            Ok(end) => match std::str::from_utf8(text.get(..end).unwrap_or_default()) {
-                Ok(_) => {
+            Ok(end) => match utf8(text.get(..end).unwrap_or_default(), index) {
+                Ok(()) => {
                     text.truncate(end);
                     return Ok(end);
                 }

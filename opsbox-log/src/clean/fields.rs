@@ -35,6 +35,8 @@ struct Node {
     path: Box<str>,
     /// Its column, if it was asked for.
     column: Option<u16>,
+    /// Whether that takes any value.
+    is_text: bool,
 }
 
 /// The place of a key in the table.
@@ -53,14 +55,14 @@ const EMPTY: Slot = Slot {
     node: NONE,
 };
 
-/// Slots of the table, which is never more than half full.
-const SLOTS: usize = 2 * MAX_NODES;
+/// Slots of the table: few, so that it stays near.
+const SLOTS: usize = 1024;
 
-/// Slots that are looked at for a key. One with none of them is looked up like a long one, so that keys
-/// of a stranger's making cost no more than that.
+/// Slots that are looked at for a key. One that has none of them is looked up like a long one, so that
+/// keys of a stranger's making, or very many, cost no more than that.
 const PROBES: usize = 8;
 
-/// Longest key that the table has.
+/// Bytes of a key that the table has; it finds longer ones by their length and the bytes they begin with.
 const SHORT: usize = 16;
 
 /// A value of the document at hand.
@@ -79,6 +81,8 @@ pub(super) struct Fields<'f> {
     /// Columns that the batch has already.
     taken: &'f [Field],
     columns: Vec<(Field, ColumnBuilder)>,
+    /// Memory for columns.
+    spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
     nodes: Vec<Node>,
     table: Vec<Slot>,
@@ -116,16 +120,19 @@ impl<'f> Fields<'f> {
         schema: &'f HashMap<Box<str>, Type>,
         taken: &'f [Field],
         arena: Arena,
+        spare: Vec<ColumnBuilder>,
     ) -> Self {
         Self {
             prefix,
             schema,
             taken,
             columns: Vec::new(),
+            spare,
             names: HashMap::new(),
             nodes: vec![Node {
                 path: "".into(),
                 column: None,
+                is_text: false,
             }],
             table: vec![EMPTY; SLOTS],
             long: HashMap::new(),
@@ -150,28 +157,31 @@ impl<'f> Fields<'f> {
     fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
         let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
         let len = place.len();
-        let near = text
-            .get(place.start..)
-            .and_then(<[u8]>::first_chunk::<SHORT>);
-        if let Some(near) = near.filter(|_| len <= SHORT && len > 0) {
-            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len);
-            // Below 17.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "at most the length of short keys"
-            )]
-            let len = len as u16;
+        let near = text.get(place.start..);
+        let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
+        if let Some(near) = near.filter(|_| len > 0) {
+            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
+            // Longer ones are no names.
+            let len = u16::try_from(len).unwrap_or(NONE);
             for slot in self.slots(key, parent, len) {
-                if slot.key == key && slot.parent == parent && slot.len == len && slot.node != NONE
-                {
-                    return slot.node;
-                }
                 if slot.node == NONE {
                     break;
+                }
+                let begins = slot.key == key && slot.parent == parent && slot.len == len;
+                if begins && (place.len() <= SHORT || self.ends_with(slot.node, text, &place)) {
+                    return slot.node;
                 }
             }
         }
         self.add(text.get(place).unwrap_or_default(), parent)
+    }
+
+    /// Whether the path of a node ends with a key.
+    fn ends_with(&self, node: u16, text: &[u8], place: &Range<usize>) -> bool {
+        let node = self.nodes.get(usize::from(node));
+        let path = node.map(|node| node.path.as_bytes());
+        let key = text.get(place.clone());
+        path.zip(key).is_some_and(|(path, key)| path.ends_with(key))
     }
 
     #[inline(always)]
@@ -206,8 +216,12 @@ impl<'f> Fields<'f> {
             return NONE;
         }
         let path = [above, dot, &key_text].concat().into();
-        self.nodes.push(Node { path, column: None });
-        if !key.is_empty() && key.len() <= SHORT {
+        self.nodes.push(Node {
+            path,
+            column: None,
+            is_text: false,
+        });
+        if !key.is_empty() {
             let mut bytes = [0; SHORT];
             for (slot, byte) in bytes.iter_mut().zip(key) {
                 *slot = *byte;
@@ -273,7 +287,8 @@ impl<'f> Fields<'f> {
                     {
                         let data_type = self.schema.get(path).copied().unwrap_or_default();
                         let field = Field::new(&name).with_type(data_type);
-                        self.columns.push((field, ColumnBuilder::new()));
+                        self.columns
+                            .push((field, self.spare.pop().unwrap_or_default()));
                         self.names.insert(path.into(), column);
                         column
                     }
@@ -282,27 +297,34 @@ impl<'f> Fields<'f> {
             }
         };
         node.column = Some(column);
+        let field = self.columns.get(usize::from(column));
+        node.is_text = field.is_some_and(|(field, _)| field.data_type() == Type::Text);
         column
     }
 
     /// Takes a value of the key that was read last, which is in the text.
     #[inline(always)]
     fn push(&mut self, text: &[u8], place: Range<usize>) {
-        let column = self.column();
-        let Some((field, _)) = self.columns.get(usize::from(column)) else {
-            self.counts.left_out += 1;
-            return;
-        };
-        if field.data_type() != Type::Text {
-            return self.push_typed(column, text, place);
+        match self.nodes.get(usize::from(self.at)) {
+            Some(&Node {
+                column: Some(column),
+                is_text: true,
+                ..
+            }) => self.push_place(column, self.in_arena, self.base + place.start, place.len()),
+            _ => self.push_checked(text, place),
         }
-        self.values.push(Value {
-            column,
-            in_arena: self.in_arena,
-            // Values are shorter than 1 GiB, as lines are.
-            len: u32::try_from(place.len()).unwrap_or(u32::MAX),
-            start: self.base + place.start,
-        });
+    }
+
+    /// The same for a column that is new, or has a type.
+    fn push_checked(&mut self, text: &[u8], place: Range<usize>) {
+        let column = self.column();
+        match self.columns.get(usize::from(column)) {
+            None => self.counts.left_out += 1,
+            Some((field, _)) if field.data_type() == Type::Text => {
+                self.push_place(column, self.in_arena, self.base + place.start, place.len());
+            }
+            Some(_) => self.push_typed(column, text, place),
+        }
     }
 
     /// Takes a value of a column with a type.
@@ -330,6 +352,7 @@ impl<'f> Fields<'f> {
         }
     }
 
+    #[inline(always)]
     fn push_place(&mut self, column: u16, in_arena: bool, start: usize, len: usize) {
         self.values.push(Value {
             column,
@@ -461,6 +484,8 @@ impl Visit for Fields<'_> {
 }
 
 impl Sink for Fields<'_> {
+    const IS_FLAT: bool = true;
+
     #[inline(always)]
     fn begin(&mut self, source: Source<'_>) {
         (self.depth, self.inside, self.at, self.is_empty) = (0, 0, ROOT, false);

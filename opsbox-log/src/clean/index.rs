@@ -17,7 +17,7 @@ static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
     )
 });
 
-/// The bits of a text. After its end all are set.
+/// The bits of a text. After its end is a byte that is a control byte, as far as the bits are concerned.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     /// Quotes, backslashes, control bytes.
@@ -36,46 +36,53 @@ impl Index {
         scan::run(kernel, Read { index: self, text });
     }
 
+    /// [`read`](Self::read), where a kernel is at work already.
+    #[inline(always)]
+    pub(super) fn read_by<S: Simd>(&mut self, simd: S, text: &[u8]) {
+        Read { index: self, text }.run(simd);
+    }
+
     /// Whether the text is ASCII.
     #[inline(always)]
     pub(crate) fn is_ascii(&self) -> bool {
         self.is_ascii
     }
 
-    /// The next quote, backslash or control byte, at `at` or after it.
+    /// The next quote, backslash or control byte, at `at` or after it; the text's end, if there is none.
     #[inline(always)]
     pub(crate) fn stop(&self, at: usize) -> usize {
-        next(&self.stops, at, self.len)
+        next(&self.stops, at)
     }
 
     /// The next byte that ends a number or a literal, at `at` or after it.
     #[inline(always)]
     pub(crate) fn end(&self, at: usize) -> usize {
-        next(&self.ends, at, self.len)
+        next(&self.ends, at)
     }
 
     /// The next byte with which a document may begin, at `at` or after it.
     #[inline(always)]
     pub(crate) fn open(&self, at: usize) -> usize {
-        next(&self.opens, at, self.len)
+        next(&self.opens, at).min(self.len)
     }
 }
 
+/// The next bit, at `at` or after it; behind the last word, if there is none.
 #[inline(always)]
-fn next(bits: &[u64], at: usize, len: usize) -> usize {
+fn next(bits: &[u64], at: usize) -> usize {
     let mut word = at / BLOCK;
-    let Some(&bits_here) = bits.get(word) else {
-        return len;
+    let mut here = match bits.get(word) {
+        Some(bits) => bits & u64::MAX << (at % BLOCK),
+        None => return at,
     };
-    let mut here = bits_here & u64::MAX << (at % BLOCK);
     while here == 0 {
         word += 1;
         match bits.get(word) {
             Some(&bits) => here = bits,
-            None => return len,
+            None => return word * BLOCK,
         }
     }
-    (word * BLOCK + here.trailing_zeros() as usize).min(len)
+    word * BLOCK + here.trailing_zeros() as usize
 }
 
 struct Read<'r> {

@@ -82,7 +82,7 @@ pub fn find(value: &[u8]) -> Result<Option<Document<'_>>, Refused> {
         end: value.len(),
     };
     let mut scratch = Scratch::default();
-    let mut sink = Whole::new("", Arena::new(0));
+    let mut sink = Whole::new("", Arena::new(0, Vec::new()));
     let outcome = examine(text, 0, Source::Input(0), &rules, &mut scratch, &mut sink);
     let own = |scratch: Scratch| Cow::Owned(scratch.text);
     let (kind, place, text, repairs) = match outcome {

@@ -28,11 +28,9 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) fn new(base: usize) -> Self {
-        Self {
-            base,
-            bytes: Vec::new(),
-        }
+    /// One that begins after so many bytes, in this memory.
+    pub(super) fn new(base: usize, bytes: Vec<u8>) -> Self {
+        Self { base, bytes }
     }
 
     /// Where the next byte will be in the batch's arena.
@@ -50,6 +48,9 @@ impl Arena {
 
 /// Who takes the values of documents, and can give back those of one that turns out not to be one.
 pub(super) trait Sink: Visit {
+    /// Whether it takes values alone, and not the document.
+    const IS_FLAT: bool;
+
     /// A document begins.
     fn begin(&mut self, source: Source<'_>);
 
@@ -116,6 +117,8 @@ impl Visit for Whole {
 }
 
 impl Sink for Whole {
+    const IS_FLAT: bool = false;
+
     fn begin(&mut self, source: Source<'_>) {
         let start = self.arena.end();
         self.text = start..start;

@@ -1,8 +1,13 @@
 //! One level of JSON's escapes taken off a text.
 
+use std::ops::Range;
+
 use memchr::memchr2;
 
-use super::report::{Repair, Repairs};
+use super::{
+    report::{Repair, Repairs},
+    walk::Text,
+};
 use crate::tokenize::unicode;
 
 /// What stands at the next backslash or quote.
@@ -50,16 +55,67 @@ pub(super) fn is_lone(text: &[u8], at: usize) -> bool {
     surrogate && digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Appends the text up to its first unescaped quote, with one level of escapes less.
-pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>, repairs: &mut Repairs) {
-    let mut at = 0;
+/// Bytes that are copied at once.
+const NEAR: usize = 16;
+
+/// Appends a part of a text.
+#[inline(always)]
+fn copy(text: &[u8], place: Range<usize>, out: &mut Vec<u8>) {
+    let near = text
+        .get(place.start..)
+        .and_then(<[u8]>::first_chunk::<NEAR>);
+    match near.filter(|_| place.len() <= NEAR) {
+        Some(near) => {
+            let len = out.len() + place.len();
+            out.extend_from_slice(near);
+            out.truncate(len);
+        }
+        None => out.extend_from_slice(text.get(place).unwrap_or_default()),
+    }
+}
+
+/// Appends the text from `start` up to its first unescaped quote, with one level of escapes less. Returns
+/// the place of that quote, or of the text's end.
+pub(super) fn unescape(
+    text: Text<'_>,
+    start: usize,
+    out: &mut Vec<u8>,
+    repairs: &mut Repairs,
+) -> usize {
+    let Text { bytes, index, end } = text;
+    let text = bytes.get(..end).unwrap_or(bytes);
+    out.reserve(end - start + NEAR);
+    let mut at = start;
+    let mut run = start;
     loop {
-        let rest = text.get(at..).unwrap_or_default();
-        let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        out.extend_from_slice(rest.get(..run).unwrap_or(rest));
-        at += run;
+        let stop = index.stop(at).min(end);
+        match text.get(stop..stop + 2) {
+            // What nearly all escapes are.
+            Some(b"\\\"") => {
+                copy(text, run..stop, out);
+                // The quote begins the next run.
+                run = stop + 1;
+                at = stop + 2;
+                continue;
+            }
+            // Control bytes stay.
+            Some([0..0x20, _]) => {
+                at = stop + 1;
+                continue;
+            }
+            _ => {}
+        }
+        copy(text, run..stop, out);
+        at = stop;
         match step(text, at) {
-            Step::End => return,
+            Step::End => match text.get(at) {
+                // A control byte at the end.
+                Some(&byte @ 0..0x20) => {
+                    out.push(byte);
+                    at += 1;
+                }
+                _ => return at,
+            },
             Step::Char(len, char) => {
                 out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 at += len;
@@ -74,6 +130,7 @@ pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>, repairs: &mut Repairs) {
                 at += len;
             }
         }
+        run = at;
     }
 }
 

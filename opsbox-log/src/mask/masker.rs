@@ -225,9 +225,10 @@ impl Masker {
     /// The column with what is found in its values masked; none if nothing is.
     fn scanned(&mut self, column: &Column<'_>, report: &mut MaskReport) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
-        let keep = |values: &mut ColumnBuilder, row: usize| match column.span(row) {
-            Some(span) => values.push_span(row, span),
-            None => {}
+        let keep = |values: &mut ColumnBuilder, row: usize| {
+            if let Some(span) = column.span(row) {
+                values.push_span(row, span);
+            }
         };
         for (row, value) in column.iter().enumerate() {
             let Some(value) = value else { continue };
@@ -286,7 +287,7 @@ fn text(field: &Field) -> Field {
 impl Rules {
     fn plan(&self, name: &str) -> Plan {
         let policy = &self.policy;
-        if let Some((_, tag)) = policy.fields.iter().find(|(glob, _)| glob.matches(name)) {
+        if let Some(tag) = policy.tag_of(name) {
             return Plan::Tagged(tag.clone(), policy.action_of(tag).clone());
         }
         let is_text = policy

@@ -42,6 +42,8 @@ mod action;
 mod detect;
 mod detector;
 mod key;
+#[cfg(feature = "mask-kms")]
+mod kms;
 mod masker;
 mod names;
 mod partial;
@@ -61,6 +63,8 @@ use detector::Detectors;
 pub use key::{
     DataKey, Decrypted, KeyContext, KeyFuture, KeyProvider, KeyRing, Keys, LocalKeyFile, SecretKey,
 };
+#[cfg(feature = "mask-kms")]
+pub use kms::{AwsCredentials, AwsKms};
 pub use masker::Masker;
 pub use policy::Policy;
 pub use report::{MaskCount, MaskRefusal, MaskReport};

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
+
 use super::{Action, Detector, Keys, Pattern, Scanner, Tag, names::unknown};
 use crate::{error::Error, limits::MAX_POLICY_RULES};
 
 /// What is sensitive, and what becomes of it: which fields have which tag, which are scanned as free text and for
 /// what, and which action each tag has. It is data, and can be read from a file with the feature `config`.
 ///
-/// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag is masked as a whole; the
-/// first rule that fits its name counts. All others are scanned as free text unless told otherwise. A tag without an action is
-/// redacted.
+/// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag is masked
+/// as a whole; if several rules fit its name, the most specific counts: a name without `*` and `?`, else the one with the most
+/// other characters. All other fields are scanned as free text unless told otherwise. A tag without an action is redacted.
 ///
 /// ```
 /// use opsbox_log::mask::{Action, Detector, Masker, Policy, Tag};
@@ -30,8 +32,8 @@ use crate::{error::Error, limits::MAX_POLICY_RULES};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     pub(super) default_action: Action,
-    pub(super) actions: Vec<(Tag, Action)>,
-    pub(super) fields: Vec<(Glob, Tag)>,
+    pub(super) actions: BTreeMap<Tag, Action>,
+    pub(super) fields: BTreeMap<Glob, Tag>,
     pub(super) free_text: Option<Vec<Glob>>,
     pub(super) ignored: Vec<Glob>,
     pub(super) detectors: Option<Vec<Detector>>,
@@ -54,15 +56,14 @@ impl Policy {
     /// The action of a tag.
     #[must_use]
     pub fn action(mut self, tag: Tag, action: Action) -> Self {
-        self.actions.retain(|(other, _)| *other != tag);
-        self.actions.push((tag, action));
+        self.actions.insert(tag, action);
         self
     }
 
     /// The tag of the fields of a name.
     #[must_use]
     pub fn field(mut self, name: &str, tag: Tag) -> Self {
-        self.fields.push((Glob::new(name), tag));
+        self.fields.insert(Glob::new(name), tag);
         self
     }
 
@@ -96,14 +97,20 @@ impl Policy {
 
     /// Whether [`Keys`] are needed for one of the actions.
     pub fn needs_keys(&self) -> bool {
-        let own = self.actions.iter().map(|(_, action)| action);
-        own.chain([&self.default_action]).any(Action::needs_keys)
+        let mut all = self.actions.values().chain([&self.default_action]);
+        all.any(Action::needs_keys)
     }
 
     /// The action of a tag.
     pub(super) fn action_of(&self, tag: &Tag) -> &Action {
-        let own = self.actions.iter().find(|(other, _)| other == tag);
-        own.map_or(&self.default_action, |(_, action)| action)
+        self.actions.get(tag).unwrap_or(&self.default_action)
+    }
+
+    /// The tag of a field: of the rules that fit, the most specific counts.
+    pub(super) fn tag_of(&self, name: &str) -> Option<&Tag> {
+        let fit = self.fields.iter().filter(|(glob, _)| glob.matches(name));
+        let most = fit.max_by_key(|(glob, _)| glob.specificity());
+        most.map(|(_, tag)| tag)
     }
 
     /// The scanner of the free text.
@@ -150,9 +157,9 @@ impl Policy {
         }
         let built_in = Tag::ALL;
         let mut known: Vec<&str> = built_in.iter().map(Tag::as_str).collect();
-        known.extend(self.fields.iter().map(|(_, tag)| tag.as_str()));
+        known.extend(self.fields.values().map(Tag::as_str));
         known.extend(self.patterns.iter().map(|it| it.tag.as_str()));
-        for (tag, _) in &self.actions {
+        for tag in self.actions.keys() {
             if !known.contains(&tag.as_str()) {
                 let message = unknown("tag", tag.as_str(), known);
                 let hint = "; a tag is that of a detector, or given to a field or pattern";
@@ -168,12 +175,22 @@ impl Policy {
 }
 
 /// A name with `*` and `?`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Glob(Box<str>);
 
 impl Glob {
     pub(super) fn new(glob: &str) -> Self {
         Self(glob.into())
+    }
+
+    /// Whether it is a name alone, and how many characters are not `*` or `?`.
+    fn specificity(&self) -> (bool, usize) {
+        let open = self
+            .0
+            .bytes()
+            .filter(|it| matches!(it, b'*' | b'?'))
+            .count();
+        (open == 0, self.0.len() - open)
     }
 
     /// Each star takes as little as it can, and more only from the last one on: the time is that of the product of the lengths.

@@ -59,51 +59,18 @@ const fn range(low: u8, high: u8) -> Lanes {
 static DIGIT: Lanes = range(b'0', b'9');
 static CAPITAL: Lanes = range(b'A', b'Z');
 
-/// A mask with that of the block before it.
-#[derive(Clone, Copy, Default)]
-struct Mask {
-    now: u64,
-    before: u64,
-}
-
-impl Mask {
-    #[inline(always)]
-    fn next(&mut self, now: u64) -> Self {
-        let it = Self {
-            now,
-            before: self.now,
-        };
-        *self = it;
-        it
-    }
-
-    /// Moved behind by this many places, fewer than 64.
-    #[inline(always)]
-    const fn back(self, places: u32) -> u64 {
-        self.now << places | self.before >> (64 - places)
-    }
-}
-
-/// The masks of the last block that the next one needs.
-#[derive(Clone, Copy, Default)]
-struct Carry {
-    digit: Mask,
-    separator: Mask,
-    run: [Mask; 4],
-    plus: Mask,
-    dot: Mask,
-    dots: Mask,
-    colon: Mask,
-    colons: Mask,
-    percent: Mask,
-    four: Mask,
-    capital: Mask,
-    hyphen: Mask,
-    letter: [Mask; LETTERS.len()],
-}
-
 /// The letters that are looked for, in either case.
 const LETTERS: [u8; 19] = *b"abcdeghiknoprstwxyz";
+
+/// Bytes before a place that tell whether it is one: a digit, eleven of them with separators, and whether that was so at
+/// the place before, too.
+const BEHIND: usize = 12;
+
+/// Blocks overlap by [`BEHIND`]. So shifts within one mask are all that is needed, and no mask of the block before.
+const STRIDE: usize = BLOCK - BEHIND;
+
+/// The places of a block that are the block's before it.
+const SEEN: u64 = (1 << BEHIND) - 1;
 
 /// Finds the places in one value. The triggers of one block come in the order of their kinds.
 pub(super) struct Find<'a> {
@@ -123,20 +90,28 @@ impl Work for Find<'_> {
             hits,
         } = self;
         let wants = Wants::of(detectors);
-        let mut carry = Carry::default();
-        let (blocks, rest) = text.as_chunks::<BLOCK>();
-        let mut base = 0;
-        for block in blocks {
-            look(simd, block, base, wants, &mut carry, hits);
-            base += BLOCK;
-        }
-        if !rest.is_empty() {
+        let Some(first) = text.first_chunk() else {
             // Zeroes are nothing that is looked for.
             let mut block = [0; BLOCK];
-            for (to, from) in block.iter_mut().zip(rest) {
-                *to = *from;
+            if let Some(room) = block.get_mut(..text.len()) {
+                room.copy_from_slice(text);
             }
-            look(simd, &block, base, wants, &mut carry, hits);
+            look(simd, &block, (0, !0), wants, hits);
+            return;
+        };
+        look(simd, first, (0, !0), wants, hits);
+        let mut base = STRIDE;
+        while let Some(block) = text.get(base..).and_then(<[u8]>::first_chunk) {
+            look(simd, block, (base, !SEEN), wants, hits);
+            base += STRIDE;
+        }
+        // Those up to here are done with.
+        let done = base + BEHIND;
+        if let Some(last) = text.last_chunk()
+            && done < text.len()
+        {
+            let base = text.len() - BLOCK;
+            look(simd, last, (base, !0 << (done - base)), wants, hits);
         }
     }
 }
@@ -181,75 +156,64 @@ impl Wants {
     }
 }
 
+/// Looks at the places of `block`, which begins at `base`, that `fresh` has.
 #[inline(always)]
 fn look<S: Simd>(
     simd: S,
     block: &[u8; BLOCK],
-    base: usize,
+    (base, fresh): (usize, u64),
     wants: Wants,
-    carry: &mut Carry,
     hits: &mut Vec<Hit>,
 ) {
-    let mut push = |mut mask: u64, trigger| {
+    let mut push = |mask: u64, trigger| {
+        let mut mask = mask & fresh;
         while mask != 0 {
             let at = base + mask.trailing_zeros() as usize;
             hits.push(Hit { at, trigger });
             mask &= mask - 1;
         }
     };
-    let digit = carry.digit.next(simd.in_lanes(block, &DIGIT));
+    let digit = simd.in_lanes(block, &DIGIT);
     if wants.digits {
-        let hyphen = simd.equal(block, b'-');
         // A separator that is behind a digit, in front of whatever.
-        let separator = (hyphen | simd.equal(block, b' ')) & digit.back(1);
-        let one = carry.run[0].next(digit.now | separator);
-        let two = carry.run[1].next(one.now & one.back(1));
-        let four = carry.run[2].next(two.now & two.back(2));
-        let eight = four.now & four.back(4);
-        carry.separator.next(eight);
-        let eleven = carry.run[3].next(eight & carry.separator.back(3));
-        push(eleven.now & !eleven.back(1), Trigger::Digits);
+        let separator = (simd.equal(block, b'-') | simd.equal(block, b' ')) & digit << 1;
+        let one = digit | separator;
+        let two = one & one << 1;
+        let four = two & two << 2;
+        let eight = four & four << 4;
+        let eleven = eight & eight << 3;
+        push(eleven & !(eleven << 1), Trigger::Digits);
     }
     if wants.plus {
-        let plus = carry.plus.next(simd.equal(block, b'+'));
-        push(digit.now & plus.back(1), Trigger::Plus);
+        push(digit & simd.equal(block, b'+') << 1, Trigger::Plus);
     }
     if wants.dots {
-        let dot = carry.dot.next(simd.equal(block, b'.') & digit.back(1));
-        let near = |it: Mask| it.now & (it.back(2) | it.back(3) | it.back(4));
-        let two = near(dot);
-        let two = carry.dots.next(two);
-        push(
-            dot.now & two.now & (two.back(2) | two.back(3) | two.back(4)),
-            Trigger::Dots,
-        );
+        let dot = simd.equal(block, b'.') & digit << 1;
+        let near = |it: u64| it << 2 | it << 3 | it << 4;
+        push(dot & near(dot & near(dot)), Trigger::Dots);
     }
     if wants.colons {
-        let colon = carry.colon.next(simd.equal(block, b':'));
-        let near = |it: Mask| it.back(1) | it.back(2) | it.back(3) | it.back(4) | it.back(5);
-        let two = carry.colons.next(colon.now & near(colon));
-        push(
-            colon.now & (near(two) & two.now | colon.back(1)),
-            Trigger::Colons,
-        );
+        let colon = simd.equal(block, b':');
+        let near = |it: u64| it << 1 | it << 2 | it << 3 | it << 4 | it << 5;
+        let three = colon & near(colon & near(colon));
+        push(three | colon & colon << 1, Trigger::Colons);
     }
     if wants.at {
         push(simd.equal(block, b'@'), Trigger::At);
     }
     if wants.encoded_at {
-        let percent = carry.percent.next(simd.equal(block, b'%'));
-        let four = carry.four.next(simd.equal(block, b'4') & percent.back(1));
-        push(simd.equal(block, b'0') & four.back(1), Trigger::EncodedAt);
+        let four = simd.equal(block, b'4') & simd.equal(block, b'%') << 1;
+        push(simd.equal(block, b'0') & four << 1, Trigger::EncodedAt);
     }
     if wants.iban {
-        let capital = carry.capital.next(simd.in_lanes(block, &CAPITAL));
+        let capital = simd.in_lanes(block, &CAPITAL);
         push(
-            digit.now & digit.back(1) & capital.back(2) & capital.back(3),
+            digit & digit << 1 & capital << 2 & capital << 3,
             Trigger::Iban,
         );
     }
     if wants.letters {
-        letters(simd, block, wants, carry, &mut push);
+        letters(simd, block, wants, &mut push);
     }
 }
 
@@ -258,7 +222,6 @@ fn letters<S: Simd>(
     simd: S,
     block: &[u8; BLOCK],
     wants: Wants,
-    carry: &mut Carry,
     push: &mut impl FnMut(u64, Trigger),
 ) {
     // Of letters only: no byte but a capital becomes one by this bit.
@@ -266,45 +229,40 @@ fn letters<S: Simd>(
     for byte in &mut folded {
         *byte |= 0x20;
     }
-    let mut masks = [Mask::default(); LETTERS.len()];
-    for ((mask, carry), letter) in masks.iter_mut().zip(&mut carry.letter).zip(LETTERS) {
-        *mask = carry.next(simd.equal(&folded, letter));
-    }
-    let [a, b, c, d, e, g, h, i, k, n, o, p, r, s, t, w, x, y, z] = masks;
+    let [a, b, c, d, e, g, h, i, k, n, o, p, r, s, t, w, x, y, z] =
+        LETTERS.map(|letter| simd.equal(&folded, letter));
     if wants.jwt {
-        push(
-            simd.equal(block, b'J') & y.back(1) & e.back(2),
-            Trigger::Jwt,
-        );
+        push(simd.equal(block, b'J') & y << 1 & e << 2, Trigger::Jwt);
     }
     if wants.keys || wants.pem {
-        let hyphen = carry.hyphen.next(simd.equal(block, b'-'));
+        let hyphen = simd.equal(block, b'-');
         if wants.pem {
-            push(
-                b.now & hyphen.back(1) & hyphen.back(2) & hyphen.back(3),
-                Trigger::Pem,
-            );
+            push(b & hyphen << 1 & hyphen << 2 & hyphen << 3, Trigger::Pem);
         }
         if wants.keys {
             let under = simd.equal(block, b'_');
-            let joined = under | hyphen.now;
-            let aws = a.now & i.back(1) & (k.back(2) | s.back(2)) & a.back(3);
-            let github = under & h.back(2) & g.back(3);
-            let pat = joined & t.back(1) & a.back(2) & p.back(3);
-            let slack = x.now & o.back(1) & x.back(2);
-            let google = z.now & i.back(1) & a.back(2);
-            let stripe = under & k.back(1) & (s.back(2) | r.back(2));
-            push(aws | github | pat | slack | google | stripe, Trigger::Key);
+            let aws = a & i << 1 & (k | s) << 2 & a << 3;
+            let github = under & h << 2 & g << 3;
+            let pat = (under | hyphen) & t << 1 & a << 2 & p << 3;
+            let slack = x & o << 1 & x << 2;
+            let google = z & i << 1 & a << 2;
+            let stripe = under & k << 1 & (s | r) << 2;
+            let npm = under & simd.equal(&folded, b'm') << 1 & p << 2 & n << 3;
+            let ocean = under & simd.equal(block, b'1') << 1 & p << 4 & o << 5 & d << 6;
+            push(
+                aws | github | pat | slack | google | stripe | npm | ocean,
+                Trigger::Key,
+            );
         }
     }
     if wants.words {
-        let word = w.now & s.back(1)
-            | p.now & s.back(1) & s.back(2)
-            | d.now & w.back(1) & p.back(2)
-            | e.now & r.back(1) & c.back(2)
-            | n.now & e.back(1) & k.back(2)
-            | y.now & e.back(1) & k.back(2)
-            | z.now & i.back(1) & r.back(2);
+        let word = w & s << 1
+            | p & s << 1 & s << 2
+            | d & w << 1 & p << 2
+            | e & r << 1 & c << 2
+            | n & e << 1 & k << 2
+            | y & e << 1 & k << 2
+            | z & i << 1 & r << 2;
         push(word, Trigger::Word);
     }
 }

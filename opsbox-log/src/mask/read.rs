@@ -90,7 +90,7 @@ impl Policy {
 
     /// The same without what needs keys.
     fn without_keys(mut self) -> Self {
-        for (_, action) in &mut self.actions {
+        for action in self.actions.values_mut() {
             if action.needs_keys() {
                 *action = Action::Redact;
             }
@@ -154,7 +154,7 @@ struct Raw {
     detectors: Option<Vec<Written<Detector>>>,
     free_text: Option<Vec<String>>,
     ignore: Vec<String>,
-    fields: InOrder<Written<Tag>>,
+    fields: Entries<Written<Tag>>,
     actions: BTreeMap<Written<Tag>, Written<Action>>,
     patterns: Vec<RawPattern>,
 }
@@ -202,20 +202,20 @@ impl Raw {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Written<T>(T);
 
-/// The entries of a map in the order in which they are written: the first rule that fits counts.
-struct InOrder<T>(Vec<(String, T)>);
+/// The entries of a map, none of which may be there twice.
+struct Entries<T>(Vec<(String, T)>);
 
-impl<T> Default for InOrder<T> {
+impl<T> Default for Entries<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<T>(PhantomData<T>);
+        struct Read<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
             type Value = Vec<(String, T)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,7 +237,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
             }
         }
 
-        deserializer.deserialize_map(Entries(PhantomData)).map(Self)
+        deserializer.deserialize_map(Read(PhantomData)).map(Self)
     }
 }
 

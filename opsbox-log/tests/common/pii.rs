@@ -310,7 +310,7 @@ fn phone(rng: &mut Rng) -> String {
 }
 
 /// By the weights of the standard's text.
-fn id_card(rng: &mut Rng) -> String {
+pub fn id_card(rng: &mut Rng) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let region = [
         "110101", "310104", "440305", "510107", "650102", "330106", "420111",
@@ -337,7 +337,7 @@ fn id_card(rng: &mut Rng) -> String {
 }
 
 /// The last digit is found by trying.
-fn card(rng: &mut Rng, (prefix, len): (&str, usize)) -> String {
+pub fn card(rng: &mut Rng, (prefix, len): (&str, usize)) -> String {
     let start = format!("{prefix}{}", digits(rng, len - 1 - prefix.len()));
     (0..10)
         .map(|last| format!("{start}{last}"))
@@ -356,7 +356,7 @@ fn is_luhn(number: &str) -> bool {
             false => u32::from(digit - b'0'),
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn spaced_card(rng: &mut Rng) -> String {

@@ -48,10 +48,10 @@ pub(super) fn look_v4(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         }
     }
     let behind = byte(text, place);
-    let closes = !is_word(behind) && !(behind == b'.' && byte(text, place + 1).is_ascii_digit());
+    let goes_on = is_word(behind) || behind == b'.' && byte(text, place + 1).is_ascii_digit();
     let in_front = before(text, start);
     let opens = !is_word(in_front) && in_front != b'.';
-    if opens && closes && !is_version(text, start, place) {
+    if opens && !goes_on && !is_version(text, start, place) {
         sink.push(Detector::Ipv4, start..place);
     }
 }

@@ -106,7 +106,10 @@ pub(super) fn look_e164(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         if count > MOST || group == 0 {
             break;
         }
-        if count >= LEAST && lengths(&digits).contains(&count) && closes_number(text, place) {
+        if count >= LEAST
+            && lengths(&digits).is_some_and(|it| it.contains(&count))
+            && closes_number(text, place)
+        {
             end = Some(place);
         }
         let rest = [0, 1, 2, 3].map(|ahead| byte(text, place + ahead));
@@ -124,15 +127,14 @@ pub(super) fn look_e164(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 
 /// How many digits a number may have that begins with these, the country code included; none if the
 /// code is not assigned.
-fn lengths(digits: &[u8]) -> RangeInclusive<usize> {
-    let nothing = 1..=0;
+fn lengths(digits: &[u8]) -> Option<RangeInclusive<usize>> {
     let value = |len: usize| {
         let leading = digits.iter().take(len);
         leading.fold(0, |value, digit| value * 10 + u32::from(digit & 15))
     };
     let code = country_code_len(digits);
-    match (code, value(code)) {
-        (0, _) => nothing,
+    Some(match (code, value(code)) {
+        (0, _) => return None,
         (_, 1 | 7) => 11..=11,
         (_, 86) => 12..=13,
         (_, 33 | 34 | 61) => 11..=11,
@@ -141,7 +143,7 @@ fn lengths(digits: &[u8]) -> RangeInclusive<usize> {
         (_, 65 | 852 | 853) => 10..=11,
         (2, _) => 9..=MOST,
         _ => LEAST..=MOST,
-    }
+    })
 }
 
 /// Digits of the country code that a number begins with: the assigned ones of ITU-T E.164 (annex to

@@ -222,11 +222,8 @@ fn parse(path: &Path) -> Result<BTreeMap<u32, SecretKey>, Error> {
     let mut keys = BTreeMap::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let parsed = line.split_once(' ').and_then(|(version, key)| {
-            let mut bytes = Zeroizing::new([0; 33]);
-            let len = BASE64
-                .decode_mut(key.trim_end().as_bytes(), &mut *bytes)
-                .ok()?;
-            let key = bytes.first_chunk::<32>().filter(|_| len == 32)?;
+            let bytes = Zeroizing::new(BASE64.decode(key.trim_end().as_bytes()).ok()?);
+            let key = bytes.first_chunk::<32>().filter(|_| bytes.len() == 32)?;
             Some((version.parse::<u32>().ok()?, SecretKey::new(*key)))
         });
         let (version, key) = parsed

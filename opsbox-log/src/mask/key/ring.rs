@@ -10,6 +10,9 @@ use crate::{
 
 const MAGIC: &str = "opsbox-data-keys 1 ";
 
+/// Keys by version, in ascending order.
+type Wrapped = Vec<(u32, Vec<u8>)>;
+
 /// The data keys of a tenant, wrapped, in a file. Without the [provider](KeyProvider) that wrapped them they are of
 /// no use to anybody, with it they become [`Keys`].
 ///
@@ -20,7 +23,7 @@ const MAGIC: &str = "opsbox-data-keys 1 ";
 pub struct KeyRing {
     path: PathBuf,
     tenant: String,
-    wrapped: Vec<(u32, Vec<u8>)>,
+    wrapped: Wrapped,
 }
 
 impl KeyRing {
@@ -145,7 +148,8 @@ pub(super) fn check_tenant(tenant: &str) -> Result<(), Error> {
     ))
 }
 
-fn parse(path: &Path) -> Result<(String, Vec<(u32, Vec<u8>)>), Error> {
+/// Tenant and wrapped keys.
+fn parse(path: &Path) -> Result<(String, Wrapped), Error> {
     let text = write::read(path)?;
     let refuse = |line: usize, message: &str| {
         Error::key(
@@ -161,7 +165,7 @@ fn parse(path: &Path) -> Result<(String, Vec<(u32, Vec<u8>)>), Error> {
             format!("it does not begin with `{MAGIC}` and a tenant; make one by KeyRing::create");
         return Err(refuse(1, &message));
     };
-    let mut wrapped: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut wrapped = Wrapped::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let parsed = line.split_once(' ').and_then(|(version, key)| {
             let key = BASE64.decode(key.trim_end().as_bytes()).ok()?;
