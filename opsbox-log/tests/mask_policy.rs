@@ -195,10 +195,7 @@ fn errors_name_line_column_and_rule() {
     )
     .unwrap_err()
     .to_string();
-    assert!(
-        error.contains("\"a\" is there already; keep one"),
-        "{error}"
-    );
+    assert!(error.contains("it is there twice; keep one"), "{error}");
     let error = Policy::parse("p.yaml", &format!("ignore: {}x", "[".repeat(100)), Yaml)
         .unwrap_err()
         .to_string();
@@ -209,6 +206,17 @@ fn errors_name_line_column_and_rule() {
     assert_eq!(
         error,
         "policy p.json: it is larger than the limit of 1048576 bytes"
+    );
+}
+
+#[test]
+fn nothing_is_there_twice() {
+    let text = r#"{"actions": {"PII_IP": "drop", "PII_IP": "partial"}}"#;
+    let error = Policy::parse("p.json", text, Language::Json).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("actions") && error.contains("it is there twice"),
+        "{error}"
     );
 }
 

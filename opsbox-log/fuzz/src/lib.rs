@@ -13,6 +13,7 @@
 pub mod arrow;
 pub mod clean;
 pub mod dissect;
+pub mod export;
 pub mod framing;
 pub mod grok;
 pub mod input;
@@ -32,6 +33,7 @@ pub const ALL: &[Target] = &[
     ("clean_repair", clean::repair),
     ("clean_xml", clean::xml),
     ("dissect", dissect::run),
+    ("export", export::run),
     ("framing", framing::run),
     ("grok", grok::run),
     ("mask", mask::run),

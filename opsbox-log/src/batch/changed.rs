@@ -1,5 +1,7 @@
 //! Columns that stages after the tokenizer set, and the order of all.
 
+use std::ops::Range;
+
 use super::{Rows, Span};
 use crate::{
     error::Error,
@@ -119,6 +121,28 @@ impl SetColumn {
             Some(rows) => rows.binary_search(&row).ok()?,
         };
         self.places.get(at)?.span()
+    }
+
+    /// Whether only rows with a value have a place.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// The rows of a range that have a value, and where it is.
+    pub(super) fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Span)> {
+        let (first, row) = match &self.rows {
+            None => (range.start, None),
+            Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
+        };
+        let places = self.places.get(first..).unwrap_or_default().iter();
+        let rows = places.zip(first..).map_while(move |(place, at)| {
+            let row = match row {
+                None => at,
+                Some(rows) => *rows.get(at)?,
+            };
+            (row < range.end).then_some((row, *place))
+        });
+        rows.filter_map(|(row, place)| Some((row, place.span()?)))
     }
 
     fn rows_end(&self) -> usize {

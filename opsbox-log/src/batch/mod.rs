@@ -1,6 +1,7 @@
 mod block;
 mod changed;
 mod memory;
+mod places;
 mod record;
 mod rows;
 
@@ -10,7 +11,7 @@ pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
-pub(crate) use record::RowPlaces;
+pub(crate) use places::RowPlaces;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -258,9 +259,10 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.input
     }
 
-    /// Where the values of its rows are, the first to begin with.
-    pub(crate) fn places(&self) -> RowPlaces<'_> {
-        RowPlaces::new(self.view())
+    /// Where the values of its rows are, for those who look at columns in this order. With `all` the absent ones are
+    /// told, too.
+    pub(crate) fn places(&self, order: &[usize], all: bool) -> RowPlaces<'_> {
+        RowPlaces::new(self.view(), order, all)
     }
 
     fn view(&self) -> View<'_> {

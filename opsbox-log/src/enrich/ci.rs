@@ -164,7 +164,7 @@ fn github(environment: &Environment) -> Run {
     let is_tag = get("GITHUB_REF_TYPE") == Some("tag");
     // Of a pull request the reference is `N/merge`, and the branch is elsewhere.
     let name = get("GITHUB_REF_NAME");
-    let branch = get("GITHUB_HEAD_REF").or(name.filter(|_| !is_tag));
+    let branch = get("GITHUB_HEAD_REF").or_else(|| name.filter(|_| !is_tag));
     let change = get("GITHUB_REF").and_then(|it| it.strip_prefix("refs/pull/"));
     let name_of = |path: &str| path.rsplit('/').next().map(str::to_owned);
     Run {
@@ -228,13 +228,13 @@ fn jenkins(environment: &Environment) -> Run {
     let remote = get("GIT_BRANCH").map(|it| it.strip_prefix("origin/").unwrap_or(it));
     Run {
         pipeline: owned(get("JOB_NAME")),
-        run_id: owned(get("BUILD_NUMBER").or(get("BUILD_ID"))),
+        run_id: owned(get("BUILD_NUMBER").or_else(|| get("BUILD_ID"))),
         run_url: owned(get("BUILD_URL")),
         task: owned(get("STAGE_NAME")),
         worker: owned(get("NODE_NAME")),
         revision: owned(get("GIT_COMMIT")),
         base: owned(get("CHANGE_TARGET")),
-        repository: owned(get("GIT_URL").or(get("GIT_URL_1"))),
+        repository: owned(get("GIT_URL").or_else(|| get("GIT_URL_1"))),
         change: owned(get("CHANGE_ID")),
         ..Run::default()
     }
@@ -246,9 +246,9 @@ fn circleci(environment: &Environment) -> Run {
     let get = |name: &str| environment.get(name);
     let number = get("CIRCLE_PULL_REQUEST").and_then(|url| url.rsplit('/').next());
     Run {
-        run_id: owned(get("CIRCLE_PIPELINE_ID").or(get("CIRCLE_WORKFLOW_ID"))),
+        run_id: owned(get("CIRCLE_PIPELINE_ID").or_else(|| get("CIRCLE_WORKFLOW_ID"))),
         task: owned(get("CIRCLE_JOB")),
-        task_run_id: owned(get("CIRCLE_WORKFLOW_JOB_ID").or(get("CIRCLE_BUILD_NUM"))),
+        task_run_id: owned(get("CIRCLE_WORKFLOW_JOB_ID").or_else(|| get("CIRCLE_BUILD_NUM"))),
         task_run_url: owned(get("CIRCLE_BUILD_URL")),
         revision: owned(get("CIRCLE_SHA1")),
         repository: owned(get("CIRCLE_REPOSITORY_URL")),
@@ -300,7 +300,7 @@ fn azure(environment: &Environment) -> Run {
     }
     .with_head(
         tag,
-        branch("SYSTEM_PULLREQUEST_SOURCEBRANCH").or(branch("BUILD_SOURCEBRANCH")),
+        branch("SYSTEM_PULLREQUEST_SOURCEBRANCH").or_else(|| branch("BUILD_SOURCEBRANCH")),
     )
 }
 

@@ -1,4 +1,4 @@
-use std::{fmt, ops::Range, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr, sync::Arc};
 
 /// The variable that a `traceparent` is handed on in to a child process (OpenTelemetry, "Environment Variables as
 /// Context Propagation Carriers").
@@ -175,7 +175,10 @@ pub enum Generated {
 
 /// Where random bytes come from.
 #[derive(Clone)]
-pub(super) struct Random(pub(super) std::sync::Arc<dyn Fn(&mut [u8]) -> bool + Send + Sync>);
+pub(super) struct Random(pub(super) Arc<Fill>);
+
+/// Fills the bytes, and says whether it could.
+type Fill = dyn Fn(&mut [u8]) -> bool + Send + Sync;
 
 impl Random {
     /// An id, not all zero; `None` if the source failed.

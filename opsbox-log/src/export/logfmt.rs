@@ -25,13 +25,13 @@ use std::{io, ops::Range};
 
 use super::{
     names::keys,
-    text::{InvalidUtf8, Json, Out, Value, Written},
+    text::{InvalidUtf8, Json, Out, Value, Written, padded},
 };
 use crate::{
     batch::Batch,
     format::Field,
     limits::EXPORT_ROWS,
-    scan::{self, Chosen, Kernel, Simd, Work},
+    scan::{self, BLOCK, Chosen, Kernel, Simd, Work},
 };
 
 /// How rows become lines of logfmt. See the [module](self).
@@ -145,6 +145,7 @@ impl Keys {
             texts.push(b'=');
             ranges.push(start..texts.len());
         }
+        texts.extend_from_slice(&[0; BLOCK]);
         Self { texts, ranges }
     }
 }
@@ -169,15 +170,19 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Written {
         let Self { keys, batch, .. } = self;
-        let (input, arena) = (batch.input(), batch.arena());
+        let arena = padded(batch.arena());
+        let (input, arena) = (batch.input(), &*arena);
         let mut out = Out::new(self.out);
         let count = self.rows.len();
-        let mut row = batch.places();
+        let mut row = batch.places(&(0..keys.ranges.len()).collect::<Vec<_>>(), false);
         for at in self.rows {
             row.go_to(at);
             let start = out.place();
-            for (field, key) in keys.ranges.iter().enumerate() {
-                let Some(value) = Value::of(row.span(field), input, arena) else {
+            let mut nth = 0;
+            while let Some((field, span)) = row.nth(nth) {
+                nth += 1;
+                let value = Value::of(span, input, arena);
+                let (Some(value), Some(key)) = (value, keys.ranges.get(field)) else {
                     continue;
                 };
                 out.push_value(Value::new(&keys.texts, key.clone()));

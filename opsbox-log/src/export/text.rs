@@ -1,6 +1,6 @@
 //! Text with escapes, written a block at a time.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
     batch::Span,
@@ -126,8 +126,9 @@ impl<'b> Value<'b> {
         match rest.first_chunk() {
             Some(block) => block,
             None => {
-                for (slot, byte) in room.iter_mut().zip(rest) {
-                    *slot = *byte;
+                let len = rest.len().min(self.end - at);
+                if let (Some(room), Some(rest)) = (room.get_mut(..len), rest.get(..len)) {
+                    room.copy_from_slice(rest);
                 }
                 room
             }
@@ -147,6 +148,18 @@ impl<'b> Value<'b> {
             at += BLOCK;
         }
         false
+    }
+}
+
+/// Largest arena that is copied to have bytes behind its end.
+const PADDED: usize = 16 << 10;
+
+/// The arena with a block behind its end, if it is small: values at the end of a source cost more to look at, and those
+/// that are the same in all rows are all of them there.
+pub(super) fn padded(arena: &[u8]) -> Cow<'_, [u8]> {
+    match arena.len() {
+        0 | PADDED.. => Cow::Borrowed(arena),
+        _ => Cow::Owned([arena, &[0; BLOCK]].concat()),
     }
 }
 

@@ -27,6 +27,7 @@
 //!
 //! - It finds what has a shape. A name, an address, a diagnosis in free text has none: give such fields a tag.
 //! - The input's bytes stay as they are: see [`Masker`].
+//! - It knows no JSON: where a number is masked in a column of JSON text, that is none any more. Text stays text.
 //! - A value that is cut in two, by a line's end or by other columns, is not found.
 //! - A check digit says that a number can be a card, not that it is one: of random numbers with a network's
 //!   prefix every tenth is taken for one.

@@ -229,8 +229,12 @@ fn letters<S: Simd>(
     for byte in &mut folded {
         *byte |= 0x20;
     }
-    let [a, b, c, d, e, g, h, i, k, n, o, p, r, s, t, w, x, y, z] =
-        LETTERS.map(|letter| simd.equal(&folded, letter));
+    // A loop: a closure would not be compiled for the kernel.
+    let mut masks = [0; LETTERS.len()];
+    for (mask, letter) in masks.iter_mut().zip(LETTERS) {
+        *mask = simd.equal(&folded, letter);
+    }
+    let [a, b, c, d, e, g, h, i, k, n, o, p, r, s, t, w, x, y, z] = masks;
     if wants.jwt {
         push(simd.equal(block, b'J') & y << 1 & e << 2, Trigger::Jwt);
     }

@@ -1,7 +1,6 @@
 //! A [`Policy`] from a file in TOML, YAML or JSON.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     marker::PhantomData,
     path::{Path, PathBuf},
@@ -154,8 +153,8 @@ struct Raw {
     detectors: Option<Vec<Written<Detector>>>,
     free_text: Option<Vec<String>>,
     ignore: Vec<String>,
-    fields: Entries<Written<Tag>>,
-    actions: BTreeMap<Written<Tag>, Written<Action>>,
+    fields: Entries<String, Written<Tag>>,
+    actions: Entries<Written<Tag>, Written<Action>>,
     patterns: Vec<RawPattern>,
 }
 
@@ -188,7 +187,7 @@ impl Raw {
         for (name, tag) in self.fields.0 {
             policy = policy.field(&name, tag.0);
         }
-        for (tag, action) in self.actions {
+        for (tag, action) in self.actions.0 {
             policy = policy.action(tag.0, action.0);
         }
         for RawPattern { name, pattern, tag } in self.patterns {
@@ -199,37 +198,34 @@ impl Raw {
 }
 
 /// What is written as its name.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq)]
 struct Written<T>(T);
 
 /// The entries of a map, none of which may be there twice.
-struct Entries<T>(Vec<(String, T)>);
+struct Entries<K, T>(Vec<(K, T)>);
 
-impl<T> Default for Entries<T> {
+impl<K, T> Default for Entries<K, T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+impl<'de, K: Deserialize<'de> + PartialEq, T: Deserialize<'de>> Deserialize<'de> for Entries<K, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<T>(PhantomData<T>);
+        struct Read<K, T>(PhantomData<(K, T)>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = Vec<(String, T)>;
+        impl<'de, K: Deserialize<'de> + PartialEq, T: Deserialize<'de>> Visitor<'de> for Read<K, T> {
+            type Value = Vec<(K, T)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("names and their tags")
+                f.write_str("names, and for each what belongs to it")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut all: Self::Value = Vec::new();
-                while let Some(entry) = map.next_entry::<String, T>()? {
+                while let Some(entry) = map.next_entry::<K, T>()? {
                     if all.iter().any(|(name, _)| *name == entry.0) {
-                        return Err(de::Error::custom(format!(
-                            "{:?} is there already; keep one",
-                            entry.0
-                        )));
+                        return Err(de::Error::custom("it is there twice; keep one"));
                     }
                     all.push(entry);
                 }

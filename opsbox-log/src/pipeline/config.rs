@@ -75,6 +75,7 @@ const LISTS: [&str; 3] = ["input.select", "clean.columns", "output.json_columns"
 /// format = "ndjson"              # or "logfmt", "cef"
 /// nested = true
 /// nulls = false
+/// infer = true                   # numbers and booleans as such, whatever the column's type
 /// json_columns = ["tags"]
 /// invalid_utf8 = "replace"       # or "latin1", or "keep" for logfmt and CEF
 ///
@@ -265,6 +266,7 @@ struct OutputSettings {
     format: OutputFormat,
     nested: bool,
     nulls: bool,
+    infer: bool,
     json_columns: Vec<String>,
     invalid_utf8: Utf8Setting,
     cef: CefSettings,
@@ -459,6 +461,7 @@ impl PipelineConfig {
             (OutputFormat::Ndjson, Some(utf8)) => Ndjson::new()
                 .nested(output.nested)
                 .nulls(output.nulls)
+                .infer(output.infer)
                 .json_columns(output.json_columns.iter().map(|name| &**name))
                 .invalid_utf8(utf8)
                 .into(),

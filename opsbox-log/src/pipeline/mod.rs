@@ -200,6 +200,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
+    /// If a stage or the writer fails while another thread waits for the reader, this returns when that has something.
+    ///
     /// [`PipelineError`] with what was done before: `Io` if the reader or the writer fails, what a stage says if it
     /// does. All batches before the one that failed are written.
     pub fn run<R: Read + Send, W: Write>(

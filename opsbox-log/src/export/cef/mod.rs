@@ -39,7 +39,7 @@ use std::{io, ops::Range};
 pub use self::read::{Extension, is_key, unescape_header, unescape_value};
 use super::{
     names::keys,
-    text::{Escapes, InvalidUtf8, Out, Value, Written},
+    text::{Escapes, InvalidUtf8, Out, Value, Written, padded},
 };
 use crate::{
     batch::Batch,
@@ -347,7 +347,7 @@ impl Plan {
         let all = first.iter().chain(&then);
         let names = all
             .clone()
-            .map(|(_, field)| given(field).unwrap_or(field.name()));
+            .map(|(_, field)| given(field).unwrap_or_else(|| field.name()));
         let may_have = |char: char| u8::try_from(char).is_ok_and(read::is_key_byte);
         let mut pairs = Vec::new();
         let mut texts = Vec::new();
@@ -357,6 +357,7 @@ impl Plan {
             texts.push(b'=');
             pairs.push((*index, start..texts.len()));
         }
+        texts.extend_from_slice(&[0; BLOCK]);
         pairs.sort_unstable_by_key(|(index, _)| *index);
         Self {
             header,
@@ -425,10 +426,12 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
             batch,
             ..
         } = self;
-        let (input, arena) = (batch.input(), batch.arena());
+        let arena = padded(batch.arena());
+        let (input, arena) = (batch.input(), &*arena);
         let mut out = Out::new(self.out);
         let count = self.rows.len();
-        let mut row = batch.places();
+        let order = plan.pairs.iter().map(|(column, _)| *column);
+        let mut row = batch.places(&order.collect::<Vec<_>>(), false);
         for at in self.rows {
             row.go_to(at);
             out.push_array(*b"CEF:");
@@ -445,7 +448,7 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
                             bytes.len() <= 3 && bytes.iter().all(u8::is_ascii_digit)
                         };
                         let text = Some(text).filter(|text| !text.bytes().is_empty());
-                        match value.filter(is).or(text.filter(is)) {
+                        match value.filter(is).or_else(|| text.filter(is)) {
                             Some(value) => out.push_value(value),
                             None => out.push(b'0'),
                         }
@@ -458,8 +461,11 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
                 out.push(b'|');
             }
             let start = out.place();
-            for (column, key) in &plan.pairs {
-                let Some(value) = Value::of(row.span(*column), input, arena) else {
+            let mut nth = 0;
+            while let Some((rank, span)) = row.nth(nth) {
+                nth += 1;
+                let value = Value::of(span, input, arena);
+                let (Some(value), Some((_, key))) = (value, plan.pairs.get(rank)) else {
                     continue;
                 };
                 if out.place() > start {

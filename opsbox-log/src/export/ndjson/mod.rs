@@ -19,7 +19,7 @@
 //!
 //! | value | is written as |
 //! |---|---|
-//! | of a text or category column | a string; `"`, `\` and control characters escaped, all else as it is |
+//! | of a text or category column | a string (but see [`infer`](Ndjson::infer)); `"`, `\` and control characters escaped, all else as it is |
 //! | of an integer or float column, if it is a JSON number that a 64-bit float reaches | a number, digit by digit as it is in the log |
 //! | of a boolean column, if it is `true` or `false` | a boolean |
 //! | of a [JSON column](Ndjson::json_columns), if it is JSON | itself, with spaces for line feeds between its parts |
@@ -39,7 +39,7 @@ use self::{
     json::{is_json, is_number},
     plan::{Column, Kind, Plan},
 };
-use super::text::{InvalidUtf8, Json, Out, Value, Written};
+use super::text::{InvalidUtf8, Json, Out, Value, Written, padded};
 use crate::{
     batch::Batch,
     limits::EXPORT_ROWS,
@@ -64,6 +64,7 @@ use crate::{
 pub struct Ndjson {
     nulls: bool,
     nested: bool,
+    infer: bool,
     invalid_utf8: InvalidUtf8,
     json_columns: Vec<Box<str>>,
     kernel: Chosen,
@@ -81,6 +82,7 @@ impl Ndjson {
         Self {
             nulls: false,
             nested: false,
+            infer: false,
             invalid_utf8: InvalidUtf8::Replace,
             json_columns: Vec::new(),
             kernel: Chosen::new(Kernel::best()),
@@ -100,6 +102,25 @@ impl Ndjson {
     #[must_use]
     pub fn nested(mut self, nested: bool) -> Self {
         self.nested = nested;
+        self
+    }
+
+    /// Whether values of text columns that look like a JSON number, `true` or `false` are written as such. The columns of
+    /// JSON that was read (`ndjson`, cleaned messages) are text, which does not tell `7` from `"7"`: with this both come
+    /// out as a number.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser, export::ndjson::Ndjson};
+    ///
+    /// let batch = Parser::new(Format::preset("logfmt")?).parse("ms=12.5 ok=true zip=01234 id=a7\n");
+    /// let mut out = Vec::new();
+    /// Ndjson::new().infer(true).append(&batch, &mut out);
+    /// assert_eq!(out, b"{\"ms\":12.5,\"ok\":true,\"zip\":\"01234\",\"id\":\"a7\"}\n");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn infer(mut self, infer: bool) -> Self {
+        self.infer = infer;
         self
     }
 
@@ -196,17 +217,24 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
             batch,
             ..
         } = self;
-        let (input, arena) = (batch.input(), batch.arena());
+        let arena = padded(batch.arena());
+        let (input, arena) = (batch.input(), &*arena);
         let mut out = Out::new(self.out);
         let mut open = Vec::new();
         let count = self.rows.len();
-        let mut row = batch.places();
+        let order = plan.columns.iter().map(|column| column.field);
+        let mut row = batch.places(&order.collect::<Vec<_>>(), options.nulls);
         for at in self.rows {
             row.go_to(at);
             // The comma before the first value becomes the bracket.
             let start = out.place();
-            for column in &plan.columns {
-                let value = Value::of(row.span(column.field), input, arena);
+            let mut nth = 0;
+            while let Some((rank, span)) = row.nth(nth) {
+                nth += 1;
+                let Some(column) = plan.columns.get(rank) else {
+                    continue;
+                };
+                let value = Value::of(span, input, arena);
                 let value = value.filter(|value| !column.is_placeholder(value));
                 if value.is_none() && !options.nulls {
                     continue;
@@ -259,6 +287,11 @@ fn push_other<S: Simd>(
         Kind::Number => is_number(value.bytes()),
         Kind::Boolean => matches!(value.bytes(), b"true" | b"false"),
         Kind::Json => is_json(value.bytes()),
+        Kind::Inferred => match value.bytes() {
+            b"true" | b"false" => true,
+            number @ [b'-' | b'0'..=b'9', ..] => is_number(number),
+            _ => false,
+        },
         Kind::Text | Kind::Typed => false,
     };
     if !bare {

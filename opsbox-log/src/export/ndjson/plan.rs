@@ -7,7 +7,7 @@ use crate::{
     export::text::{Json, Out},
     format::Field,
     limits::MAX_FLATTEN_DEPTH,
-    scan::{Simd, Work, on_portable},
+    scan::{BLOCK, Simd, Work, on_portable},
     types::{PLACEHOLDER, Type},
 };
 
@@ -21,6 +21,8 @@ pub(super) enum Kind {
     /// Text whose placeholder for no value is null.
     Typed,
     Json,
+    /// What is a number or a boolean, as such.
+    Inferred,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Column {
     /// Whether the value says that there is none: where text is what it is, it says nothing.
     #[inline(always)]
     pub(super) fn is_placeholder(&self, value: &Value<'_>) -> bool {
-        !matches!(self.kind, Kind::Text | Kind::Json) && value.bytes() == PLACEHOLDER
+        !matches!(self.kind, Kind::Text | Kind::Json | Kind::Inferred)
+            && value.bytes() == PLACEHOLDER
     }
 }
 
@@ -95,6 +98,7 @@ impl Plan {
                 path,
             });
         }
+        plan.texts.extend_from_slice(&[0; BLOCK]);
         if options.nested {
             // The columns of an object one after the other, where its first one is.
             let mut columns: Vec<_> = plan.columns.drain(..).zip(order).collect();
@@ -130,6 +134,7 @@ fn kind(options: &Ndjson, field: &Field) -> Kind {
     match field.data_type() {
         Type::Integer | Type::Float => Kind::Number,
         Type::Boolean => Kind::Boolean,
+        Type::Text if options.infer => Kind::Inferred,
         Type::Text | Type::Category => Kind::Text,
         _ => Kind::Typed,
     }
