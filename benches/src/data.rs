@@ -117,6 +117,122 @@ pub fn app_log(lines: usize) -> String {
     log
 }
 
+/// Lines of an application, about 201 bytes each, with documents in the messages: 35 in a hundred have
+/// JSON, 12 JSON that was escaped as inside of a string, 4 XML. A document has some of its keys only, and
+/// stands behind some words.
+pub fn documents(lines: usize) -> String {
+    let mut rng = Rng::with_seed(SEED);
+    let words = [
+        "order",
+        "cart",
+        "payment",
+        "of",
+        "customer",
+        "was",
+        "accepted",
+        "rejected",
+        "after",
+        "timeout",
+        "retry",
+        "in",
+        "warehouse",
+        "by",
+        "worker",
+        "connection",
+        "pool",
+        "exhausted",
+    ];
+    let mut log = String::new();
+    for second in 0..lines {
+        let level = rng.choice(["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]);
+        log += &format!(
+            "2026-11-02 {:02}:{:02}:{:02} [{}] com.example.shop.Checkout:",
+            second / 3600 % 24,
+            second / 60 % 60,
+            second % 60,
+            level.unwrap_or_default(),
+        );
+        let kind = rng.u8(0..100);
+        let more = if kind < 51 {
+            rng.usize(1..6)
+        } else {
+            rng.usize(14..31)
+        };
+        for _ in 0..more {
+            log.push(' ');
+            match rng.u8(0..4) {
+                0 => log += &rng.u32(0..1_000_000).to_string(),
+                _ => log += rng.choice(words).unwrap_or_default(),
+            }
+        }
+        match kind {
+            0..35 => log += &format!(" payload={}", document(&mut rng)),
+            35..47 => {
+                let escaped = document(&mut rng).replace('"', "\\\"");
+                log += &format!(" body=\"{escaped}\"");
+            }
+            47..51 => {
+                log += &format!(
+                    " <order id=\"{}\"><customer tier=\"gold\">{}</customer><total>{}.50</total></order>",
+                    rng.u32(..),
+                    rng.u16(..),
+                    rng.u8(..)
+                );
+            }
+            _ => {}
+        }
+        log.push('\n');
+    }
+    log
+}
+
+/// JSON of one of three kinds, some 120 bytes.
+fn document(rng: &mut Rng) -> String {
+    let mut pairs = match rng.u8(0..3) {
+        0 => vec![
+            format!("\"order_id\":\"{:016x}\"", rng.u64(..)),
+            format!(
+                "\"user\":{{\"id\":{},\"tier\":\"gold\"}}",
+                rng.u32(0..1_000_000)
+            ),
+            format!("\"amount\":{}.{:02}", rng.u8(..), rng.u8(0..100)),
+            "\"currency\":\"EUR\"".to_owned(),
+            format!("\"items\":{}", rng.u8(1..40)),
+        ],
+        1 => vec![
+            format!(
+                "\"method\":\"{}\"",
+                rng.choice(["GET", "POST"]).unwrap_or_default()
+            ),
+            format!("\"path\":\"/api/v1/orders/{}\"", rng.u32(..)),
+            format!(
+                "\"status\":{}",
+                rng.choice([200, 200, 404, 500]).unwrap_or(200)
+            ),
+            format!("\"duration_ms\":{}.{}", rng.u8(..), rng.u8(0..10)),
+            format!("\"trace_id\":\"{:032x}\"", rng.u128(..)),
+        ],
+        _ => vec![
+            format!(
+                "\"event\":\"stock.changed\",\"sku\":\"SKU-{}\"",
+                rng.u16(..)
+            ),
+            format!("\"before\":{},\"after\":{}", rng.u8(..), rng.u8(..)),
+            format!(
+                "\"warehouse\":{{\"name\":\"north-{}\",\"open\":{}}}",
+                rng.u8(0..20),
+                rng.bool()
+            ),
+            "\"operator\":\"batch-import\"".to_owned(),
+            format!("\"retry\":{}", rng.u8(0..4)),
+        ],
+    };
+    if rng.u8(0..4) == 0 {
+        pairs.swap_remove(rng.usize(0..pairs.len()));
+    }
+    format!("{{{}}}", pairs.join(","))
+}
+
 /// The log with one line in `one_in` broken, by turns in one of three ways: cut at a random place,
 /// without its last quote, or garbage of the same length.
 pub fn broken(log: &str, one_in: u32) -> Vec<u8> {

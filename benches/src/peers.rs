@@ -86,13 +86,47 @@ impl Vrl {
         Self::new("parse_nginx_log!(string!(.message), \"combined\")")
     }
 
+    /// The head of a line by `parse_regex`, and the JSON in its message by `parse_json`, with one level of
+    /// escapes taken off if that fails. What is XML is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// If it does not compile.
+    pub fn documents() -> Result<Self, DiagnosticList> {
+        Self::new(concat!(
+            r"line = parse_regex!(string!(.message), ",
+            r"r'^(?P<timestamp>\S+ \S+) \[(?P<level>\w+)\] (?P<message>[^{]*(?P<json>\{.*\})?.*)$')",
+            "\n",
+            "if is_string(line.json) {\n",
+            "  json = string!(line.json)\n",
+            "  document, error = parse_json(json)\n",
+            "  if error != null { document, error = parse_json(replace(json, \"\\\\\\\"\", \"\\\"\")) }\n",
+            "  if error == null { line.json = document }\n",
+            "}\n",
+            ". = line\n",
+        ))
+    }
+
     fn new(source: &str) -> Result<Self, DiagnosticList> {
         let program = vrl::compiler::compile(source, &stdlib::all())?.program;
         Ok(Self { program })
     }
 
+    /// Lines whose event has an object under `json` after the run.
+    pub fn objects(&self, log: &Bytes) -> usize {
+        let is_object = |target: &TargetValue| match &target.value {
+            Value::Object(event) => event.get("json").is_some_and(Value::is_object),
+            _ => false,
+        };
+        self.run(log, is_object)
+    }
+
     /// Runs on each line; the message is a slice of the log, not a copy.
     pub fn count(&self, log: &Bytes) -> usize {
+        self.run(log, |_| true)
+    }
+
+    fn run(&self, log: &Bytes, counts: impl Fn(&TargetValue) -> bool) -> usize {
         let timezone = TimeZone::default();
         let mut state = RuntimeState::default();
         let mut target = TargetValue {
@@ -106,7 +140,8 @@ impl Vrl {
             let line = Value::Bytes(log.slice(start..end));
             target.value = Value::Object(ObjectMap::from([("message".into(), line)]));
             let mut context = Context::new(&mut target, &mut state, &timezone);
-            matched += usize::from(self.program.resolve(&mut context).is_ok());
+            let resolved = self.program.resolve(&mut context).is_ok();
+            matched += usize::from(resolved && counts(&target));
             start = end + 1;
         }
         matched

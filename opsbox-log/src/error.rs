@@ -91,6 +91,19 @@ pub enum Error {
         message: String,
     },
 
+    /// A JMESPath expression does not compile.
+    #[cfg(feature = "jmespath")]
+    #[error("JMESPath expression \"{expression}\", byte {offset}: {message}")]
+    #[non_exhaustive]
+    Expression {
+        /// The expression, or its beginning.
+        expression: String,
+        /// Byte offset in the expression.
+        offset: usize,
+        /// Why, and what to write instead.
+        message: String,
+    },
+
     /// No preset fits the sample.
     #[error("format{} not recognised: {message}", of(path.as_deref()))]
     #[non_exhaustive]
@@ -122,6 +135,49 @@ pub enum Error {
         /// The line in which it happened, from 1.
         line: u64,
         /// The error of the reader.
+        source: io::Error,
+    },
+
+    /// The configuration of a pipeline is wrong.
+    #[cfg(all(feature = "config", feature = "pipeline"))]
+    #[error(
+        "configuration{}: {}{message}",
+        place_of(path.as_deref(), *line_and_column),
+        setting_of(setting)
+    )]
+    #[non_exhaustive]
+    Config {
+        /// The file; none if a variable is wrong.
+        path: Option<PathBuf>,
+        /// Line and column, from 1, if they are known.
+        line_and_column: Option<(u64, u64)>,
+        /// The setting, as in `output.format`; empty if it is none by itself.
+        setting: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+
+    /// A stage of a pipeline failed.
+    #[cfg(feature = "pipeline")]
+    #[error("stage {stage:?} failed in the batch that begins with line {line}: {source}")]
+    #[non_exhaustive]
+    Stage {
+        /// Its name.
+        stage: String,
+        /// The first line of the batch, from 1.
+        line: u64,
+        /// What went wrong.
+        source: Box<Self>,
+    },
+
+    /// The output of a pipeline could not be written.
+    #[cfg(feature = "pipeline")]
+    #[error("writing failed at or after byte {offset} of the output: {source}")]
+    #[non_exhaustive]
+    Write {
+        /// Bytes that were written before.
+        offset: u64,
+        /// The error of the writer.
         source: io::Error,
     },
 
@@ -199,10 +255,14 @@ pub enum ErrorKind {
     UnknownField,
     /// A column cannot be set or renamed.
     InvalidColumn,
+    /// The configuration of a pipeline is wrong.
+    InvalidConfig,
     /// A column has too many distinct values to be categories.
     TooManyCategories,
     /// A pattern does not compile.
     InvalidPattern,
+    /// A JMESPath expression does not compile.
+    InvalidExpression,
     /// No preset fits the sample.
     Undetected,
     /// A file or a reader failed.
@@ -254,6 +314,23 @@ fn of(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" of {}", path.display()))
 }
 
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn place_of(path: Option<&Path>, line_and_column: Option<(u64, u64)>) -> String {
+    let path = path.map_or_else(String::new, |path| format!(" {}", path.display()));
+    match line_and_column {
+        Some((line, column)) => format!("{path}: line {line} column {column}"),
+        None => path,
+    }
+}
+
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn setting_of(setting: &str) -> String {
+    match setting {
+        "" => String::new(),
+        setting => format!("{setting}: "),
+    }
+}
+
 impl Error {
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
@@ -264,8 +341,16 @@ impl Error {
             Self::Column { .. } => ErrorKind::InvalidColumn,
             Self::TooManyCategories { .. } => ErrorKind::TooManyCategories,
             Self::Pattern { .. } => ErrorKind::InvalidPattern,
+            #[cfg(feature = "jmespath")]
+            Self::Expression { .. } => ErrorKind::InvalidExpression,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(all(feature = "config", feature = "pipeline"))]
+            Self::Config { .. } => ErrorKind::InvalidConfig,
+            #[cfg(feature = "pipeline")]
+            Self::Stage { source, .. } => source.kind(),
+            #[cfg(feature = "pipeline")]
+            Self::Write { .. } => ErrorKind::Io,
             #[cfg(feature = "mask")]
             Self::MaskRule { .. } => ErrorKind::MaskRule,
             #[cfg(feature = "mask")]

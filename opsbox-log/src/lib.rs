@@ -1,8 +1,8 @@
 //! Logs to columns, without copying a field.
 //!
 //! ```text
-//! source ──> frame ──> tokenize ──> Batch ──> export
-//! bytes      lines     spans        columns   Arrow
+//! source ──> frame ──> tokenize ──> Batch ──> clean ──> extract ──> export
+//! bytes      lines     spans        columns   values    fields      Arrow
 //!                                   + unmatched lines
 //! ```
 //!
@@ -51,11 +51,16 @@
 //!
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
-//! | `json` | yes | the preset `ndjson` | simd-json |
+//! | `json` | yes | the preset `ndjson`, and [`clean`]: JSON inside of columns | simd-json |
+//! | `xml` | no | XML inside of columns | quick-xml, `json` |
+//! | `jmespath` | no | `extract`: JMESPath expressions over columns of JSON | jmespath, serde_json, `json` |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 //! | `mask` | no | [`mask`]: what is sensitive is found and masked, with keys in a file | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize: pure Rust |
 //! | `mask-kms` | no | keys of the AWS KMS API; turns `mask` on | hyper, hyper-rustls, rustls with ring, tokio, serde_json |
-//! | `config` | no | [`config`]: policies in TOML, YAML or JSON | serde, toml, serde-saphyr, serde_json |
+//! | `config` | no | [`config`]: policies and pipelines in TOML, YAML or JSON | config, serde, toml, serde-saphyr, serde_json |
+//! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
+//! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
+//! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.
@@ -65,10 +70,16 @@
 
 mod batch;
 mod chunks;
+#[cfg(feature = "json")]
+pub mod clean;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "enrich")]
+pub mod enrich;
 mod error;
 pub mod export;
+#[cfg(feature = "jmespath")]
+pub mod extract;
 mod file;
 mod format;
 mod frame;
@@ -77,6 +88,8 @@ pub mod limits;
 pub mod mask;
 mod multiline;
 mod parser;
+#[cfg(feature = "pipeline")]
+pub mod pipeline;
 mod read;
 mod scan;
 #[cfg(feature = "tokio")]
@@ -86,7 +99,7 @@ mod tokenize;
 pub mod types;
 mod unmatched;
 
-pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, Record, Span};
+pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, KeptValue, Record, Span};
 #[cfg(feature = "mask")]
 pub use error::Place;
 pub use error::{Error, ErrorKind};

@@ -127,6 +127,11 @@ pub const MAX_CATEGORIES: usize = 1 << 18;
 /// Values that do not fit their type and are kept as examples, of each column: 8. All are counted.
 pub const MAX_INVALID_EXAMPLES: usize = 8;
 
+/// Rows that the writers of [`export`](crate::export) hand to an `io::Write` at once: 1,024.
+pub const EXPORT_ROWS: usize = 1024;
+
+/// Longest name, in bytes, of a machine that the system is asked for: 253, as in the DNS (RFC 1035 section 2.3.4).
+pub const MAX_HOST_NAME_BYTES: usize = 253;
 // Masking.
 
 /// Longest name, in bytes, of a tag: 64.
@@ -199,3 +204,46 @@ pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Deepest nesting in a file of rules in YAML: 32.
 pub const MAX_CONFIG_DEPTH: usize = 32;
+/// Longest value in which [`Cleaner`](crate::clean::Cleaner) reads a document, in bytes, unless it is
+/// told otherwise: 1 MiB. Longer ones are refused, and stay as they are.
+#[cfg(feature = "json")]
+pub const DEFAULT_MAX_DOCUMENT_BYTES: usize = 1 << 20;
+
+/// Deepest nesting of a document inside a value: 100. Readers of JSON commonly stop at 128, and what is
+/// repaired is for them.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_DEPTH: usize = 100;
+
+/// Most fields of one document that are flattened, elements that are repeated included: 1,024. A document
+/// with more is refused.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_FIELDS: usize = 1024;
+
+/// How many bytes a repair makes of one, at most: 6, of a control byte. The closing of what is open
+/// comes to it, no more than [`MAX_DOCUMENT_DEPTH`] and a few bytes.
+#[cfg(feature = "json")]
+pub const MAX_REPAIR_EXPANSION: usize = 6;
+
+/// Places in one value at which a document that turns out to be none is looked for: 8. So the time for a
+/// value is linear in its length.
+#[cfg(feature = "json")]
+pub const MAX_DOCUMENT_CANDIDATES: usize = 8;
+
+/// Longest JMESPath expression, in bytes, that [`Extractor`](crate::extract::Extractor) compiles: 1 KiB.
+/// Evaluation calls itself for each operator.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 10;
+
+/// Most brackets, negations and references of one JMESPath expression: 100. Its parser calls itself for
+/// each.
+#[cfg(feature = "jmespath")]
+pub const MAX_EXPRESSION_BRANCHES: usize = 100;
+
+/// Batches that wait for each thread of a [`Pipeline`](crate::pipeline::Pipeline), and of it: 1 either way, besides
+/// the one that it works on.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_BATCHES_AHEAD: usize = 1;
+
+/// Unmatched lines that the report of a [`Pipeline`](crate::pipeline::Pipeline) has as examples: 8. All are counted.
+#[cfg(feature = "pipeline")]
+pub const MAX_UNMATCHED_EXAMPLES: usize = 8;

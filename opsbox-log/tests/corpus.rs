@@ -3,7 +3,8 @@
     feature = "arrow",
     feature = "config",
     feature = "json",
-    feature = "mask"
+    feature = "mask",
+    feature = "xml"
 ))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 

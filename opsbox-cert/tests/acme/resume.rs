@@ -11,7 +11,7 @@ use opsbox_cert::store::{
     Acquired, Condition, Folder, Lease, MemoryStore, Name, Owner, Record, Store, Stored, Version,
 };
 use opsbox_cert::{ErrorKind, Result};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::gated::{Gate, Gated};
@@ -106,38 +106,43 @@ async fn killed_at(pebble: &Pebble, store: Arc<dyn Store>, at: usize, after: boo
 }
 
 pub(crate) async fn a_kill_at_each_step_leaves_one_order() {
-    let pebble = Arc::new(Pebble::start(&Options::default()));
+    // Many at once, since each waits for a lock to expire, and each of them with a CA of its own:
+    // Pebble can lock itself up where one lists its orders while another's certificate is issued.
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        workers.spawn(killed_at_each(
+            (worker..STEPS * 2)
+                .step_by(WORKERS)
+                .map(|n| (n / 2, n % 2 == 1)),
+        ));
+    }
+    let mut steps = 0;
+    while let Some(killed) = workers.join_next().await {
+        steps = steps.max(killed.unwrap());
+    }
+    assert!((10..STEPS).contains(&steps), "{steps} steps of {STEPS}");
+}
+
+/// Tells the highest number of steps at which there was something to kill.
+async fn killed_at_each(kills: impl ExactSizeIterator<Item = (usize, bool)>) -> usize {
+    let pebble = Pebble::start(&Options::default());
     let tokens = Arc::new(Tokens::default());
     pebble.serve_http(Http01::new(tokens.clone())).await;
-    // Many at once, since each waits for a lock to expire, but few enough for the CA.
-    let gate = Arc::new(Semaphore::new(8));
-    let mut runs = JoinSet::new();
-    for at in 0..STEPS {
-        for after in [false, true] {
-            let (pebble, gate, tokens) = (pebble.clone(), gate.clone(), tokens.clone());
-            runs.spawn(async move {
-                let _permit = gate.acquire_owned().await.unwrap();
-                let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-                tokens.0.lock().unwrap().push(store.clone());
-                (at, killed_at(&pebble, store, at, after).await)
-            });
-        }
-    }
-    let mut total = 0;
+    let total = kills.len();
     let mut steps = 0;
-    while let Some(run) = runs.join_next().await {
-        let (at, killed) = run.unwrap();
-        total += 1;
-        if killed {
+    for (at, after) in kills {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        tokens.0.lock().unwrap().push(store.clone());
+        if killed_at(&pebble, store, at, after).await {
             steps = steps.max(at + 1);
         }
     }
-    assert!((10..STEPS).contains(&steps), "{steps} steps of {STEPS}");
     assert_eq!(pebble.orders(), total, "each name was ordered once");
     let accounts = format!("There are now {total} accounts");
     assert!(pebble.log().contains(&accounts), "each key has one account");
     let more = format!("There are now {} accounts", total + 1);
     assert!(!pebble.log().contains(&more));
+    steps
 }
 
 /// The URL of an order is lost in a kill, and the account has more orders than there are on a page.
@@ -161,6 +166,8 @@ pub(crate) async fn an_order_on_a_later_page_is_found() {
 
 /// More than an order has.
 const STEPS: usize = 24;
+
+const WORKERS: usize = 8;
 
 /// The stores of all runs, as the web server sees them.
 #[derive(Debug, Default)]

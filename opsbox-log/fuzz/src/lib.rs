@@ -11,6 +11,7 @@
 )]
 
 pub mod arrow;
+pub mod clean;
 pub mod dissect;
 pub mod framing;
 pub mod grok;
@@ -27,6 +28,9 @@ pub type Target = (&'static str, fn(&[u8]));
 
 pub const ALL: &[Target] = &[
     ("arrow", arrow::run),
+    ("clean_find", clean::find),
+    ("clean_repair", clean::repair),
+    ("clean_xml", clean::xml),
     ("dissect", dissect::run),
     ("framing", framing::run),
     ("grok", grok::run),

@@ -39,11 +39,17 @@ pub struct ColumnBuilder {
     arena: Vec<u8>,
 }
 
+/// A value that a [`ColumnBuilder`] keeps: see [`ColumnBuilder::keep`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeptValue(SetPlace);
+
 /// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
     places: Vec<SetPlace>,
     rows: Option<Vec<usize>>,
+    /// Memory for the rows.
+    spare: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +62,9 @@ struct SetPlace {
 const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
 const LEN: usize = OWN - 1;
+
+/// Rows without a value between two with one that are written at once.
+const GAP: usize = 8;
 
 impl SetPlace {
     const NULL: Self = Self {
@@ -119,7 +128,22 @@ impl SetColumn {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, row: usize, place: SetPlace) {
+        match &mut self.rows {
+            None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
+                // All at once and some back takes less time than one by one.
+                self.places.extend_from_slice(&[SetPlace::NULL; GAP]);
+                self.places.truncate(row);
+            }
+            Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
+            _ => return self.push_apart(row, place),
+        }
+        self.places.push(place);
+    }
+
+    /// Gives a value to a row that does not follow the last one.
+    fn push_apart(&mut self, row: usize, place: SetPlace) {
         if row < self.rows_end() {
             return self.replace(row, place);
         }
@@ -127,7 +151,9 @@ impl SetColumn {
             let is_value = |place: &SetPlace| place.len != usize::MAX;
             let rows = self.places.iter().enumerate();
             let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
-            self.rows = Some(rows.collect());
+            let mut spare = std::mem::take(&mut self.spare);
+            spare.extend(rows);
+            self.rows = Some(spare);
             self.places.retain(is_value);
         }
         match &mut self.rows {
@@ -172,7 +198,7 @@ impl ColumnBuilder {
 
     /// Gives a row the bytes of a place in the batch, as [`Column::span`](crate::Column::span) and
     /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
-    #[inline]
+    #[inline(always)]
     pub fn push_span(&mut self, row: usize, span: Span) {
         let place = match span {
             Span::Input(range) => SetPlace::of(range.start, range.end, 0),
@@ -218,6 +244,30 @@ impl ColumnBuilder {
         }
     }
 
+    /// Keeps a value for rows that are [given](Self::push_kept) it among others: once, whatever their number.
+    ///
+    /// ```
+    /// use opsbox_log::ColumnBuilder;
+    ///
+    /// let mut values = ColumnBuilder::new();
+    /// let unknown = values.keep(b"unknown");
+    /// values.push_kept(0, unknown);
+    /// values.push_bytes(1, b"db-1");
+    /// values.push_kept(2, unknown);
+    /// assert_eq!(values.rows(), 3);
+    /// ```
+    pub fn keep(&mut self, value: &[u8]) -> KeptValue {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        KeptValue(SetPlace::of(start, self.arena.len(), OWN))
+    }
+
+    /// Gives a row a value that this builder [keeps](Self::keep). One of another builder gives other bytes, or none.
+    #[inline]
+    pub fn push_kept(&mut self, row: usize, value: KeptValue) {
+        self.values.push(row, value.0);
+    }
+
     /// The number of rows up to the last that was given a value.
     pub fn rows(&self) -> usize {
         self.values.rows_end()
@@ -258,8 +308,10 @@ impl Rows {
             let base = self.arena.len();
             self.arena.extend_from_slice(&builder.arena);
             let mut values = builder.values;
-            for place in &mut values.places {
-                *place = place.settled(base);
+            if !builder.arena.is_empty() {
+                for place in &mut values.places {
+                    *place = place.settled(base);
+                }
             }
             match found {
                 Some(at) => {
@@ -310,6 +362,30 @@ impl Rows {
         });
         self.put_columns(fields, sources);
         result.map(|()| true)
+    }
+
+    /// The memory of the columns that were set, the first one last, and of the arena.
+    pub(super) fn take_spare(&mut self) -> (impl Iterator<Item = ColumnBuilder>, Vec<u8>) {
+        let sources = self.sources.take().unwrap_or_default();
+        let columns = sources.into_iter().rev().filter_map(|source| match source {
+            Source::Parsed(_) => None,
+            Source::Set(mut values) => {
+                values.places.clear();
+                let mut spare = values.spare;
+                if let Some(rows) = values.rows.take() {
+                    spare = rows;
+                }
+                spare.clear();
+                values.spare = spare;
+                Some(ColumnBuilder {
+                    values,
+                    arena: Vec::new(),
+                })
+            }
+        });
+        let mut arena = std::mem::take(&mut self.arena);
+        arena.clear();
+        (columns, arena)
     }
 
     fn take_columns(&mut self) -> (Vec<Field>, Vec<Source>) {

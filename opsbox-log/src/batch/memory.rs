@@ -1,4 +1,4 @@
-use super::block::Cell;
+use super::{block::Cell, changed::ColumnBuilder};
 
 /// The memory of a [`Batch`](crate::Batch) that is done with, for the next one.
 ///
@@ -24,6 +24,9 @@ use super::block::Cell;
 #[derive(Clone, Debug, Default)]
 pub struct BatchMemory {
     pub(crate) rooms: Vec<Room>,
+    /// Columns that were set, without their values, the first one last.
+    pub(crate) columns: Vec<ColumnBuilder>,
+    pub(crate) arena: Vec<u8>,
     #[cfg(feature = "arrow")]
     pub(crate) views: Vec<Vec<u128>>,
 }

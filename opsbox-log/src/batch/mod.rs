@@ -5,9 +5,10 @@ mod record;
 mod rows;
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
-pub use changed::ColumnBuilder;
+pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
+pub(crate) use record::RowPlaces;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
@@ -136,6 +137,15 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.rows.set_columns(columns)
     }
 
+    /// Appends to the arena, for columns that will have places there.
+    #[cfg(feature = "json")]
+    pub(crate) fn extend_arena(&mut self, bytes: Vec<u8>) {
+        match self.rows.arena.is_empty() {
+            true => self.rows.arena = bytes,
+            false => self.rows.arena.extend_from_slice(&bytes),
+        }
+    }
+
     /// Drops a column; tells whether there was one of that name.
     pub fn drop_column(&mut self, name: &str) -> bool {
         self.rows.drop_column(name)
@@ -202,10 +212,19 @@ impl<B: AsRef<[u8]>> Batch<B> {
 
     /// Gives the input back, and the memory that the rows were in to `memory`, for
     /// [`Parser::parse_in`](crate::Parser::parse_in).
-    pub fn recycle(self, memory: &mut BatchMemory) -> B {
+    pub fn recycle(mut self, memory: &mut BatchMemory) -> B {
+        let (columns, arena) = self.rows.take_spare();
+        memory.columns.clear();
+        memory.columns.extend(columns);
+        memory.arena = arena;
         memory.rooms.clear();
         memory.rooms.extend(self.rows.into_rooms());
         self.input
+    }
+
+    /// Where the values of its rows are, the first to begin with.
+    pub(crate) fn places(&self) -> RowPlaces<'_> {
+        RowPlaces::new(self.view())
     }
 
     fn view(&self) -> View<'_> {
@@ -227,8 +246,14 @@ impl<B: AsRef<[u8]>> Batch<B> {
         &self.input
     }
 
+    /// The number of its first line in the whole input, from 1.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn first_line(&self) -> u64 {
+        self.origin.line
+    }
+
     /// The batch over the same bytes in another container.
-    #[cfg(feature = "arrow")]
+    #[cfg(any(feature = "arrow", feature = "pipeline"))]
     pub(crate) fn map_input<C>(self, map: impl FnOnce(B) -> C) -> Batch<C> {
         Batch {
             input: map(self.input),

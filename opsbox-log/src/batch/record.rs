@@ -218,3 +218,41 @@ impl fmt::Debug for Record<'_> {
         f.debug_map().entries(values).finish()
     }
 }
+
+/// Where all values of a row are, for those who go through many rows.
+#[derive(Debug)]
+pub(crate) struct RowPlaces<'b> {
+    record: Record<'b>,
+    /// The tokenizer's, of a row that has cells for its own keys alone.
+    parsed: Option<Vec<Option<Span>>>,
+}
+
+impl<'b> RowPlaces<'b> {
+    pub(super) fn new(view: View<'b>) -> Self {
+        let parsed = view.rows.parsed();
+        Self {
+            record: Record::new(view, 0),
+            parsed: view.rows.is_keyed().then(|| vec![None; parsed]),
+        }
+    }
+
+    /// Looks at this row from now on.
+    #[inline(always)]
+    pub(crate) fn go_to(&mut self, row: usize) {
+        let view = self.record.view;
+        self.record = Record::new(view, row);
+        if let Some(spans) = &mut self.parsed {
+            view.rows.parsed_spans(row, spans);
+        }
+    }
+
+    /// Where the value of a field is.
+    #[inline(always)]
+    pub(crate) fn span(&self, field: usize) -> Option<Span> {
+        let Record { view, row, .. } = self.record;
+        match &self.parsed {
+            None => self.record.span_at(field),
+            Some(parsed) => view.rows.span_among(row, field, parsed),
+        }
+    }
+}

@@ -180,6 +180,16 @@ impl Rows {
         }
     }
 
+    /// Whether there are rows that have the cells of their own keys.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.parts.iter().any(|part| part.keyed.is_some())
+    }
+
+    /// The tokenizer's columns.
+    pub(super) fn parsed(&self) -> usize {
+        self.parsed
+    }
+
     /// Takes on other columns.
     pub(super) fn put_columns(&mut self, fields: Vec<Field>, sources: Vec<Source>) {
         let index =
@@ -281,9 +291,25 @@ impl Rows {
         part.span(row, at)
     }
 
+    /// [`span`](Self::span), if the places of the tokenizer's columns are known.
+    #[inline]
+    pub(super) fn span_among(
+        &self,
+        row: usize,
+        field: usize,
+        parsed: &[Option<Span>],
+    ) -> Option<Span> {
+        match &self.sources {
+            None => parsed.get(field)?.clone(),
+            Some(sources) => match sources.get(field)? {
+                Source::Parsed(at) => parsed.get(*at)?.clone(),
+                Source::Set(column) => column.span(row),
+            },
+        }
+    }
+
     /// Where the values of a row are; `out` has a place for each of the tokenizer's columns.
-    #[cfg(feature = "arrow")]
-    fn parsed_spans(&self, row: usize, out: &mut [Option<Span>]) {
+    pub(super) fn parsed_spans(&self, row: usize, out: &mut [Option<Span>]) {
         out.fill(None);
         let Some((part, row)) = self.part(row) else {
             return;

@@ -86,6 +86,18 @@ impl Simd for Avx512 {
         unsafe { _mm512_movepi8_mask(load(block)) }
     }
 
+    #[inline(always)]
+    fn escapes(self, block: &[u8; BLOCK]) -> u64 {
+        let bytes = load(block);
+        // SAFETY: as in `equal`.
+        unsafe {
+            // With its sign a byte above 127 is below the space, too.
+            _mm512_cmplt_epi8_mask(bytes, splat(0x20))
+                | _mm512_cmpeq_epi8_mask(bytes, splat(b'"'))
+                | _mm512_cmpeq_epi8_mask(bytes, splat(b'\\'))
+        }
+    }
+
     #[cfg(feature = "arrow")]
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {

@@ -81,7 +81,10 @@ pub(crate) trait Simd: Copy {
     /// The bytes above 127.
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
 
-    /// Whether there are none of those in any bytes.
+    /// The bytes that a JSON string has escaped (below space, quote, backslash), and those above 127.
+    fn escapes(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Whether no byte is above 127, of any bytes.
     #[cfg(feature = "arrow")]
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {

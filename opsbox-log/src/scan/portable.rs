@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK, GROUP, Simd, Work,
-    lanes::{Classes, Found, Lanes, OUTSIDE},
+    lanes::{ALWAYS, Classes, Found, Lanes},
 };
 #[cfg(feature = "json")]
 use super::{JsonMasks, KeyEnds, Window, json::back};
@@ -55,6 +55,17 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn escapes(self, block: &[u8; BLOCK]) -> u64 {
+        let mut flags = [0; BLOCK];
+        for (flag, &it) in flags.iter_mut().zip(block) {
+            // With its sign a byte above 127 is below the space, too.
+            let below = u8::from(it.cast_signed() < 0x20);
+            *flag = below | u8::from(it == b'"') | u8::from(it == b'\\');
+        }
+        bits(&flags)
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mut mask: u64) -> u64 {
         for shift in [1, 2, 4, 8, 16, 32] {
             mask ^= mask << shift;
@@ -88,13 +99,13 @@ impl Simd for Portable {
             *class =
                 classes.of[usize::from(byte & 0x7f)] & !(byte.cast_signed() >> 7).cast_unsigned();
         }
-        let always = bits(&of);
+        let outside = bits(&of);
         for class in &mut of {
-            *class >>= OUTSIDE.trailing_zeros();
+            *class >>= ALWAYS.trailing_zeros();
         }
         Found {
-            always,
-            outside: bits(&of),
+            always: bits(&of),
+            outside,
         }
     }
 

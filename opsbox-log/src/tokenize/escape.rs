@@ -3,7 +3,7 @@
 /// Appends a JSON string, given from behind its opening quote, without its escapes. Returns where its
 /// closing quote is; none if it has no end on the line, or an escape that JSON does not have.
 #[cfg(feature = "json")]
-pub(super) fn json_string(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+pub(crate) fn json_string(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let mut at = 0;
     loop {
         let rest = text.get(at..)?;
@@ -37,7 +37,7 @@ pub(super) fn json_string(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
 
 /// The character of the `\u` and four digits, or `\U` and eight, at `at`, or of a surrogate pair of
 /// the former, and where it ends.
-pub(super) fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
+pub(crate) fn unicode(raw: &[u8], at: usize) -> Option<(char, usize)> {
     if raw.get(at + 1) == Some(&b'U') {
         return Some((char::from_u32(hex(raw, at + 2, 8)?)?, at + 10));
     }

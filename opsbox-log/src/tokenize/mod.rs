@@ -17,6 +17,8 @@ mod structural;
 pub(crate) mod walk;
 
 #[cfg(feature = "json")]
+pub(crate) use escape::{json_string, unicode};
+#[cfg(feature = "json")]
 pub(crate) use project::Dictionary;
 
 use std::{

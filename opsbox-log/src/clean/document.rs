@@ -1,0 +1,362 @@
+//! The document in a value: found, checked, repaired.
+
+use std::ops::Range;
+
+#[cfg(feature = "xml")]
+use super::xml;
+use super::{
+    find::{Candidate, Kind, candidate},
+    index::Index,
+    repair::repair,
+    report::{Refusal, Refused, Repair, Repairs},
+    sink::{Nobody, Sink, Source},
+    unescape::{source_len, unescape},
+    walk::{Escaped, Fault, Text, walk, walk_through},
+};
+use crate::{
+    limits::{DEFAULT_MAX_DOCUMENT_BYTES, MAX_DOCUMENT_CANDIDATES},
+    scan::{Chosen, Kernel},
+};
+
+/// How documents are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) kernel: Chosen,
+    pub(super) json: bool,
+    pub(super) xml: bool,
+    pub(super) repair: bool,
+    pub(super) max_bytes: usize,
+    pub(super) keep_prefixes: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            kernel: Chosen::new(Kernel::best()),
+            json: true,
+            xml: cfg!(feature = "xml"),
+            repair: true,
+            max_bytes: DEFAULT_MAX_DOCUMENT_BYTES,
+            keep_prefixes: false,
+        }
+    }
+}
+
+/// What is in a value. Places are in the text that the value is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Plain,
+    Json(Range<usize>),
+    /// The document is in [`Scratch::text`].
+    Repaired(Range<usize>, Repairs),
+    /// The document is in [`Scratch::text`], as JSON.
+    Xml(Range<usize>),
+    Refused(Refused),
+}
+
+/// What is kept from value to value.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// A repaired document, and before that an unescaped one.
+    pub(super) text: Vec<u8>,
+    other: Vec<u8>,
+    index: Index,
+    #[cfg(feature = "xml")]
+    pub(super) xml: xml::Scratch,
+}
+
+/// Finds the document of the value that begins at `first` of the text and ends with it, and gives it to
+/// the sink. `source` is where the text is.
+#[inline(always)]
+pub(super) fn examine<S: Sink>(
+    text: Text<'_>,
+    first: usize,
+    source: Source<'_>,
+    rules: &Rules,
+    scratch: &mut Scratch,
+    sink: &mut S,
+) -> Outcome {
+    let mut at = first;
+    let mut unsure = 0;
+    while let Some(found) = candidate(text, first, at) {
+        if found.kind == Kind::Json
+            && rules.json
+            && let Some(end) = valid(text, found.at, source, rules, sink)
+        {
+            return Outcome::Json(found.at..end);
+        }
+        if S::IS_FLAT
+            && found.kind == Kind::Escaped(1)
+            && rules.json
+            && rules.repair
+            && let Some(end) = flat(text, found.at, source, rules, sink)
+        {
+            let mut repairs = Repairs::default();
+            repairs.note(Repair::Escaped);
+            return Outcome::Repaired(with_quotes(text, first, found.at..end), repairs);
+        }
+        if let Some(outcome) = mend(text, first, found, rules, scratch, sink) {
+            return outcome;
+        }
+        unsure += 1;
+        if unsure == MAX_DOCUMENT_CANDIDATES {
+            break;
+        }
+        at = found.at + 1;
+    }
+    Outcome::Plain
+}
+
+/// The end of the document at `at`, if it is valid and not too large.
+#[inline(always)]
+fn valid(
+    text: Text<'_>,
+    at: usize,
+    source: Source<'_>,
+    rules: &Rules,
+    sink: &mut impl Sink,
+) -> Option<usize> {
+    if text.end - at > rules.max_bytes {
+        return None;
+    }
+    sink.begin(source);
+    let end = walk(text, at, sink).ok();
+    settle(text, at, end, sink)
+}
+
+/// The end of the escaped document at `at`, if its values are in the text as they are: strings without
+/// escapes of their own.
+#[inline(always)]
+fn flat(
+    text: Text<'_>,
+    at: usize,
+    source: Source<'_>,
+    rules: &Rules,
+    sink: &mut impl Sink,
+) -> Option<usize> {
+    if text.end - at > rules.max_bytes {
+        return None;
+    }
+    sink.begin(source);
+    let end = walk_through::<Escaped>(text, at, sink).ok();
+    settle(text, at, end, sink)
+}
+
+/// The end of a document, if it is UTF-8 and not too large; else what it gave is taken back.
+#[inline(always)]
+fn settle(text: Text<'_>, at: usize, end: Option<usize>, sink: &mut impl Sink) -> Option<usize> {
+    let end = end.filter(|_| !sink.is_full());
+    let document = end.and_then(|end| text.bytes.get(at..end));
+    if document.is_some_and(|document| utf8(document, text.index).is_ok()) {
+        return end;
+    }
+    sink.take_back();
+    None
+}
+
+/// The place of an escaped document with its quotes, if it is alone in a string of JSON.
+fn with_quotes(text: Text<'_>, first: usize, place: Range<usize>) -> Range<usize> {
+    let before = place.start.checked_sub(1).filter(|&at| at >= first);
+    let quoted = before.and_then(|at| text.bytes.get(at)) == Some(&b'"')
+        && text.bytes.get(place.end) == Some(&b'"')
+        && place.end < text.end;
+    match quoted {
+        true => place.start - 1..place.end + 1,
+        false => place,
+    }
+}
+
+/// What becomes of a candidate that is not valid JSON. None if it is no document.
+#[cold]
+fn mend(
+    text: Text<'_>,
+    first: usize,
+    found: Candidate,
+    rules: &Rules,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Option<Outcome> {
+    let wanted = match found.kind {
+        Kind::Xml => rules.xml,
+        Kind::Json | Kind::Escaped(_) => rules.json,
+    };
+    if !wanted {
+        return None;
+    }
+    let rest = text.bytes.get(found.at..text.end).unwrap_or_default();
+    let refused = |reason, offset: usize| {
+        let refused = Refused::new(reason, found.at - first + offset);
+        let certain = found.sure || reason != Refusal::JsonSyntax;
+        certain.then_some(Outcome::Refused(refused))
+    };
+    if rest.len() > rules.max_bytes {
+        return refused(Refusal::TooLong, 0);
+    }
+    if found.kind == Kind::Xml {
+        return xml_document(rest, found, rules, scratch, sink);
+    }
+    if !rules.repair {
+        // Why the walk failed is asked again where nobody waits for it.
+        return match walk(text, found.at, &mut Nobody) {
+            Err(Fault::TooDeep(at)) => refused(Refusal::TooDeep, at - found.at),
+            Err(Fault::Syntax(at)) => refused(Refusal::JsonSyntax, at - found.at),
+            Ok(_) if sink.is_full() => refused(Refusal::TooManyFields, 0),
+            Ok(_) => refused(Refusal::JsonSyntax, 0),
+        };
+    }
+    let mended = match found.kind {
+        Kind::Escaped(levels) => unescaped(text, found.at, levels, rules, scratch, sink),
+        _ => repaired(rest, rules, scratch, sink),
+    };
+    match mended {
+        Ok((repairs, len)) => {
+            let place = found.at..found.at + len;
+            let place = match found.kind {
+                Kind::Escaped(_) => with_quotes(text, first, place),
+                _ => place,
+            };
+            Some(match repairs.is_empty() {
+                true => Outcome::Json(place),
+                false => Outcome::Repaired(place, repairs),
+            })
+        }
+        Err(fault) => refused(fault.reason, fault.offset),
+    }
+}
+
+/// A document that is broken, but not escaped.
+fn repaired(
+    rest: &[u8],
+    rules: &Rules,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Result<(Repairs, usize), Refused> {
+    scratch.text.clear();
+    let done = repair(rest, &mut scratch.text)?;
+    scratch.feed(rules, sink)?;
+    Ok(done)
+}
+
+/// A document that is escaped so many times over, and may be broken as well. Returns its bytes in the text.
+fn unescaped(
+    text: Text<'_>,
+    at: usize,
+    levels: u8,
+    rules: &Rules,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Result<(Repairs, usize), Refused> {
+    let mut repairs = Repairs::default();
+    scratch.text.clear();
+    let end = unescape(text, at, &mut scratch.text, &mut repairs);
+    repairs.note(Repair::Escaped);
+    if levels > 1 {
+        repairs.note(Repair::EscapedTwice);
+        let Scratch {
+            text, other, index, ..
+        } = &mut *scratch;
+        std::mem::swap(text, other);
+        text.clear();
+        index.read(rules.kernel, other);
+        let once = Text {
+            bytes: other,
+            index,
+            end: other.len(),
+        };
+        unescape(once, 0, text, &mut repairs);
+    }
+    let all = scratch.text.len();
+    let len = match scratch.feed(rules, sink) {
+        Ok(len) => len,
+        Err(fault) if fault.reason != Refusal::JsonSyntax => return Err(fault),
+        Err(_) => {
+            let mut mended = Vec::new();
+            let (more, len) = repair(&scratch.text, &mut mended)?;
+            more.iter().for_each(|repair| repairs.note(repair));
+            scratch.text = mended;
+            scratch.feed(rules, sink)?;
+            len
+        }
+    };
+    if levels == 1 && len == all {
+        return Ok((repairs, end - at));
+    }
+    let len = match levels {
+        1 => len,
+        _ => source_len(&scratch.other, len),
+    };
+    let rest = text.bytes.get(at..text.end).unwrap_or_default();
+    Ok((repairs, source_len(rest, len)))
+}
+
+#[cfg(feature = "xml")]
+fn xml_document(
+    rest: &[u8],
+    found: Candidate,
+    rules: &Rules,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Option<Outcome> {
+    let Scratch { text, xml, .. } = scratch;
+    text.clear();
+    let read = xml.read(rest, rules.keep_prefixes, text);
+    let end = read.and_then(|len| {
+        scratch.feed(rules, sink)?;
+        Ok(found.at + len)
+    });
+    match end {
+        Ok(end) => Some(Outcome::Xml(found.at..end)),
+        // Many a text has a word in angle brackets.
+        Err(fault) if !found.sure && fault.reason == Refusal::XmlSyntax && !xml::is_meant(rest) => {
+            None
+        }
+        Err(fault) => Some(Outcome::Refused(fault)),
+    }
+}
+
+#[cfg(not(feature = "xml"))]
+fn xml_document(
+    _: &[u8],
+    _: Candidate,
+    _: &Rules,
+    _: &mut Scratch,
+    _: &mut impl Sink,
+) -> Option<Outcome> {
+    None
+}
+
+fn utf8(text: &[u8], index: &Index) -> Result<(), std::str::Utf8Error> {
+    match index.is_ascii() {
+        true => Ok(()),
+        false => std::str::from_utf8(text).map(|_| ()),
+    }
+}
+
+impl Scratch {
+    /// Gives the document that the text begins with to the sink, and cuts off what comes after it.
+    /// Returns where it ends.
+    fn feed(&mut self, rules: &Rules, sink: &mut impl Sink) -> Result<usize, Refused> {
+        let Self { text, index, .. } = self;
+        index.read(rules.kernel, text);
+        sink.begin(Source::Text(text));
+        let document = Text {
+            bytes: text,
+            index,
+            end: text.len(),
+        };
+        let fault = match walk(document, 0, sink) {
+            Ok(_) if sink.is_full() => Refused::new(Refusal::TooManyFields, 0),
+            Ok(end) => match utf8(text.get(..end).unwrap_or_default(), index) {
+                Ok(()) => {
+                    text.truncate(end);
+                    return Ok(end);
+                }
+                Err(fault) => Refused::new(Refusal::JsonSyntax, fault.valid_up_to()),
+            },
+            Err(Fault::TooDeep(at)) => Refused::new(Refusal::TooDeep, at),
+            Err(Fault::Syntax(at)) => Refused::new(Refusal::JsonSyntax, at),
+        };
+        sink.take_back();
+        Err(fault)
+    }
+}

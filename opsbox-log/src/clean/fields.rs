@@ -1,0 +1,537 @@
+//! The fields of documents as columns: each name is found by a hash of the key under its object.
+
+use std::{collections::HashMap, ops::Range};
+
+use super::{
+    fit::{Fit, fit},
+    report::CleanReport,
+    sink::{Arena, Sink, Source},
+    walk::Visit,
+};
+use crate::{
+    batch::{ColumnBuilder, Span},
+    format::Field,
+    limits::{
+        MAX_COLUMNS, MAX_DISCOVERED_FIELDS, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES,
+        MAX_FLATTEN_DEPTH,
+    },
+    tokenize::json_string,
+    types::Type,
+};
+
+/// No node, or no column.
+const NONE: u16 = u16::MAX;
+
+/// The node of the document itself.
+const ROOT: u16 = 0;
+
+/// Most keys, objects among them, that are told apart in a batch. Later ones have no column.
+const MAX_NODES: usize = 4 * MAX_DISCOVERED_FIELDS;
+
+/// A key under the keys above it.
+#[derive(Clone, Debug)]
+struct Node {
+    /// The keys with dots between them.
+    path: Box<str>,
+    /// Its column, if it was asked for.
+    column: Option<u16>,
+    /// Whether that takes any value.
+    is_text: bool,
+}
+
+/// The place of a key in the table.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: u128,
+    parent: u16,
+    len: u16,
+    node: u16,
+}
+
+const EMPTY: Slot = Slot {
+    key: 0,
+    parent: 0,
+    len: 0,
+    node: NONE,
+};
+
+/// Slots of the table: few, so that it stays near.
+const SLOTS: usize = 1024;
+
+/// Slots that are looked at for a key. One that has none of them is looked up like a long one, so that
+/// keys of a stranger's making, or very many, cost no more than that.
+const PROBES: usize = 8;
+
+/// Bytes of a key that the table has; it finds longer ones by their length and the bytes they begin with.
+const SHORT: usize = 16;
+
+/// A value of the document at hand.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    column: u16,
+    in_arena: bool,
+    len: u32,
+    start: usize,
+}
+
+/// Finds columns, and takes the values of all rows.
+pub(super) struct Fields<'f> {
+    prefix: &'f str,
+    schema: &'f HashMap<Box<str>, Type>,
+    /// Columns that the batch has already.
+    taken: &'f [Field],
+    columns: Vec<(Field, ColumnBuilder)>,
+    /// Memory for columns.
+    spare: Vec<ColumnBuilder>,
+    names: HashMap<Box<str>, u16>,
+    nodes: Vec<Node>,
+    table: Vec<Slot>,
+    long: HashMap<Box<[u8]>, u16>,
+    arena: Arena,
+    /// Of the document at hand.
+    values: Vec<Value>,
+    counts: Counts,
+    mark: usize,
+    /// Where its text begins, and whether in the arena.
+    base: usize,
+    in_arena: bool,
+    open: [u16; MAX_FLATTEN_DEPTH + 1],
+    depth: usize,
+    /// The node of the key that was read last.
+    at: u16,
+    /// Levels inside of what stays JSON text, and where that begins.
+    inside: usize,
+    begin: usize,
+    is_empty: bool,
+    scratch: Vec<u8>,
+}
+
+/// What is counted of the values of a document.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    unfit: u64,
+    coerced: u64,
+    left_out: u64,
+}
+
+impl<'f> Fields<'f> {
+    pub(super) fn new(
+        prefix: &'f str,
+        schema: &'f HashMap<Box<str>, Type>,
+        taken: &'f [Field],
+        arena: Arena,
+        spare: Vec<ColumnBuilder>,
+    ) -> Self {
+        Self {
+            prefix,
+            schema,
+            taken,
+            columns: Vec::new(),
+            spare,
+            names: HashMap::new(),
+            nodes: vec![Node {
+                path: "".into(),
+                column: None,
+                is_text: false,
+            }],
+            table: vec![EMPTY; SLOTS],
+            long: HashMap::new(),
+            arena,
+            values: Vec::new(),
+            counts: Counts::default(),
+            mark: 0,
+            base: 0,
+            in_arena: false,
+            open: [NONE; _],
+            depth: 0,
+            at: ROOT,
+            inside: 0,
+            begin: 0,
+            is_empty: false,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The node of a key.
+    #[inline(always)]
+    fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
+        let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
+        let len = place.len();
+        let near = text.get(place.start..);
+        let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
+        if let Some(near) = near.filter(|_| len > 0) {
+            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
+            // Longer ones are no names.
+            let len = u16::try_from(len).unwrap_or(NONE);
+            for slot in self.slots(key, parent, len) {
+                if slot.node == NONE {
+                    break;
+                }
+                let begins = slot.key == key && slot.parent == parent && slot.len == len;
+                if begins && (place.len() <= SHORT || self.ends_with(slot.node, text, &place)) {
+                    return slot.node;
+                }
+            }
+        }
+        self.add(text.get(place).unwrap_or_default(), parent)
+    }
+
+    /// Whether the path of a node ends with a key.
+    fn ends_with(&self, node: u16, text: &[u8], place: &Range<usize>) -> bool {
+        let node = self.nodes.get(usize::from(node));
+        let path = node.map(|node| node.path.as_bytes());
+        let key = text.get(place.clone());
+        path.zip(key).is_some_and(|(path, key)| path.ends_with(key))
+    }
+
+    #[inline(always)]
+    fn slots(&self, key: u128, parent: u16, len: u16) -> &[Slot] {
+        let at = slot_of(key, parent, len);
+        self.table.get(at..at + PROBES).unwrap_or_default()
+    }
+
+    /// The node of a key that the table does not have.
+    #[cold]
+    fn add(&mut self, key: &[u8], parent: u16) -> u16 {
+        if parent == NONE {
+            return NONE;
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&parent.to_le_bytes());
+        self.scratch.extend_from_slice(key);
+        if let Some(&node) = self.long.get(self.scratch.as_slice()) {
+            return node;
+        }
+        let above = self.nodes.get(usize::from(parent));
+        let above = above.map_or("", |node| &node.path);
+        // Documents are UTF-8.
+        let key_text = String::from_utf8_lossy(key);
+        let id = match u16::try_from(self.nodes.len()) {
+            Ok(id) if self.nodes.len() < MAX_NODES => id,
+            _ => return NONE,
+        };
+        let dot = if parent == ROOT { "" } else { "." };
+        let len = self.prefix.len() + above.len() + dot.len() + key.len();
+        if len > MAX_FIELD_NAME_BYTES {
+            return NONE;
+        }
+        let path = [above, dot, &key_text].concat().into();
+        self.nodes.push(Node {
+            path,
+            column: None,
+            is_text: false,
+        });
+        if !key.is_empty() {
+            let mut bytes = [0; SHORT];
+            for (slot, byte) in bytes.iter_mut().zip(key) {
+                *slot = *byte;
+            }
+            let (bytes, len) = (
+                u128::from_le_bytes(bytes),
+                u16::try_from(key.len()).unwrap_or(NONE),
+            );
+            let at = slot_of(bytes, parent, len);
+            let mut slots = self
+                .table
+                .get_mut(at..at + PROBES)
+                .unwrap_or_default()
+                .iter_mut();
+            if let Some(slot) = slots.find(|slot| slot.node == NONE) {
+                *slot = Slot {
+                    key: bytes,
+                    parent,
+                    len,
+                    node: id,
+                };
+                return id;
+            }
+        }
+        self.long.insert(self.scratch.as_slice().into(), id);
+        id
+    }
+
+    /// The column of the key that was read last.
+    #[inline(always)]
+    fn column(&mut self) -> u16 {
+        match self.nodes.get(usize::from(self.at)) {
+            Some(Node {
+                column: Some(column),
+                ..
+            }) => *column,
+            Some(_) => self.add_column(),
+            None => NONE,
+        }
+    }
+
+    #[cold]
+    fn add_column(&mut self) -> u16 {
+        let Some(node) = self.nodes.get_mut(usize::from(self.at)) else {
+            return NONE;
+        };
+        let path: &str = if self.at == ROOT { "value" } else { &node.path };
+        let column = match self.names.get(path) {
+            Some(&column) => column,
+            None => {
+                let count = self.columns.len();
+                let is_full =
+                    count >= MAX_DISCOVERED_FIELDS || count + self.taken.len() >= MAX_COLUMNS;
+                let mut name = format!("{}{path}", self.prefix);
+                while self.taken.iter().any(|field| field.name() == name)
+                    || self.columns.iter().any(|(field, _)| field.name() == name)
+                {
+                    name.push('_');
+                }
+                match u16::try_from(count) {
+                    Ok(column)
+                        if !is_full && !name.is_empty() && name.len() <= MAX_FIELD_NAME_BYTES =>
+                    {
+                        let data_type = self.schema.get(path).copied().unwrap_or_default();
+                        let field = Field::new(&name).with_type(data_type);
+                        self.columns
+                            .push((field, self.spare.pop().unwrap_or_default()));
+                        self.names.insert(path.into(), column);
+                        column
+                    }
+                    _ => NONE,
+                }
+            }
+        };
+        node.column = Some(column);
+        let field = self.columns.get(usize::from(column));
+        node.is_text = field.is_some_and(|(field, _)| field.data_type() == Type::Text);
+        column
+    }
+
+    /// Takes a value of the key that was read last, which is in the text.
+    #[inline(always)]
+    fn push(&mut self, text: &[u8], place: Range<usize>) {
+        match self.nodes.get(usize::from(self.at)) {
+            Some(&Node {
+                column: Some(column),
+                is_text: true,
+                ..
+            }) => self.push_place(column, self.in_arena, self.base + place.start, place.len()),
+            _ => self.push_checked(text, place),
+        }
+    }
+
+    /// The same for a column that is new, or has a type.
+    fn push_checked(&mut self, text: &[u8], place: Range<usize>) {
+        let column = self.column();
+        match self.columns.get(usize::from(column)) {
+            None => self.counts.left_out += 1,
+            Some((field, _)) if field.data_type() == Type::Text => {
+                self.push_place(column, self.in_arena, self.base + place.start, place.len());
+            }
+            Some(_) => self.push_typed(column, text, place),
+        }
+    }
+
+    /// Takes a value of a column with a type.
+    fn push_typed(&mut self, column: u16, text: &[u8], place: Range<usize>) {
+        let Some((field, _)) = self.columns.get(usize::from(column)) else {
+            return;
+        };
+        let value = text.get(place.clone()).unwrap_or_default();
+        let data_type = field.data_type();
+        let written = self.arena.end();
+        match fit(value, data_type, &mut self.arena.bytes) {
+            Fit::Fits => {
+                self.push_place(column, self.in_arena, self.base + place.start, place.len())
+            }
+            Fit::Trimmed(inner) => {
+                self.counts.coerced += 1;
+                let start = self.base + place.start + inner.start;
+                self.push_place(column, self.in_arena, start, inner.len());
+            }
+            Fit::Written => {
+                self.counts.coerced += 1;
+                self.push_place(column, true, written, self.arena.end() - written);
+            }
+            Fit::No => self.counts.unfit += 1,
+        }
+    }
+
+    #[inline(always)]
+    fn push_place(&mut self, column: u16, in_arena: bool, start: usize, len: usize) {
+        self.values.push(Value {
+            column,
+            in_arena,
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+            start,
+        });
+    }
+
+    /// Takes a string with escapes.
+    #[cold]
+    fn push_escaped(&mut self, text: &[u8], place: Range<usize>) {
+        // Up to the closing quote, which is there.
+        let string = text.get(place.start..=place.end).unwrap_or_default();
+        let mut own = std::mem::take(&mut self.scratch);
+        own.clear();
+        if json_string(string, &mut own).is_some() {
+            let before = (self.base, self.in_arena);
+            (self.base, self.in_arena) = (self.arena.append(&own), true);
+            self.push(&own, 0..own.len());
+            (self.base, self.in_arena) = before;
+        }
+        self.scratch = own;
+    }
+
+    /// The node of a key with escapes. Without them it may be in the table.
+    #[cold]
+    fn escaped_node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
+        let string = text.get(place.start..=place.end).unwrap_or_default();
+        let mut key = Vec::new();
+        if json_string(string, &mut key).is_none() {
+            return NONE;
+        }
+        let len = key.len();
+        key.resize(len + SHORT, 0);
+        self.node(&key, 0..len)
+    }
+}
+
+/// Where the search for a key begins.
+#[inline(always)]
+fn slot_of(key: u128, parent: u16, len: u16) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "taken apart")]
+    let (low, high) = (key as u64, (key >> 64) as u64);
+    let more = u64::from(parent) << 16 | u64::from(len);
+    let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+        ^ more.wrapping_mul(0x1656_67b1_9e37_79f9);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "less than the number of slots"
+    )]
+    let at = (mixed >> (64 - SLOTS.trailing_zeros())) as usize;
+    at.min(SLOTS - PROBES)
+}
+
+impl Visit for Fields<'_> {
+    #[inline(always)]
+    fn object(&mut self, at: usize) {
+        if self.inside > 0 {
+            self.inside += 1;
+        } else if self.depth < MAX_FLATTEN_DEPTH {
+            self.depth += 1;
+            if let Some(slot) = self.open.get_mut(self.depth) {
+                *slot = self.at;
+            }
+            (self.is_empty, self.begin) = (true, at);
+        } else {
+            (self.inside, self.begin) = (1, at);
+        }
+    }
+
+    #[inline(always)]
+    fn array(&mut self, at: usize) {
+        if self.inside == 0 {
+            self.begin = at;
+        }
+        self.inside += 1;
+    }
+
+    #[inline(always)]
+    fn end(&mut self, text: &[u8], end: usize) {
+        if self.inside > 0 {
+            self.inside -= 1;
+            if self.inside == 0 {
+                self.push(text, self.begin..end);
+            }
+            return;
+        }
+        if let Some(&node) = self.open.get(self.depth) {
+            self.at = node;
+        }
+        self.depth = self.depth.saturating_sub(1);
+        if std::mem::take(&mut self.is_empty) && self.depth > 0 {
+            self.push(text, self.begin..end);
+        }
+    }
+
+    #[inline(always)]
+    fn key(&mut self, text: &[u8], place: Range<usize>, escaped: bool) {
+        if self.inside > 0 {
+            return;
+        }
+        self.is_empty = false;
+        self.at = match escaped {
+            false => self.node(text, place),
+            true => self.escaped_node(text, place),
+        };
+    }
+
+    #[inline(always)]
+    fn string(&mut self, text: &[u8], place: Range<usize>, escaped: bool) {
+        match (self.inside > 0, escaped) {
+            (true, _) => {}
+            (false, false) => self.push(text, place),
+            (false, true) => self.push_escaped(text, place),
+        }
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, text: &[u8], place: Range<usize>) {
+        if self.inside == 0 {
+            self.push(text, place);
+        }
+    }
+
+    fn null(&mut self) {}
+}
+
+impl Sink for Fields<'_> {
+    const IS_FLAT: bool = true;
+
+    #[inline(always)]
+    fn begin(&mut self, source: Source<'_>) {
+        (self.depth, self.inside, self.at, self.is_empty) = (0, 0, ROOT, false);
+        self.mark = self.arena.bytes.len();
+        (self.base, self.in_arena) = match source {
+            Source::Input(base) => (base, false),
+            Source::Arena(base) => (base, true),
+            Source::Text(text) => (self.arena.append(text), true),
+        };
+    }
+
+    #[cold]
+    fn take_back(&mut self) {
+        self.values.clear();
+        self.counts = Counts::default();
+        self.arena.bytes.truncate(self.mark);
+    }
+
+    fn is_full(&self) -> bool {
+        let fields = self.values.len() as u64 + self.counts.left_out + self.counts.unfit;
+        fields > MAX_DOCUMENT_FIELDS as u64
+    }
+
+    #[inline(always)]
+    fn commit(&mut self, row: usize, _: Option<Span>, report: &mut CleanReport) {
+        for value in self.values.drain(..) {
+            let range = value.start..value.start + value.len as usize;
+            let span = match value.in_arena {
+                false => Span::Input(range),
+                true => Span::Arena(range),
+            };
+            if let Some((_, column)) = self.columns.get_mut(usize::from(value.column)) {
+                column.push_span(row, span);
+            }
+        }
+        report.unfit += self.counts.unfit;
+        report.coerced += self.counts.coerced;
+        report.left_out += self.counts.left_out;
+        self.counts = Counts::default();
+    }
+
+    fn arena(&mut self) -> &mut Arena {
+        &mut self.arena
+    }
+
+    fn finish(self) -> (Vec<(Field, ColumnBuilder)>, Arena) {
+        (self.columns, self.arena)
+    }
+}

@@ -1,0 +1,702 @@
+//! Documents in columns: what is found, what is repaired, what becomes of its values.
+#![cfg(feature = "json")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use opsbox_log::{
+    Batch, Field, Format, Kernel, Parser,
+    clean::{
+        self, CleanReport, Cleaner, ControlBytes, DocumentKind, InvalidUtf8, Refusal, Repair,
+        TextChange,
+    },
+    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_REPAIR_EXPANSION},
+    types::{TimestampFormat, Type},
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json};
+
+const HEAD: &str = "2026-01-02 03:04:05 [INFO] ";
+
+/// The messages as a batch, one a line.
+fn batch<'m>(messages: impl IntoIterator<Item = &'m [u8]>) -> Batch<Vec<u8>> {
+    let mut log = Vec::new();
+    for message in messages {
+        log.extend_from_slice(HEAD.as_bytes());
+        log.extend_from_slice(message);
+        log.push(b'\n');
+    }
+    Parser::new(Format::preset("app").unwrap()).parse(log)
+}
+
+fn cleaned(cleaner: &Cleaner, messages: &[&str]) -> (Batch<Vec<u8>>, CleanReport) {
+    let mut batch = batch(messages.iter().map(|message| message.as_bytes()));
+    assert_eq!(batch.len(), messages.len());
+    let report = cleaner.clean(&mut batch);
+    assert_eq!(report.examined(), messages.len() as u64);
+    (batch, report)
+}
+
+/// The columns of documents that have a value in the first row.
+fn row(batch: &Batch<Vec<u8>>) -> Vec<(String, String)> {
+    let record = batch.record(0).unwrap();
+    let values = record.iter().skip(3).filter_map(|(field, value)| {
+        let name = field
+            .name()
+            .strip_prefix("message.")
+            .unwrap_or(field.name());
+        Some((
+            name.to_owned(),
+            String::from_utf8_lossy(value?).into_owned(),
+        ))
+    });
+    values.collect()
+}
+
+fn flat(message: &str) -> Vec<(String, String)> {
+    row(&cleaned(&Cleaner::new("message"), &[message]).0)
+}
+
+fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
+    pairs
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
+}
+
+#[test]
+fn fields_are_named_by_their_path() {
+    assert_eq!(
+        flat(
+            r#"got {"a":1,"b":{"c":"x","d":{"e":true}},"f":[1,{"g":2}],"h":{},"i":null,"j":"q\"\u00e9"} ok"#
+        ),
+        pairs([
+            ("a", "1"),
+            ("b.c", "x"),
+            ("b.d.e", "true"),
+            ("f", r#"[1,{"g":2}]"#),
+            ("h", "{}"),
+            ("j", "q\"\u{e9}"),
+        ])
+    );
+    assert_eq!(flat(r#"{"a":1,"a":2,"\u0061":3}"#), pairs([("a", "3")]));
+    assert_eq!(
+        flat(r#"{"a.b":1,"a":{"c":2}}"#),
+        pairs([("a.b", "1"), ("a.c", "2")])
+    );
+    assert_eq!(flat("[1, 2]"), pairs([("value", "[1, 2]")]));
+    assert_eq!(flat(r#"ids ["a"]"#), pairs([("value", r#"["a"]"#)]));
+    assert_eq!(flat("[12] started"), pairs([("value", "[12]")]));
+    assert_eq!(flat("worker [12] started"), pairs([]));
+    // A key longer than the table takes, and one without letters.
+    let long = "k".repeat(40);
+    assert_eq!(
+        flat(&format!(r#"{{"{long}":1,"":2,"x":{{"{long}":3}}}}"#)),
+        [
+            (long.clone(), "1".to_owned()),
+            (String::new(), "2".to_owned()),
+            (format!("x.{long}"), "3".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn valid_documents_are_places_in_the_input() {
+    let (batch, report) = cleaned(&Cleaner::new("message"), &[r#"x {"a":"b","c":1}"#]);
+    assert_eq!((report.json(), batch.arena().len()), (1, 0));
+    let place = batch.column("message.a").unwrap().span(0).unwrap();
+    let opsbox_log::Span::Input(place) = place else {
+        panic!("{place:?}");
+    };
+    assert_eq!(&batch.input()[place], b"b");
+}
+
+#[track_caller]
+fn mends(text: &str, wanted: &str, repairs: &[Repair]) {
+    let document = clean::find(text.as_bytes()).unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(document.json()), wanted, "{text}");
+    assert_eq!(
+        document.repairs().iter().collect::<Vec<_>>(),
+        repairs,
+        "{text}"
+    );
+    serde_json::from_slice::<Value>(document.json()).unwrap();
+}
+
+#[test]
+fn what_can_be_repaired_is() {
+    use Repair::*;
+    mends(r#"{\"a\":\"x\\\"y\"}"#, r#"{"a":"x\"y"}"#, &[Escaped]);
+    mends(r#"m="{\"a\":1}" n"#, r#"{"a":1}"#, &[Escaped]);
+    mends(
+        r#""{\\\"a\\\":{\\\"b\\\":1}}""#,
+        r#"{"a":{"b":1}}"#,
+        &[Escaped, EscapedTwice],
+    );
+    mends(r#"{\u0022a\u0022:1}"#, r#"{"a":1}"#, &[Escaped]);
+    mends(
+        r#"{\"a\":'b',}"#,
+        r#"{"a":"b"}"#,
+        &[Escaped, TrailingComma, SingleQuotes],
+    );
+    mends(r#"{\n  \"a\": 1\n}"#, "{\n  \"a\": 1\n}", &[Escaped]);
+    mends(r#"{"a":[1,2,],}"#, r#"{"a":[1,2]}"#, &[TrailingComma]);
+    mends(
+        r#"{'a':'it\'s "x"'}"#,
+        r#"{"a":"it's \"x\""}"#,
+        &[SingleQuotes, InvalidEscape],
+    );
+    mends(
+        "{a:1,$b_c-d:{e.f:2}}",
+        r#"{"a":1,"$b_c-d":{"e.f":2}}"#,
+        &[UnquotedKey],
+    );
+    mends(
+        r#"{"a":{"b":[1,"tex"#,
+        r#"{"a":{"b":[1,"tex"]}}"#,
+        &[Truncated],
+    );
+    for (cut, left) in [
+        (r#"{"a":1,"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b""#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":tr"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":-"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":1e"#, r#"{"a":1}"#),
+        (r#"{"a":[1,"#, r#"{"a":[1]}"#),
+        (r#"{"a":[1,nul"#, r#"{"a":[1]}"#),
+        (r#"{"a":"x\"#, r#"{"a":"x"}"#),
+        (r#"{"a":"x\u00"#, r#"{"a":"x"}"#),
+        (r#"{"a":1"#, r#"{"a":1}"#),
+    ] {
+        mends(cut, left, &[Truncated]);
+    }
+    mends(
+        "{\"a\":\"x\ty\x01\n\"}",
+        r#"{"a":"x\ty\u0001\n"}"#,
+        &[ControlCharacter],
+    );
+    mends(
+        r#"{"a":"\ud800 \udc00\ud83d\ude00"}"#,
+        "{\"a\":\"\u{fffd} \u{fffd}\\ud83d\\ude00\"}",
+        &[LoneSurrogate],
+    );
+    mends(
+        r#"{"a":NaN,"b":-Infinity}"#,
+        r#"{"a":null,"b":null}"#,
+        &[NotFinite],
+    );
+    mends(
+        r#"{"a":"C:\dir\x"}"#,
+        r#"{"a":"C:\\dir\\x"}"#,
+        &[InvalidEscape],
+    );
+    mends(
+        "{'a': None, 'b': True, 'c': False}",
+        r#"{"a":null,"b":true,"c":false}"#,
+        &[SingleQuotes, PythonLiteral],
+    );
+    mends(
+        r#"{"a":+1,"b":.5,"c":5.,"d":007,"e":-.5}"#,
+        r#"{"a":1,"b":0.5,"c":5.0,"d":"007","e":-0.5}"#,
+        &[Number],
+    );
+    let document = clean::find(b"{\"a\":\"x\xff\"}").unwrap().unwrap();
+    assert_eq!(document.json(), "{\"a\":\"x\u{fffd}\"}".as_bytes());
+    assert_eq!(document.repairs().iter().collect::<Vec<_>>(), [InvalidUtf8]);
+}
+
+#[test]
+fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
+    let deep = |count: usize| format!("{}1{}", "[".repeat(count), "]".repeat(count));
+    let many = |count: usize| {
+        let fields: Vec<_> = (0..count).map(|at| format!("\"k{at}\":{at}")).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    for (text, reason) in [
+        (r#"{"a" 1}"#.to_owned(), Refusal::JsonSyntax),
+        (r#"{"a":1 "b":2}"#.into(), Refusal::JsonSyntax),
+        (r#"{"a":[1}"#.into(), Refusal::JsonSyntax),
+        (r#"{"a":1,,"b":2}"#.into(), Refusal::JsonSyntax),
+        (r#"{'a':'it's'}"#.into(), Refusal::JsonSyntax),
+        (deep(MAX_DOCUMENT_DEPTH + 1), Refusal::TooDeep),
+        ("[".repeat(1 << 20), Refusal::TooDeep),
+        (r#"{"a":"#.repeat(1 << 16), Refusal::TooDeep),
+    ] {
+        let refused = clean::find(text.as_bytes()).unwrap_err();
+        assert_eq!(refused.reason, reason, "{}", &text[..text.len().min(40)]);
+    }
+    let (_, report) = cleaned(
+        &Cleaner::new("message"),
+        &[&many(MAX_DOCUMENT_FIELDS + 1), &many(MAX_DOCUMENT_FIELDS)],
+    );
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::TooManyFields, 1)]
+    );
+    assert_eq!(report.json(), 1);
+    assert!(
+        clean::find(deep(MAX_DOCUMENT_DEPTH).as_bytes())
+            .unwrap()
+            .is_some()
+    );
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
+    let cleaner = Cleaner::new("message").max_document_bytes(100);
+    let (_, report) = cleaned(&cleaner, &[&long]);
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::TooLong, 1)]
+    );
+
+    for text in [
+        "",
+        "{",
+        "a {placeholder} and {another}",
+        "std::vec<int> {}x",
+        "if (a < b) { return; }",
+        "Foo{Name:bob Age:7}",
+        "[main] [worker-1] text",
+        "{a::b}",
+        "${var}",
+        "<none>",
+        "<user@host>",
+        "a [[main]] b",
+        "\"text\"",
+        "12",
+        "true",
+        "{user: bob}",
+    ] {
+        match clean::find(text.as_bytes()) {
+            Ok(None) => {}
+            Ok(Some(document)) if document.json() == b"{}" => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    // What comes after a place that is none still counts.
+    let document = clean::find(br#"{user: bob} [[x]] then {"a":1}"#)
+        .unwrap()
+        .unwrap();
+    assert_eq!(document.place(), 23..30);
+}
+
+#[test]
+fn repairs_can_be_switched_off() {
+    let cleaner = Cleaner::new("message").repair(false);
+    let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{\"a\":1}"#, r#"{"a":1}"#]);
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::JsonSyntax, 2)]
+    );
+    assert_eq!(
+        batch.column("message.a").unwrap().iter().flatten().count(),
+        1
+    );
+}
+
+#[test]
+fn a_schema_checks_and_coerces() {
+    let rfc3339 = Type::Timestamp(TimestampFormat::Rfc3339);
+    let cleaner = Cleaner::new("message")
+        .prefix("")
+        .field("n", Type::Integer)
+        .field("x.f", Type::Float)
+        .field("b", Type::Boolean)
+        .field("t", rfc3339);
+    let (batch, report) = cleaned(
+        &cleaner,
+        &[
+            r#"{"n":1,"x":{"f":1},"b":true,"t":"2026-01-02T03:04:05Z"}"#,
+            r#"{"n":"7","x":{"f":" 2.5 "},"b":"no","t":"yesterday"}"#,
+            r#"{"n":42.0,"x":{"f":"fast"},"b":"maybe","t":null}"#,
+            r#"{"n":1e999,"x":{"f":1e999}}"#,
+            r#"{"n":"\u0034\u0032"}"#,
+        ],
+    );
+    let n = batch.column("n").unwrap();
+    assert_eq!(n.field(), &Field::new("n").with_type(Type::Integer));
+    assert_eq!(
+        n.typed().unwrap().integers().collect::<Vec<_>>(),
+        [Some(1), Some(7), Some(42), None, Some(42)]
+    );
+    let f = batch.column("x.f").unwrap().typed().unwrap();
+    assert_eq!(
+        f.floats().collect::<Vec<_>>(),
+        [Some(1.0), Some(2.5), None, None, None]
+    );
+    assert_eq!(batch.column("t").unwrap().iter().flatten().count(), 1);
+    assert_eq!((report.unfit(), report.coerced()), (5, 2));
+}
+
+#[test]
+fn huge_numbers_stay_text() {
+    let digits = "9".repeat(400);
+    let text = format!(r#"{{"a":1e999,"b":{digits},"c":-0.{digits}e-{digits}}}"#);
+    let values = flat(&text);
+    assert_eq!(values[0].1, "1e999");
+    assert_eq!(values[1].1, digits);
+}
+
+#[test]
+fn names_that_the_batch_has_are_not_taken() {
+    let cleaner = Cleaner::new("message").prefix("");
+    let (batch, _) = cleaned(&cleaner, &[r#"{"level":"x","message":"y"}"#]);
+    let record = batch.record(0).unwrap();
+    assert_eq!(record.get("level"), Some(&b"INFO"[..]));
+    assert_eq!(record.get("level_"), Some(&b"x"[..]));
+    assert_eq!(record.get("message_"), Some(&b"y"[..]));
+}
+
+#[test]
+fn documents_are_kept_whole_or_taken_out() {
+    let messages = [
+        r#"a {"b": 1} c"#,
+        r#"{"b":2,} c"#,
+        "plain",
+        r#"a "{\"b\":3}""#,
+    ];
+    let cleaner = Cleaner::new("message")
+        .json_column("doc")
+        .keep_document(false);
+    let (batch, report) = cleaned(&cleaner, &messages);
+    let column = |name| -> Vec<Option<String>> {
+        let values = batch.column(name).unwrap();
+        values
+            .iter()
+            .map(|it| Some(String::from_utf8_lossy(it?).into_owned()))
+            .collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        column("doc"),
+        [
+            some(r#"{"b": 1}"#),
+            some(r#"{"b":2}"#),
+            None,
+            some(r#"{"b":3}"#)
+        ]
+    );
+    assert_eq!(
+        column("message"),
+        [some("a  c"), some(" c"), some("plain"), some("a ")]
+    );
+    assert_eq!(
+        (report.json(), report.repaired(), report.plain()),
+        (1, 2, 1)
+    );
+}
+
+#[test]
+fn text_is_cleaned_before_documents_are_looked_for() {
+    let cleaner = Cleaner::new("message")
+        .strip_ansi(true)
+        .control_bytes(ControlBytes::Remove)
+        .invalid_utf8(InvalidUtf8::Replace);
+    let message: &[u8] = b"\x1b[1m{\"a\":\x1b[31m\"b\x00\xff\"}\x1b[0m";
+    let mut batch = batch([message, b"clean"]);
+    let report = cleaner.clean(&mut batch);
+    let record = batch.record(0).unwrap();
+    assert_eq!(
+        record.get("message"),
+        Some("{\"a\":\"b\u{fffd}\"}".as_bytes())
+    );
+    assert_eq!(record.get("message.a"), Some("b\u{fffd}".as_bytes()));
+    let changes: Vec<_> = report.changes().collect();
+    assert_eq!(
+        changes,
+        [
+            (TextChange::Ansi, 1),
+            (TextChange::ControlBytes, 1),
+            (TextChange::InvalidUtf8, 1)
+        ]
+    );
+    // What did not change is where it was.
+    let place = batch.column("message").unwrap().span(1).unwrap();
+    assert!(matches!(place, opsbox_log::Span::Input(_)));
+}
+
+#[test]
+fn reports_add_up_over_batches() {
+    let cleaner = Cleaner::new("message");
+    let (_, mut all) = cleaned(&cleaner, &[r#"{"a":1}"#, "x"]);
+    let (_, other) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{"a"}"#]);
+    all.merge(&other);
+    assert_eq!(
+        (
+            all.examined(),
+            all.json(),
+            all.repaired(),
+            all.refused(),
+            all.plain()
+        ),
+        (4, 1, 1, 1, 1)
+    );
+    let mut none = batch([&b"x"[..]]);
+    assert_eq!(
+        Cleaner::new("nowhere").clean(&mut none),
+        CleanReport::default()
+    );
+}
+
+#[test]
+fn a_value_in_the_arena_is_cleaned_there() {
+    let line = r#"{"level":"info","log":"{\"a\":\"x\",\"b\":2}"}"#;
+    let mut batch = Parser::new(Format::preset("ndjson").unwrap()).parse(line);
+    let report = Cleaner::new("log").clean(&mut batch);
+    assert_eq!(report.json(), 1);
+    assert_eq!(batch.record(0).unwrap().get("log.a"), Some(&b"x"[..]));
+    assert_eq!(batch.record(0).unwrap().get("level"), Some(&b"info"[..]));
+}
+
+/// A test's value of JSON with objects on the outside.
+fn object() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "[a-z ]{0,12}",
+        "[\\PC\u{0}-\u{1f}\"\\\\/]{0,20}",
+        Just("{\"a\":1}".to_owned())
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|it| Value::from(f64::from(it) / 64.0)),
+        text.prop_map(Value::from),
+    ];
+    let key = prop_oneof!["[a-e]", "[a-z_]{1,20}", "[\\PC\"\\\\\u{1}]{0,6}"];
+    let value = leaf.prop_recursive(4, 32, 6, {
+        let key = key.clone();
+        move |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                vec((key.clone(), inner), 0..5)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        }
+    });
+    vec((key, value), 0..6).prop_map(|pairs| Value::Object(pairs.into_iter().collect()))
+}
+
+/// What flattening gives: the slow and obvious way.
+fn oracle(value: &Value, path: &str, depth: usize, out: &mut Vec<(String, String)>) {
+    let Value::Object(object) = value else {
+        panic!()
+    };
+    for (key, value) in object {
+        let path = match depth {
+            0 => key.clone(),
+            _ => format!("{path}.{key}"),
+        };
+        let text = match value {
+            Value::Null => continue,
+            Value::Object(inner) if !inner.is_empty() => {
+                oracle(value, &path, depth + 1, out);
+                continue;
+            }
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        out.retain(|(name, _)| *name != path);
+        out.push((path, text));
+    }
+}
+
+fn sorted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    pairs.sort();
+    pairs
+}
+
+/// White space around what is structural, from a seed.
+fn spaced(text: &str, mut seed: u64) -> String {
+    let (mut out, mut inside, mut escaped) = (String::new(), false, false);
+    for char in text.chars() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let space = ["", "", " ", "  ", "\t"][(seed >> 33) as usize % 5];
+        let structural = !inside && "{}[]:,".contains(char);
+        let first = out.is_empty();
+        if structural && !first {
+            out.push_str(space);
+        }
+        out.push(char);
+        if structural {
+            out.push_str(space);
+        }
+        match char {
+            '"' if !escaped => inside = !inside,
+            _ => {}
+        }
+        escaped = inside && char == '\\' && !escaped;
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn valid_json_has_the_values_of_serde_json(
+        object in object(), before in "[a-z =\u{e9}]{0,80}", after in "[a-z }\"]{0,20}", seed: u64,
+    ) {
+        let text = spaced(&object.to_string(), seed);
+        let message = format!("{before}{text}{after}");
+        let document = clean::find(message.as_bytes()).unwrap().unwrap();
+        prop_assert_eq!(document.kind(), DocumentKind::Json);
+        prop_assert_eq!(document.place(), before.len()..before.len() + text.trim_end().len());
+        let mut wanted = Vec::new();
+        oracle(&object, "", 0, &mut wanted);
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+            let cleaner = Cleaner::new("message").kernel(kernel);
+            let (batch, report) = cleaned(&cleaner, &[&message]);
+            prop_assert_eq!((report.json(), report.left_out()), (1, 0), "{:?} {:?}", message, batch.record(0));
+            let got = sorted(row(&batch));
+            // Spaces are left in what stays text.
+            let same = |(a, b): (&(String, String), &(String, String))| {
+                let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+                a.0 == b.0 && (a.1 == b.1 || json(&a.1).is_some() && json(&a.1) == json(&b.1))
+            };
+            let wanted = sorted(wanted.clone());
+            prop_assert!(
+                got.len() == wanted.len() && got.iter().zip(&wanted).all(same),
+                "{:?}\n{:?}", got, wanted
+            );
+        }
+    }
+
+    #[test]
+    fn escaped_json_is_the_json_it_was(object in object(), levels in 1_usize..=2, quotes: bool) {
+        // An empty object has no quotes that could be escaped.
+        prop_assume!(object != json!({}));
+        let mut text = object.to_string();
+        for _ in 0..levels {
+            let escaped = Value::from(text).to_string();
+            text = escaped[1..escaped.len() - 1].to_owned();
+        }
+        let message = if quotes { format!("m=\"{text}\" x") } else { text.clone() };
+        let document = clean::find(message.as_bytes()).unwrap().unwrap();
+        prop_assert!(document.repairs().contains(Repair::Escaped));
+        prop_assert_eq!(document.repairs().contains(Repair::EscapedTwice), levels == 2);
+        prop_assert_eq!(serde_json::from_slice::<Value>(document.json()).unwrap(), object.clone());
+        let len = text.len() + 2 * usize::from(quotes);
+        prop_assert_eq!(document.place().len(), len);
+        let (escaped, plain) = (flat(&message), flat(&object.to_string()));
+        prop_assert_eq!(escaped, plain);
+    }
+
+    #[test]
+    fn cut_json_is_repaired(object in object(), cut in 0.0..1.0_f64) {
+        let text = object.to_string();
+        let mut at = (text.len() as f64 * cut) as usize;
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        prop_assume!(at >= 2);
+        let document = clean::find(&text.as_bytes()[..at]).unwrap().unwrap();
+        serde_json::from_slice::<Value>(document.json()).unwrap();
+    }
+
+    #[test]
+    fn no_bytes_panic_and_what_is_repaired_is_json(
+        messages in vec(prop_oneof![
+            vec(any::<u8>(), 0..60),
+            "[{}\\[\\]\"'\\\\:, a1\\.eE+<>/-]{0,60}".prop_map(String::into_bytes),
+            (object(), vec((any::<prop::sample::Index>(), "[{}\\[\\]\"'\\\\:,a1 \u{1}]{0,3}", 0_usize..4), 0..4))
+                .prop_map(|(object, edits)| broken(&object.to_string(), &edits)),
+        ], 1..6),
+    ) {
+        for message in &messages {
+            if let Ok(Some(document)) = clean::find(message) {
+                let json = document.json();
+                if document.kind() != DocumentKind::Xml {
+                    prop_assert!(json.len() <= MAX_REPAIR_EXPANSION * message.len() + 128);
+                }
+                prop_assert!(is_json(json), "{:?} of {:?}",
+                    String::from_utf8_lossy(json), String::from_utf8_lossy(message));
+                prop_assert!(document.place().end <= message.len());
+            }
+        }
+        let messages: Vec<_> = messages.iter().filter(|it| !it.contains(&b'\n')).collect();
+        let mut batch = batch(messages.iter().map(|message| message.as_slice()));
+        let values = batch.column("message").unwrap().iter().flatten().count();
+        for cleaner in [
+            Cleaner::new("message"),
+            Cleaner::new("message").json_column("json").keep_document(false).strip_ansi(true),
+            Cleaner::new("message").field("a", Type::Integer).control_bytes(ControlBytes::Escape),
+        ] {
+            let report = cleaner.clean(&mut batch);
+            prop_assert_eq!(report.examined(), values as u64);
+            for record in batch.records() {
+                record.iter().for_each(drop);
+            }
+        }
+    }
+}
+
+/// The text with some bytes replaced.
+fn broken(text: &str, edits: &[(prop::sample::Index, String, usize)]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (index, insert, remove) in edits {
+        let at = index.index(bytes.len() + 1);
+        let end = (at + remove).min(bytes.len());
+        bytes.splice(at..end, insert.bytes());
+    }
+    bytes
+}
+
+/// Whether serde_json reads it; numbers of any size are JSON.
+fn is_json(text: &[u8]) -> bool {
+    match serde_json::from_slice::<Value>(text) {
+        Ok(_) => true,
+        Err(error) => error.to_string().contains("number out of range"),
+    }
+}
+
+/// Inputs that would take hours if anything were quadratic in them.
+#[test]
+fn hostile_values_take_linear_time() {
+    let size = 1 << 20;
+    let mut texts: Vec<Vec<u8>> = [
+        "{",
+        "[",
+        "{\"",
+        "{\"a\":",
+        "{'",
+        "{a:",
+        "{\\\"",
+        "\\",
+        "\"",
+        "<",
+        "<a>",
+        "<a ",
+        "</a>",
+        "&a;",
+        "{}",
+        "{a:1} ",
+        "[[",
+        "{\"a\":1,",
+        "\u{1}",
+        "\x1b]",
+        "\x1b[",
+        "{ ",
+        "{\\u",
+        "{\"\\ud800",
+    ]
+    .iter()
+    .map(|part| part.repeat(size / part.len()).into_bytes())
+    .collect();
+    texts.push([b"{\"a\":\"".as_slice(), &vec![b'x'; size]].concat());
+    texts.push([b"{\"a\":".as_slice(), &vec![b'9'; size]].concat());
+    texts.push([b"{\\\"a\\\":\\\"".as_slice(), &b"\\\\".repeat(size / 2)].concat());
+    texts.push([b"{\"a\":\"".as_slice(), &b"\x01".repeat(size)].concat());
+    let cleaner = Cleaner::new("message")
+        .strip_ansi(true)
+        .max_document_bytes(1 << 30);
+    for text in texts {
+        let log = [HEAD.as_bytes(), &text, b"\n"].concat();
+        let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(4 * size);
+        let mut batch = parser.parse(log);
+        let start = std::time::Instant::now();
+        let report = cleaner.clean(&mut batch);
+        assert!(
+            start.elapsed().as_secs() < 20,
+            "{:?} took {:?}",
+            &text[..20],
+            start.elapsed()
+        );
+        assert_eq!(report.examined(), 1);
+        assert!(batch.arena().len() <= 16 * size, "{:?}", &text[..20]);
+    }
+}
