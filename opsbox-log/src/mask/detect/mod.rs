@@ -40,8 +40,8 @@ pub(super) enum What {
 pub(super) struct Sink<'a> {
     detectors: Detectors,
     found: &'a mut Vec<Found>,
-    /// Where the last private key ends, and the last named secret. What begins inside of one is not looked at: that could
-    /// take time quadratic in the text.
+    /// Where the last private key ends, and the last named secret. What begins inside of one is not
+    /// looked at: that could take time quadratic in the text.
     key_end: usize,
     pair_end: usize,
 }
