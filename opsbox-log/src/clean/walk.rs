@@ -383,10 +383,8 @@ mod tests {
     proptest! {
         #[test]
         fn numbers_are_those_of_serde_json(text in "-?[0-9.eE+-]{0,20}") {
-            let wanted = match serde_json::from_str::<serde_json::Value>(&text) {
-                Ok(value) => value.is_number(),
-                Err(error) => error.to_string().contains("out of range"),
-            };
+            // Of these bytes no other value can be made; as a value it would have to be in range, too.
+            let wanted = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
             prop_assert_eq!(is_number(text.as_bytes()), wanted);
             let mut word = [b'7'; 16];
             for (slot, byte) in word.iter_mut().zip(text.bytes()) {
