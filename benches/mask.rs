@@ -1,6 +1,5 @@
-//! What does it cost to find and mask what is sensitive in free text, against one look at its newlines, and against
-//! another library on the same five rules (`--features peers-mask`)? Says first how much of a generated
-//! corpus is found.
+//! What does it cost to find and mask what is sensitive in free text, against another library on the same
+//! five rules (`--features peers-mask`)? Says first how much of a generated corpus is found.
 
 #![allow(
     missing_docs,

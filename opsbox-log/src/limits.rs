@@ -150,8 +150,8 @@ pub const MAX_EMAIL_LOCAL_BYTES: usize = 64;
 /// Longest domain of a mail address, in bytes: 255 (RFC 5321, section 4.5.3.1.2).
 pub const MAX_EMAIL_DOMAIN_BYTES: usize = 255;
 
-/// Longest user information of a URL with what is before it, in bytes, that is looked at: 1 KiB.
-pub const MAX_USERINFO_BYTES: usize = 1 << 10;
+/// Longest user information of a URL, its scheme included, in bytes: 256. A password in a longer one is not found as such.
+pub const MAX_USERINFO_BYTES: usize = 256;
 
 /// Longest private key in PEM, in bytes: 64 KiB; of a longer one the first so many are found.
 pub const MAX_PEM_BYTES: usize = 64 << 10;

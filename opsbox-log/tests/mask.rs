@@ -677,3 +677,77 @@ fn keys_of_services() {
         assert_eq!(found, [(rule, &*key)], "{text}");
     }
 }
+
+/// Twice the text takes about twice the time of the processor, not four times.
+#[test]
+fn hostile_texts_take_linear_time() {
+    // Nanoseconds that this thread has run: by the clock others would count, too.
+    let spent = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    };
+    let of = |text: &str| {
+        let before = spent()?;
+        Scanner::of(Detector::ALL).scan(text.as_bytes());
+        Some(spent()? - before)
+    };
+    for piece in [
+        "@",
+        "a@",
+        "a@b.",
+        "x://a:",
+        "x://a:b@",
+        "://@@@@",
+        "::",
+        "a:",
+        "1:",
+        "1.",
+        "1.1.1.",
+        "+1",
+        "1 ",
+        "1-",
+        "1",
+        "eyJ",
+        " eyJ",
+        "eyJ.",
+        "glpat-",
+        "ghp_",
+        "AKIA",
+        "sk_live_",
+        "xoxb-",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----B",
+        "password",
+        "password=",
+        "password=\"",
+        "password=\\\"",
+        "password='\"",
+        "password=${",
+        "password=<",
+        "token: ",
+        "token: a",
+        "key=",
+        "DE89",
+        "DE89 ",
+        "%40",
+        "a%40b.c",
+        "\\",
+        "\"",
+        "\\\"",
+        "4111 ",
+        "138 1234 5678 ",
+    ] {
+        for front in ["", "x://", "password=\"", "token="] {
+            let text = |bytes: usize| format!("{front}{}", piece.repeat(bytes / piece.len()));
+            let (small, large) = (text(8 << 10), text(64 << 10));
+            let Some((few, many)) = of(&small).zip(of(&large)) else {
+                return;
+            };
+            // Eight times the text: quadratic would be 64 times. Short times are all noise.
+            assert!(
+                many < 24 * few || many < 20_000_000,
+                "{front}{piece}: {few} ns, {many} ns"
+            );
+        }
+    }
+}

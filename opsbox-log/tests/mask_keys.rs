@@ -1,5 +1,6 @@
-//! Where keys come from: a file, and AWS KMS as `moto` plays it. `MOTO_SERVER` names the program if it is not in the path;
-//! without it the trials of KMS are ignored with a line on stderr, and with `OPSBOX_REQUIRE_COUNTERPARTS=1` they fail.
+//! Where keys come from: a file, and AWS KMS as `moto` plays it. `MOTO_SERVER` names the program if it
+//! is not in the path; without it the trials of KMS are ignored with a line on stderr, and with
+//! `OPSBOX_REQUIRE_COUNTERPARTS=1` they fail.
 
 #![allow(
     clippy::unwrap_used,

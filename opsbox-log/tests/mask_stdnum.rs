@@ -1,5 +1,6 @@
-//! Check digits against python-stdnum, which is by others. `STDNUM_PYTHON` names a Python that has it; without, the
-//! trials are ignored with a line on stderr, and with `OPSBOX_REQUIRE_COUNTERPARTS=1` they fail.
+//! Check digits against python-stdnum, which is by others. `STDNUM_PYTHON` names a Python that has it;
+//! without, the trials are ignored with a line on stderr, and with `OPSBOX_REQUIRE_COUNTERPARTS=1` they
+//! fail.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Any text: all kernels find the same, what is outside of findings stays, encrypted values come back. Any policy:
-//! it is read or refused.
+//! Any text: all kernels find the same, what is outside of findings stays, encrypted values come back.
+//! Any policy: it is read or refused.
 
 use std::sync::{Arc, OnceLock};
 

@@ -30,26 +30,28 @@ pub enum Action {
     Redact,
     /// A text of one's own.
     RedactWith(Box<str>),
-    /// Some characters are left, by the kind of the value: of a phone number the first three and last four digits, of a
-    /// mail address its first character and the domain, of an ID card the first three and last four, of a
-    /// card the last four, of an account the country and the last four, of an IPv4 address the first two octets, of
-    /// other values the first and the last character if there are ten or more. Of secrets nothing is left, and
-    /// nothing of a value that is not of the kind that its tag says.
+    /// Some characters are left, by the kind of the value: of a phone number the first three and last
+    /// four digits, of a mail address its first character and the domain, of an ID card the first three
+    /// and last four, of a card the last four, of an account the country and the last four, of an IPv4
+    /// address the first two octets, of other values the first and the last character if there are ten
+    /// or more. Of secrets nothing is left, and nothing of a value that is not of the kind that its tag
+    /// says.
     ///
-    /// What is left and what is known otherwise can tell who it was: this is for those who have to recognise a
-    /// value, not for the public.
+    /// What is left and what is known otherwise can tell who it was: this is for those who have to
+    /// recognise a value, not for the public.
     Partial,
     /// The last characters are left, but at most half of them.
     KeepLast(u8),
-    /// The first 128 bits of an HMAC-SHA-256 with a key: the same value is the same token, so that it can be counted
-    /// and joined, as long as tenant, tag and key version are the same. Who does not have the key learns only that
-    /// two values are equal.
+    /// The first 128 bits of an HMAC-SHA-256 with a key: the same value is the same token, so that it
+    /// can be counted and joined, as long as tenant, tag and key version are the same. Who does not
+    /// have the key learns only that two values are equal.
     Pseudonym,
     /// AES-256-GCM with a data key that the provider wraps, bound to tenant, tag and key version; each
     /// time another text. Who has the key can [decrypt](Keys::decrypt) it.
     Encrypt,
-    /// The SHA-256 of salt and value, in hex, as other programs write it. For compatibility alone: an ID card has
-    /// some 10^11 possible values and a phone number 10^10, so who knows the salt tries them all within minutes. Choose
+    /// The SHA-256 of salt and value, in hex, as other programs write it. For compatibility alone: an
+    /// ID card has some 10^11 possible values and a phone number 10^10, so who knows the salt tries
+    /// them all within minutes. Choose
     /// [`Pseudonym`](Self::Pseudonym) where you can.
     SaltedSha256(Salt),
     /// The whole field is left out, also where something was found inside of its text.

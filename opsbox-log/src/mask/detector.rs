@@ -3,8 +3,8 @@ use std::{fmt, str::FromStr};
 use super::{Tag, names::unknown};
 use crate::error::Error;
 
-/// What is looked for in text. The order is that of [precedence](super::Scanner): where two overlap, the earlier one
-/// says what it is.
+/// What is looked for in text. The order is that of [precedence](super::Scanner): where two overlap,
+/// the earlier one says what it is.
 ///
 /// ```
 /// use opsbox_log::mask::Detector;

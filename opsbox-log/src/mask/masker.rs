@@ -55,11 +55,13 @@ enum Masked {
 }
 
 impl Masker {
-    /// A masker. `keys` are needed if an action is [`Encrypt`](Action::Encrypt) or [`Pseudonym`](Action::Pseudonym).
+    /// A masker. `keys` are needed if an action is [`Encrypt`](Action::Encrypt) or
+    /// [`Pseudonym`](Action::Pseudonym).
     ///
     /// # Errors
     ///
-    /// `MaskRule` if a pattern does not compile, an action is of a tag that nothing has, keys are missing, or a
+    /// `MaskRule` if a pattern does not compile, an action is of a tag that nothing has, keys are
+    /// missing, or a
     /// [limit](crate::limits) is exceeded.
     pub fn new(policy: Policy, keys: Option<Arc<Keys>>) -> Result<Self, Error> {
         policy.check(keys.as_deref())?;
@@ -138,8 +140,9 @@ impl Masker {
         report
     }
 
-    /// Writes a text of the name with what is found in it masked, and adds to the report. The name counts as a
-    /// field's: if it has a tag, the whole text is masked. Of a text that is dropped nothing is written.
+    /// Writes a text of the name with what is found in it masked, and adds to the report. The name
+    /// counts as a field's: if it has a tag, the whole text is masked. Of a text that is dropped
+    /// nothing is written.
     ///
     /// ```
     /// use opsbox_log::mask::{MaskReport, Masker, Policy};

@@ -34,10 +34,11 @@
 //!
 //! # Tokens
 //!
-//! [`Encrypt`](Action::Encrypt) writes `[enc1:TAG:VERSION:PAYLOAD]`: the tag, the key version in decimal, and in base64url without
-//! padding a nonce of 12 bytes, the ciphertext and the tag of AES-256-GCM of 16 bytes. Tenant, tag and version are its associated
-//! data. [`Pseudonym`](Action::Pseudonym) writes `[pid1:TAG:VERSION:PAYLOAD]`, the first 16 bytes of an HMAC-SHA-256 of these and the value.
-//! The brackets say where a token ends, so that they are found in any text ([`Keys::decrypt_text`]).
+//! [`Encrypt`](Action::Encrypt) writes `[enc1:TAG:VERSION:PAYLOAD]`: the tag, the key version in decimal,
+//! and in base64url without padding a nonce of 12 bytes, the ciphertext and the tag of AES-256-GCM of 16
+//! bytes. Tenant, tag and version are its associated data. [`Pseudonym`](Action::Pseudonym) writes
+//! `[pid1:TAG:VERSION:PAYLOAD]`, the first 16 bytes of an HMAC-SHA-256 of these and the value. The brackets
+//! say where a token ends, so that they are found in any text ([`Keys::decrypt_text`]).
 
 mod action;
 mod detect;

@@ -1,5 +1,5 @@
-//! What is left of a value that is masked in part. Every shape is checked: a value that is not what its tag says
-//! keeps nothing.
+//! What is left of a value that is masked in part. Every shape is checked: a value that is not what its
+//! tag says keeps nothing.
 
 use std::{net::Ipv6Addr, str};
 

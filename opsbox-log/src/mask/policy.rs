@@ -3,12 +3,14 @@ use std::collections::BTreeMap;
 use super::{Action, Detector, Keys, Pattern, Scanner, Tag, names::unknown};
 use crate::{error::Error, limits::MAX_POLICY_RULES};
 
-/// What is sensitive, and what becomes of it: which fields have which tag, which are scanned as free text and for
-/// what, and which action each tag has. It is data, and can be read from a file with the feature `config`.
+/// What is sensitive, and what becomes of it: which fields have which tag, which are scanned as free
+/// text and for what, and which action each tag has. It is data, and can be read from a file with the
+/// feature `config`.
 ///
-/// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag is masked
-/// as a whole; if several rules fit its name, the most specific counts: a name without `*` and `?`, else the one with the most
-/// other characters. All other fields are scanned as free text unless told otherwise. A tag without an action is redacted.
+/// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag
+/// is masked as a whole; if several rules fit its name, the most specific counts: a name without `*`
+/// and `?`, else the one with the most other characters. All other fields are scanned as free text
+/// unless told otherwise. A tag without an action is redacted.
 ///
 /// ```
 /// use opsbox_log::mask::{Action, Detector, Masker, Policy, Tag};
@@ -193,7 +195,8 @@ impl Glob {
         (open == 0, self.0.len() - open)
     }
 
-    /// Each star takes as little as it can, and more only from the last one on: the time is that of the product of the lengths.
+    /// Each star takes as little as it can, and more only from the last one on: the time is that of the
+    /// product of the lengths.
     pub(super) fn matches(&self, name: &str) -> bool {
         let (glob, name) = (self.0.as_bytes(), name.as_bytes());
         let (mut at, mut place) = (0, 0);

@@ -62,11 +62,12 @@ static CAPITAL: Lanes = range(b'A', b'Z');
 /// The letters that are looked for, in either case.
 const LETTERS: [u8; 19] = *b"abcdeghiknoprstwxyz";
 
-/// Bytes before a place that tell whether it is one: a digit, eleven of them with separators, and whether that was so at
-/// the place before, too.
+/// Bytes before a place that tell whether it is one: a digit, eleven of them with separators, and
+/// whether that was so at the place before, too.
 const BEHIND: usize = 12;
 
-/// Blocks overlap by [`BEHIND`]. So shifts within one mask are all that is needed, and no mask of the block before.
+/// Blocks overlap by [`BEHIND`]. So shifts within one mask are all that is needed, and no mask of the
+/// block before.
 const STRIDE: usize = BLOCK - BEHIND;
 
 /// The places of a block that are the block's before it.

@@ -20,8 +20,8 @@ use crate::{
 impl Policy {
     /// Reads a policy from a file, whose ending says its [language](Language).
     ///
-    /// All fields may be left out. A field that does not exist is an error, never ignored, so that a slip of the pen
-    /// does not let through what should be masked.
+    /// All fields may be left out. A field that does not exist is an error, never ignored, so that a
+    /// slip of the pen does not let through what should be masked.
     ///
     /// ```toml
     /// default_action = "redact"
@@ -60,8 +60,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// `MaskRule` if the text is not of that language, if a field does not exist or has a wrong value, or if a
-    /// pattern does not compile.
+    /// `MaskRule` if the text is not of that language, if a field does not exist or has a wrong value,
+    /// or if a pattern does not compile.
     ///
     /// ```
     /// use opsbox_log::{config::Language, mask::Policy};

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, fmt};
 
 use super::Tag;
 
-/// What was masked, in numbers. It never has a value of the input; names of columns come from the input where the
-/// format [discovers](crate::Format::fields) them.
+/// What was masked, in numbers. It never has a value of the input; names of columns come from the input
+/// where the format [discovers](crate::Format::fields) them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MaskReport {
     pub(super) counts: BTreeMap<MaskCount, u64>,

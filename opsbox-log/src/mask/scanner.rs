@@ -182,7 +182,7 @@ impl Scanner {
                     hits,
                 },
             );
-            let mut sink = Sink { detectors, found };
+            let mut sink = Sink::new(detectors, found);
             for hit in hits.iter() {
                 detect::look(text, *hit, &mut sink);
             }

@@ -1,5 +1,5 @@
-//! What masked values look like: `[enc1:TAG:VERSION:PAYLOAD]` and `[pid1:TAG:VERSION:PAYLOAD]`, the payload in
-//! base64url without padding. Brackets say where it ends, whatever stands next to it.
+//! What masked values look like: `[enc1:TAG:VERSION:PAYLOAD]` and `[pid1:TAG:VERSION:PAYLOAD]`, the
+//! payload in base64url without padding. Brackets say where it ends, whatever stands next to it.
 
 use std::str;
 

@@ -1,5 +1,5 @@
-//! Log lines with personal data and with what only looks like it, from a seed. Every value's exact place is known. The check digits
-//! are made here in another way than the detectors check them.
+//! Log lines with personal data and with what only looks like it, from a seed. Every value's exact
+//! place is known. The check digits are made here in another way than the detectors check them.
 
 #![allow(
     dead_code,

@@ -75,7 +75,11 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         return;
     }
     let body = start + shape.begins.len();
-    let len = span_of(text, body, shape.is);
+    // One byte more than there may be tells that it is longer.
+    let near = text
+        .get(..text.len().min(body + shape.most + 1))
+        .unwrap_or_default();
+    let len = span_of(near, body, shape.is);
     if (shape.least..=shape.most).contains(&len) {
         sink.push(shape.detector, start..body + len);
     }

@@ -38,16 +38,34 @@ pub(super) enum What {
 
 /// What the detectors found, and which of them are on.
 pub(super) struct Sink<'a> {
-    pub(super) detectors: Detectors,
-    pub(super) found: &'a mut Vec<Found>,
+    detectors: Detectors,
+    found: &'a mut Vec<Found>,
+    /// Where the last private key ends, and the last named secret. What begins inside of one is not
+    /// looked at: that could take time quadratic in the text.
+    key_end: usize,
+    pair_end: usize,
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    pub(super) fn new(detectors: Detectors, found: &'a mut Vec<Found>) -> Self {
+        Self {
+            detectors,
+            found,
+            key_end: 0,
+            pair_end: 0,
+        }
+    }
+
     fn wants(&self, detector: Detector) -> bool {
         self.detectors.contains(detector)
     }
 
     fn push(&mut self, detector: Detector, range: Range<usize>) {
+        match detector {
+            Detector::PrivateKey => self.key_end = range.end,
+            Detector::SecretPair => self.pair_end = range.end,
+            _ => {}
+        }
         self.found.push(Found {
             range,
             what: What::Detector(detector),
@@ -73,8 +91,9 @@ pub(super) fn look(text: &[u8], hit: Hit, sink: &mut Sink<'_>) {
         Trigger::Iban => iban::look(text, at, sink),
         Trigger::Jwt => key::look_jwt(text, at, sink),
         Trigger::Key => key::look(text, at, sink),
-        Trigger::Pem => pem::look(text, at, sink),
-        Trigger::Word => pair::look(text, at, sink),
+        Trigger::Pem if at >= sink.key_end => pem::look(text, at, sink),
+        Trigger::Word if at >= sink.pair_end => pair::look(text, at, sink),
+        Trigger::Pem | Trigger::Word => {}
     }
 }
 

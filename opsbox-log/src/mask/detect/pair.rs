@@ -50,7 +50,10 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         .get(at.saturating_sub(MOST_AROUND)..=at)
         .unwrap_or_default();
     let start = at + 1 - span_before(front, front.len(), |it| is_word(it) || it == b'-');
-    let end = at + 1 + span_of(text, at + 1, |it| it.is_ascii_alphabetic()).min(MOST_AROUND);
+    let near = text
+        .get(..text.len().min(at + MOST_AROUND))
+        .unwrap_or_default();
+    let end = at + 1 + span_of(near, at + 1, |it| it.is_ascii_alphabetic());
     let key = text.get(start..end).unwrap_or_default();
     if !names_secret(key) {
         return;
@@ -191,15 +194,17 @@ fn quoted(text: &[u8], start: usize, quote: Quote) -> usize {
     rest.len()
 }
 
+/// Words for nothing, stars and their like, and names of variables to be put in.
 fn is_nothing(value: &[u8]) -> bool {
-    NOTHING
+    let is_word = NOTHING
         .iter()
-        .any(|it| value.eq_ignore_ascii_case(it.as_bytes()))
-        || value
-            .iter()
-            .all(|it| matches!(it, b'*' | b'.' | b'x' | b'X' | b'-'))
-        || value.starts_with(b"${")
-        || value.starts_with(b"<")
+        .any(|it| value.eq_ignore_ascii_case(it.as_bytes()));
+    let is_hidden = |it: &u8| matches!(it, b'*' | b'.' | b'x' | b'X' | b'-');
+    let variable = value.strip_prefix(b"${").unwrap_or_default();
+    let variable = variable.strip_suffix(b"}").unwrap_or(variable);
+    let is_variable = !variable.is_empty() && variable.iter().all(|&it| self::is_word(it));
+    let is_marked = value.starts_with(b"<") && value.ends_with(b">");
+    is_word || value.iter().all(is_hidden) || is_variable || is_marked
 }
 
 /// Whether this begins with something that [masking](crate::mask) wrote.

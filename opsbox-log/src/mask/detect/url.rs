@@ -23,10 +23,13 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
     if slashes == 0 || user_info.iter().any(|it| matches!(it, b'/' | b'?' | b'#')) {
         return false;
     }
-    let authority = span_of(text, start, |it| {
-        is_part(it) && !matches!(it, b'/' | b'?' | b'#' | b',' | b')' | b']' | b'}')
-    });
-    let authority = text.get(start..start + authority).unwrap_or_default();
+    let ends_authority =
+        |it: u8| !is_part(it) || matches!(it, b'/' | b'?' | b'#' | b',' | b')' | b']' | b'}');
+    let near = text
+        .get(..text.len().min(at + MAX_USERINFO_BYTES))
+        .unwrap_or_default();
+    let len = span_of(near, start, |it| !ends_authority(it));
+    let authority = near.get(start..start + len).unwrap_or_default();
     let end = start + memchr::memrchr(b'@', authority).unwrap_or(at - start);
     let user_info = text.get(start..end.max(at)).unwrap_or_default();
     if let Some(colon) = memchr::memchr(b':', user_info)

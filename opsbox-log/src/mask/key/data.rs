@@ -27,8 +27,8 @@ const MARK: usize = 16;
 /// Data keys of a tenant, ready for use: the newest encrypts and makes pseudonyms, each decrypts what it
 /// encrypted. From a [`KeyRing`](super::KeyRing).
 ///
-/// Of each data key two are derived, one for AES-256-GCM and one for HMAC-SHA-256. All are wiped when they are
-/// dropped, and none is ever printed.
+/// Of each data key two are derived, one for AES-256-GCM and one for HMAC-SHA-256. All are wiped when
+/// they are dropped, and none is ever printed.
 pub struct Keys {
     tenant: Box<str>,
     versions: BTreeMap<u32, Version>,

@@ -22,8 +22,9 @@ const WRAPPED: usize = 4 + NONCE + 32 + 16;
 /// Wrapping keys in a file, for where there is no key management service.
 ///
 /// The file has mode 0600; with another one that lets others in it is refused. It is text: a line
-/// `opsbox-key-file 1`, then a line for each version with its number and the key in base64. The newest version
-/// wraps; each unwraps what it wrapped, with AES-256-GCM, so a version must be kept as long as there are data keys of it.
+/// `opsbox-key-file 1`, then a line for each version with its number and the key in base64. The newest
+/// version wraps; each unwraps what it wrapped, with AES-256-GCM, so a version must be kept as long as
+/// there are data keys of it.
 ///
 /// ```
 /// use opsbox_log::mask::{KeyRing, LocalKeyFile};
@@ -69,8 +70,9 @@ impl LocalKeyFile {
         Ok(Self { path, keys })
     }
 
-    /// Adds a version that wraps from now on, and returns its number. What other programs added in the meantime
-    /// is kept. Data keys that are wrapped by older versions still unwrap; a [`KeyRing`](super::KeyRing) that is
+    /// Adds a version that wraps from now on, and returns its number. What other programs added in the
+    /// meantime is kept. Data keys that are wrapped by older versions still unwrap; a
+    /// [`KeyRing`](super::KeyRing) that is
     /// [rotated](super::KeyRing::rotate) uses the new version.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use crate::error::Error;
 /// A provider is asked when a program starts and when keys are rotated, not for each value: masking
 /// itself works on [`Keys`](super::Keys) that are at hand.
 pub trait KeyProvider: Send + Sync {
-    /// A new data key of 256 random bits, plain and wrapped. Both are bound to the context: to unwrap the key,
-    /// it has to be said again.
+    /// A new data key of 256 random bits, plain and wrapped. Both are bound to the context: to unwrap
+    /// the key, it has to be said again.
     fn generate<'a>(&'a self, context: &'a KeyContext) -> KeyFuture<'a, DataKey>;
 
     /// The key that [`generate`](Self::generate) wrapped.

@@ -13,12 +13,12 @@ const MAGIC: &str = "opsbox-data-keys 1 ";
 /// Keys by version, in ascending order.
 type Wrapped = Vec<(u32, Vec<u8>)>;
 
-/// The data keys of a tenant, wrapped, in a file. Without the [provider](KeyProvider) that wrapped them they are of
-/// no use to anybody, with it they become [`Keys`].
+/// The data keys of a tenant, wrapped, in a file. Without the [provider](KeyProvider) that wrapped them
+/// they are of no use to anybody, with it they become [`Keys`].
 ///
-/// The file is text of mode 0600: a line `opsbox-data-keys 1 TENANT`, then a line for each version with its number and
-/// the wrapped key in base64. The newest version encrypts. Keep the old ones: what they encrypted can be
-/// decrypted by nothing else.
+/// The file is text of mode 0600: a line `opsbox-data-keys 1 TENANT`, then a line for each version with
+/// its number and the wrapped key in base64. The newest version encrypts. Keep the old ones: what they
+/// encrypted can be decrypted by nothing else.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     path: PathBuf,
@@ -111,8 +111,8 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// `Key` if there is no version, or the provider does not unwrap one: nothing is masked with fewer keys than
-    /// there are, since values could not be compared or decrypted then.
+    /// `Key` if there is no version, or the provider does not unwrap one: nothing is masked with fewer
+    /// keys than there are, since values could not be compared or decrypted then.
     pub async fn keys(&self, provider: &dyn KeyProvider) -> Result<Keys, Error> {
         let mut keys = Vec::with_capacity(self.wrapped.len());
         for (version, wrapped) in &self.wrapped {

@@ -36,9 +36,9 @@ const CONTENT: &str = "application/x-amz-json-1.1";
 
 /// Data keys that a key of AWS KMS wraps. Wants a tokio runtime with time and I/O where it is used.
 ///
-/// Tenant and version are the encryption context, which KMS writes to its audit log and asks for again to
-/// unwrap a key. A request has [`KMS_REQUEST_TIME_LIMIT`], and is made up to [`KMS_ATTEMPTS`] times if KMS cannot be
-/// reached, is busy, or says that it failed itself.
+/// Tenant and version are the encryption context, which KMS writes to its audit log and asks for again
+/// to unwrap a key. A request has [`KMS_REQUEST_TIME_LIMIT`], and is made up to [`KMS_ATTEMPTS`] times
+/// if KMS cannot be reached, is busy, or says that it failed itself.
 ///
 /// ```no_run
 /// use opsbox_log::mask::{AwsKms, KeyRing};
@@ -88,8 +88,9 @@ impl AwsKms {
         })
     }
 
-    /// A key with the [credentials](AwsCredentials::from_env) of the environment, the region of `AWS_REGION` or
-    /// `AWS_DEFAULT_REGION`, and, if it is set, the endpoint of `AWS_ENDPOINT_URL_KMS` or `AWS_ENDPOINT_URL`.
+    /// A key with the [credentials](AwsCredentials::from_env) of the environment, the region of
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION`, and, if it is set, the endpoint of `AWS_ENDPOINT_URL_KMS`
+    /// or `AWS_ENDPOINT_URL`.
     ///
     /// # Errors
     ///
@@ -105,8 +106,8 @@ impl AwsKms {
         }
     }
 
-    /// Another server than that of the region: of a private network, or a compatible one. Plain HTTP is for this
-    /// machine alone, since the answers hold keys.
+    /// Another server than that of the region: of a private network, or a compatible one. Plain HTTP is
+    /// for this machine alone, since the answers hold keys.
     ///
     /// # Errors
     ///
