@@ -162,7 +162,8 @@ pub const MAX_SWEEP_TRIES: u32 = 5;
 /// How often the controller judges all pods when nothing changes.
 pub const PASS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many times as long as a pass took the controller waits before the next one.
+/// How many times as long as a pass takes the controller waits before the next one. A pass takes what
+/// the fastest of the last four took.
 pub const PASS_PAUSE_FACTOR: u32 = 9;
 
 /// Most bytes of one free text in an audit entry; the rest is cut at a character.

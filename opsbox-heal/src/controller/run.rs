@@ -176,7 +176,7 @@ impl Controller {
             dirty: true,
             leads: false,
             last_pass: Instant::now(),
-            last_cost: Duration::ZERO,
+            costs: [Duration::ZERO; 4],
         };
         state.until(shutdown).await;
         drop(stop);
@@ -222,7 +222,8 @@ struct Loop {
     dirty: bool,
     leads: bool,
     last_pass: Instant,
-    last_cost: Duration,
+    /// How long the last passes took, the last one first.
+    costs: [Duration; 4],
 }
 
 impl Loop {
@@ -230,7 +231,7 @@ impl Loop {
         let mut shutdown = pin!(shutdown);
         loop {
             let wake = match self.dirty {
-                true => self.last_pass + self.last_cost * limits::PASS_PAUSE_FACTOR,
+                true => self.last_pass + self.cost() * limits::PASS_PAUSE_FACTOR,
                 false => self.last_pass + self.interval,
             };
             let elected = async {
@@ -338,8 +339,15 @@ impl Loop {
         for decision in pass.plan.escalations() {
             self.tell(decision, now);
         }
-        self.last_cost = begin.elapsed();
-        self.observers.passed(&pass, now, self.last_cost);
+        let took = begin.elapsed();
+        self.costs.rotate_right(1);
+        self.costs[0] = took;
+        self.observers.passed(&pass, now, took);
+    }
+
+    /// What a pass costs. A busy machine or a limit of its container makes some of them take longer.
+    fn cost(&self) -> Duration {
+        self.costs.into_iter().min().unwrap_or_default()
     }
 
     /// Sends the Event of a decision beside the loop.
