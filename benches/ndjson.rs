@@ -98,8 +98,8 @@ struct Request<'b> {
 /// Passes each request on, and counts them.
 fn requests<B: AsRef<[u8]>>(batch: &Batch<B>) -> usize {
     // Both are checked once, not value by value.
-    let input = std::str::from_utf8(batch.input()).expect("generated text");
-    let arena = std::str::from_utf8(batch.arena()).expect("generated text");
+    let input = batch.input_str().expect("generated text");
+    let arena = batch.arena_str().expect("generated text");
     let requests = batch.records().map(|record| {
         let text = |field| match record.span_at(field)? {
             Span::Input(range) => input.get(range),

@@ -83,6 +83,8 @@ impl Healer {
     /// With a policy and no memory.
     pub fn new(policy: Policy) -> Self {
         let limits = RecoveryLimits {
+            // A pod that is missing counts against the budgets: nobody coming frees nothing earlier.
+            replaced_within: policy.recovery_timeout,
             ready_within: policy.recovery_timeout,
             ..RecoveryLimits::default()
         };
@@ -123,6 +125,11 @@ impl Healer {
     /// Adds what records say of acts of a process before; see [`History::recall`].
     pub fn recall(&mut self, acts: impl IntoIterator<Item = PastAct>, now: Timestamp) {
         self.history.recall(acts, &self.policy, now);
+    }
+
+    /// Adds acts of a process before that are certainly not known; see [`History::recall_late`].
+    pub fn recall_late(&mut self, acts: impl IntoIterator<Item = PastAct>, now: Timestamp) {
+        self.history.recall_late(acts, &self.policy, now);
     }
 
     /// The clock was set by so many seconds: what is remembered keeps its distance from now.

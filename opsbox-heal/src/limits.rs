@@ -189,5 +189,10 @@ pub const EVENT_RETRY_LIMIT: Duration = Duration::from_secs(10);
 /// How long the controller waits before it asks again for the Events of the process before.
 pub const RECALL_RETRY_WAIT: Duration = Duration::from_secs(5);
 
+/// How long after the begin of its leadership the controller asks for these Events once more. Those of
+/// the last acts of a leader that was cut off are there by then: a request takes some seconds at most,
+/// and its Event is tried for [`EVENT_RETRY_LIMIT`].
+pub const LATE_RECALL_WAIT: Duration = Duration::from_secs(15);
+
 /// How long the controller waits for the Events of the process before.
 pub const RECALL_TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use opsbox_heal::limits::MAX_SWEEP_TRIES;
 use opsbox_heal::observe::live::{PodScope, RateLimit, Sweep, SweepStats, Swept};
 use opsbox_heal::testing::{ApiDouble, Fault, FaultRates, GeneratedCluster, Profile};
 use opsbox_heal::{Condition, Error, ErrorKind, PodSnapshot, PodState, Timestamp, diagnose};
@@ -226,6 +227,68 @@ fn a_namespace_that_is_refused_does_not_stop_the_others() {
         let mut sweep = Sweep::new(api.client(), PodScope::namespace("team-1"));
         let (pods, errors) = run(&mut sweep).await;
         assert!(!pods.is_empty() && errors.is_empty());
+    });
+}
+
+fn many_namespaces() -> PodScope {
+    let names: Vec<String> = (0..40).map(|number| format!("team-{number}")).collect();
+    PodScope::namespaces(names.iter().map(String::as_str))
+}
+
+/// Nobody waits for the tries of forty namespaces at a server that is not there.
+#[test]
+fn a_server_that_is_not_there_ends_the_sweep() {
+    for nodes in [true, false] {
+        block_on(async {
+            let api = filled(Profile::current(), &GeneratedCluster::new(200, now()));
+            let refused = FaultRates {
+                refused: 1_000,
+                ..FaultRates::none()
+            };
+            api.set_faults(1, refused);
+            let mut sweep = Sweep::new(api.client(), many_namespaces()).nodes(nodes);
+            let (pods, errors) = run(&mut sweep).await;
+            assert!(pods.is_empty());
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert_eq!(errors[0].kind(), ErrorKind::Unreachable);
+            assert_eq!(sweep.stats().calls, u64::from(MAX_SWEEP_TRIES));
+            assert!(sweep.next().await.is_none());
+        });
+    }
+}
+
+/// Who is not known is told so once, without a second try.
+#[test]
+fn credentials_that_are_not_taken_end_the_sweep() {
+    block_on(async {
+        let api = filled(Profile::current(), &GeneratedCluster::new(200, now()));
+        api.inject("list", "pods", Fault::Status(401));
+        let mut sweep = Sweep::new(api.client(), many_namespaces()).nodes(false);
+        let (pods, errors) = run(&mut sweep).await;
+        assert!(pods.is_empty());
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].kind(), ErrorKind::Unauthorized);
+        assert_eq!(sweep.stats().calls, 1);
+    });
+}
+
+/// What breaks off is there: the next namespace may be shorter.
+#[test]
+fn an_answer_that_breaks_off_does_not_stop_the_other_namespaces() {
+    block_on(async {
+        let cluster = GeneratedCluster::new(200, now())
+            .sick_per_thousand(300)
+            .namespaces(3);
+        let api = filled(Profile::current(), &cluster);
+        for _ in 0..MAX_SWEEP_TRIES {
+            api.inject("list", "pods", Fault::Cut);
+        }
+        let mut sweep = Sweep::new(api.client(), PodScope::all());
+        let (pods, errors) = run(&mut sweep).await;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].kind(), ErrorKind::Unreachable);
+        assert!(pods.iter().all(|pod| pod.namespace() != "team-0"));
+        assert!(pods.iter().any(|pod| pod.namespace() == "team-2"));
     });
 }
 

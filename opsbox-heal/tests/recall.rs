@@ -111,6 +111,38 @@ fn what_was_done_again_counts_again() {
     assert_eq!(decision.reason.as_str(), "RateSpent", "{decision}");
 }
 
+/// The Event came when the next leader had acted on the workload already.
+#[test]
+fn what_comes_late_counts_beside_what_was_done_since() {
+    let mut policy = policy();
+    policy.budgets.workload = Budget::new(2, Share::ALL);
+    policy.rate.acts = 3;
+    let mut healer = Healer::new(policy);
+    let all = pods("web", 6, false);
+    let act = |healer: &mut Healer, second| {
+        let pass = healer.pass(all.iter(), None, at(second));
+        let act = pass.plan.acts().next().cloned();
+        if let Some(act) = &act {
+            healer.begin(act, all.iter(), at(second));
+        }
+        pass
+    };
+    assert!(act(&mut healer, 10).plan.acts().count() > 0);
+    healer.recall_late([past("a", 5)], at(20));
+    let since: Vec<_> = healer.history().under_way().map(|act| act.since).collect();
+    assert_eq!(since, [at(5), at(10)]);
+    let pass = act(&mut healer, 20);
+    let decision = pass.plan.why("shop", "web-5").unwrap();
+    assert_eq!(decision.reason.as_str(), "BudgetSpent", "{decision}");
+    // For the rate it was before the other.
+    healer.recall_late([past("b", 6)], at(21));
+    let cart = pods("cart", 1, false);
+    let pass = healer.pass(all.iter().chain(&cart), None, at(22));
+    let decision = pass.plan.why("shop", "cart-0").unwrap();
+    let until = at(5).saturating_add(healer.policy().rate.period);
+    assert_eq!(decision.reason, Reason::RateSpent { until }, "{decision}");
+}
+
 #[test]
 fn the_budget_of_a_node_holds_over_a_change_of_leaders() {
     let mut policy = policy();
@@ -185,6 +217,30 @@ fn a_clock_that_is_set_back_ends_no_act() {
     let pass = healer.pass(all.iter(), None, now);
     assert_eq!(pass.recoveries, []);
     assert_eq!(pass.plan.acts().count(), 0, "{:?}", pass.plan.decisions());
+}
+
+/// A pod is missing, whether its owner makes no other or makes one that is slow.
+#[test]
+fn a_pod_that_nobody_replaces_counts_for_as_long_as_a_slow_one() {
+    let mut policy = policy();
+    policy.budgets.cluster = Budget::new(1, Share::ALL);
+    let timeout = policy.recovery_timeout.as_secs();
+    let mut healer = Healer::new(policy);
+    let mut all = pods("web", 1, false);
+    let pass = healer.pass(all.iter(), None, at(0));
+    let act = pass.plan.acts().next().unwrap().clone();
+    healer.begin(&act, all.iter(), at(0));
+    assert_eq!(healer.answered(&act, &Outcome::Done, at(0)), None);
+    all = pods("cart", 1, false);
+    for second in [1, 61, timeout] {
+        let pass = healer.pass(all.iter(), None, at(second));
+        assert_eq!(pass.recoveries, []);
+        let decision = pass.plan.why("shop", "cart-0").unwrap();
+        assert_eq!(decision.reason.as_str(), "BudgetSpent", "{decision}");
+    }
+    let pass = healer.pass(all.iter(), None, at(timeout + 1));
+    assert_eq!(pass.recoveries[0].1.as_str(), "not_replaced");
+    assert_eq!(pass.plan.acts().count(), 1, "{:?}", pass.plan.decisions());
 }
 
 /// A request without an answer whose pod is still there was not done, which says nothing about

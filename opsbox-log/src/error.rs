@@ -138,6 +138,49 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The configuration of a pipeline is wrong.
+    #[cfg(all(feature = "config", feature = "pipeline"))]
+    #[error(
+        "configuration{}: {}{message}",
+        place_of(path.as_deref(), *line_and_column),
+        setting_of(setting)
+    )]
+    #[non_exhaustive]
+    Config {
+        /// The file; none if a variable is wrong.
+        path: Option<PathBuf>,
+        /// Line and column, from 1, if they are known.
+        line_and_column: Option<(u64, u64)>,
+        /// The setting, as in `output.format`; empty if it is none by itself.
+        setting: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+
+    /// A stage of a pipeline failed.
+    #[cfg(feature = "pipeline")]
+    #[error("stage {stage:?} failed in the batch that begins with line {line}: {source}")]
+    #[non_exhaustive]
+    Stage {
+        /// Its name.
+        stage: String,
+        /// The first line of the batch, from 1.
+        line: u64,
+        /// What went wrong.
+        source: Box<Self>,
+    },
+
+    /// The output of a pipeline could not be written.
+    #[cfg(feature = "pipeline")]
+    #[error("writing failed at or after byte {offset} of the output: {source}")]
+    #[non_exhaustive]
+    Write {
+        /// Bytes that were written before.
+        offset: u64,
+        /// The error of the writer.
+        source: io::Error,
+    },
+
     /// The columns of a batch would take much more memory than its input: many keys that are in few
     /// lines.
     #[cfg(feature = "arrow")]
@@ -155,6 +198,43 @@ pub enum Error {
         bytes: usize,
         /// The input of the batch.
         input_bytes: usize,
+    },
+
+    /// A rule of masking cannot be used: a pattern, a name, a field of a policy.
+    #[cfg(feature = "mask")]
+    #[error("{}{}{message}", at(place.as_deref()), rule_of(rule))]
+    #[non_exhaustive]
+    MaskRule {
+        /// The file with line and column, if the rule came from one.
+        place: Option<Box<Place>>,
+        /// The rule: a pattern's name, or the field of the policy; empty if it is none by itself.
+        rule: String,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+
+    /// A key cannot be made, read, wrapped or unwrapped.
+    #[cfg(feature = "mask")]
+    #[error("cannot {attempt}: {message}")]
+    #[non_exhaustive]
+    Key {
+        /// What was attempted, on which file or key.
+        attempt: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+
+    /// A masked value cannot be decrypted.
+    #[cfg(feature = "mask")]
+    #[error("cannot decrypt {what}: {message}")]
+    #[non_exhaustive]
+    Decrypt {
+        /// Which kind of value; nothing of the value.
+        what: String,
+        /// What is wrong, and what to do.
+        message: String,
     },
 
     /// A batch could not be turned into Arrow arrays.
@@ -175,6 +255,8 @@ pub enum ErrorKind {
     UnknownField,
     /// A column cannot be set or renamed.
     InvalidColumn,
+    /// The configuration of a pipeline is wrong.
+    InvalidConfig,
     /// A column has too many distinct values to be categories.
     TooManyCategories,
     /// A pattern does not compile.
@@ -185,14 +267,68 @@ pub enum ErrorKind {
     Undetected,
     /// A file or a reader failed.
     Io,
+    /// A rule of masking, or a policy, cannot be used.
+    MaskRule,
+    /// A key cannot be made, read, wrapped or unwrapped.
+    Key,
+    /// A masked value cannot be decrypted.
+    Decrypt,
     /// The Arrow export failed.
     Arrow,
     /// The Arrow export would take too much memory.
     TooSparse,
 }
 
+/// Where in a file of rules something is.
+#[cfg(feature = "mask")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// The line, from 1, and the column in characters, from 1, where the library that read it knows them.
+    pub line_and_column: Option<(u64, u64)>,
+}
+
+#[cfg(feature = "mask")]
+fn at(place: Option<&Place>) -> String {
+    let Some(place) = place else {
+        return String::new();
+    };
+    let path = place.path.display();
+    match place.line_and_column {
+        Some((line, column)) => format!("policy {path}: line {line} column {column}: "),
+        None => format!("policy {path}: "),
+    }
+}
+
+#[cfg(feature = "mask")]
+fn rule_of(rule: &str) -> String {
+    match rule {
+        "" => String::new(),
+        rule => format!("{rule}: "),
+    }
+}
+
 fn of(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" of {}", path.display()))
+}
+
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn place_of(path: Option<&Path>, line_and_column: Option<(u64, u64)>) -> String {
+    let path = path.map_or_else(String::new, |path| format!(" {}", path.display()));
+    match line_and_column {
+        Some((line, column)) => format!("{path}: line {line} column {column}"),
+        None => path,
+    }
+}
+
+#[cfg(all(feature = "config", feature = "pipeline"))]
+fn setting_of(setting: &str) -> String {
+    match setting {
+        "" => String::new(),
+        setting => format!("{setting}: "),
+    }
 }
 
 impl Error {
@@ -209,6 +345,18 @@ impl Error {
             Self::Expression { .. } => ErrorKind::InvalidExpression,
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
+            #[cfg(all(feature = "config", feature = "pipeline"))]
+            Self::Config { .. } => ErrorKind::InvalidConfig,
+            #[cfg(feature = "pipeline")]
+            Self::Stage { source, .. } => source.kind(),
+            #[cfg(feature = "pipeline")]
+            Self::Write { .. } => ErrorKind::Io,
+            #[cfg(feature = "mask")]
+            Self::MaskRule { .. } => ErrorKind::MaskRule,
+            #[cfg(feature = "mask")]
+            Self::Key { .. } => ErrorKind::Key,
+            #[cfg(feature = "mask")]
+            Self::Decrypt { .. } => ErrorKind::Decrypt,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => ErrorKind::Arrow,
             #[cfg(feature = "arrow")]
@@ -219,6 +367,10 @@ impl Error {
     /// Whether the same call may succeed later: opening a file that was interrupted or timed out. A
     /// wrong name or pattern stays wrong, and a [reader](crate::Batches) that failed is at its end.
     pub fn is_retryable(&self) -> bool {
+        #[cfg(feature = "mask")]
+        if let Self::Key { retryable, .. } = self {
+            return *retryable;
+        }
         let source = match self {
             Self::File { source, .. } => source.as_ref(),
             _ => None,
@@ -229,5 +381,31 @@ impl Error {
                 io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
             )
         })
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn mask_rule(rule: &str, message: String) -> Self {
+        Self::MaskRule {
+            place: None,
+            rule: rule.to_owned(),
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn key(attempt: &str, retryable: bool, message: String) -> Self {
+        Self::Key {
+            attempt: attempt.to_owned(),
+            retryable,
+            message,
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    pub(crate) fn decrypt(what: &str, message: String) -> Self {
+        Self::Decrypt {
+            what: what.to_owned(),
+            message,
+        }
     }
 }

@@ -55,6 +55,15 @@
 //! | `xml` | no | XML inside of columns | quick-xml, `json` |
 //! | `jmespath` | no | `extract`: JMESPath expressions over columns of JSON | jmespath, serde_json, `json` |
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
+//! | `mask` | no | [`mask`]: what is sensitive is found and masked, with keys in a file | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize: pure Rust |
+//! | `mask-kms` | no | keys of the AWS KMS API; turns `mask` on | hyper, hyper-rustls, rustls with ring, tokio, serde_json |
+//! | `config` | no | [`config`]: policies and pipelines in TOML, YAML or JSON | config, serde, toml, serde-saphyr, serde_json |
+//! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
+//! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
+//! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |
+//! | `mask` | no | [`mask`]: what is sensitive is found and masked | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize |
+//! | `mask-kms` | no | keys of the AWS KMS API | hyper, rustls, tokio, serde_json, `mask` |
+//! | `config` | no | policies and pipelines from TOML, YAML or JSON | config, serde, toml, serde-saphyr, serde_json |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.
@@ -66,6 +75,10 @@ mod batch;
 mod chunks;
 #[cfg(feature = "json")]
 pub mod clean;
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "enrich")]
+pub mod enrich;
 mod error;
 pub mod export;
 #[cfg(feature = "jmespath")]
@@ -74,8 +87,12 @@ mod file;
 mod format;
 mod frame;
 pub mod limits;
+#[cfg(feature = "mask")]
+pub mod mask;
 mod multiline;
 mod parser;
+#[cfg(feature = "pipeline")]
+pub mod pipeline;
 mod read;
 mod scan;
 #[cfg(feature = "tokio")]
@@ -85,7 +102,9 @@ mod tokenize;
 pub mod types;
 mod unmatched;
 
-pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, Record, Span};
+pub use batch::{Batch, BatchMemory, Column, ColumnBuilder, KeptValue, Record, Span};
+#[cfg(feature = "mask")]
+pub use error::Place;
 pub use error::{Error, ErrorKind};
 pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;

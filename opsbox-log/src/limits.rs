@@ -12,6 +12,9 @@
 //! # Ok::<(), opsbox_log::Error>(())
 //! ```
 
+#[cfg(feature = "mask-kms")]
+use std::time::Duration;
+
 /// Longest line, in bytes, that is tokenized unless [`Parser::max_line_bytes`] says otherwise: 1 MiB.
 ///
 /// A longer line is unmatched with [`Reason::TooLong`].
@@ -124,6 +127,83 @@ pub const MAX_CATEGORIES: usize = 1 << 18;
 /// Values that do not fit their type and are kept as examples, of each column: 8. All are counted.
 pub const MAX_INVALID_EXAMPLES: usize = 8;
 
+/// Rows that the writers of [`export`](crate::export) hand to an `io::Write` at once: 1,024.
+pub const EXPORT_ROWS: usize = 1024;
+
+/// Longest name, in bytes, of a machine that the system is asked for: 253, as in the DNS (RFC 1035 section 2.3.4).
+pub const MAX_HOST_NAME_BYTES: usize = 253;
+// Masking.
+
+/// Longest name, in bytes, of a tag: 64.
+pub const MAX_TAG_BYTES: usize = 64;
+
+/// Most patterns of one's own that a scanner takes: 64, each as long as [`MAX_PATTERN_BYTES`].
+pub const MAX_MASK_PATTERNS: usize = 64;
+
+/// Longest match, in bytes, of a pattern of one's own: 4 KiB; of a longer one the beginning is found, and
+/// the search goes on behind it. Without a bound some patterns take time quadratic in the value.
+pub const MAX_PATTERN_MATCH_BYTES: usize = 4 << 10;
+
+/// Longest local part of a mail address, in bytes: 64 (RFC 5321, section 4.5.3.1.1).
+pub const MAX_EMAIL_LOCAL_BYTES: usize = 64;
+
+/// Longest domain of a mail address, in bytes: 255 (RFC 5321, section 4.5.3.1.2).
+pub const MAX_EMAIL_DOMAIN_BYTES: usize = 255;
+
+/// Longest user information of a URL, its scheme included, in bytes: 256. A password in a longer one is not found as such.
+pub const MAX_USERINFO_BYTES: usize = 256;
+
+/// Longest private key in PEM, in bytes: 64 KiB; of a longer one the first so many are found.
+pub const MAX_PEM_BYTES: usize = 64 << 10;
+
+/// Most rules of one kind in a policy: 1,024.
+pub const MAX_POLICY_RULES: usize = 1024;
+
+/// Largest file of keys, in bytes: 1 MiB.
+pub const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
+
+/// Most versions of a tenant's data keys: 1,000. All are unwrapped when a program starts.
+pub const MAX_KEY_VERSIONS: usize = 1000;
+
+/// Longest name of a tenant, in bytes: 256.
+pub const MAX_TENANT_BYTES: usize = 256;
+
+/// Values that one process encrypts with one data key before
+/// [`Keys::is_rotation_due`](crate::mask::Keys::is_rotation_due) says so: 2^28. With random nonces of 96 bits the
+/// chance that two are equal is below 2^-40 then (NIST SP 800-38D, section 8.3, allows 2^32 messages and 2^-32).
+pub const ROTATE_AFTER_MESSAGES: u64 = 1 << 28;
+
+/// Values that one process encrypts with one data key at most: 2^31. Further ones are redacted, and counted as
+/// `key_exhausted`.
+pub const MAX_MESSAGES_PER_KEY: u64 = 1 << 31;
+
+/// Time for one request to a key management service, its answer included: 10 s.
+#[cfg(feature = "mask-kms")]
+pub const KMS_REQUEST_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time for a connection to it: 4 s.
+#[cfg(feature = "mask-kms")]
+pub const KMS_CONNECT_TIME_LIMIT: Duration = Duration::from_secs(4);
+
+/// Attempts at one request: 4, with waits of about 0.2, 0.4 and 0.8 s between.
+#[cfg(feature = "mask-kms")]
+pub const KMS_ATTEMPTS: u32 = 4;
+
+/// The first of these waits, at most.
+#[cfg(feature = "mask-kms")]
+pub const KMS_FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Largest answer of a key management service, in bytes: 64 KiB; a wrapped key takes some hundred.
+#[cfg(feature = "mask-kms")]
+pub const MAX_KMS_ANSWER_BYTES: usize = 64 << 10;
+
+// Rules as data.
+
+/// Largest file of rules, in bytes: 1 MiB.
+pub const MAX_CONFIG_BYTES: usize = 1 << 20;
+
+/// Deepest nesting in a file of rules in YAML: 32.
+pub const MAX_CONFIG_DEPTH: usize = 32;
 /// Longest value in which [`Cleaner`](crate::clean::Cleaner) reads a document, in bytes, unless it is
 /// told otherwise: 1 MiB. Longer ones with the beginning of a document in their first 16 KiB are refused, the
 /// others text, and all stay as they are.
@@ -159,3 +239,12 @@ pub const MAX_EXPRESSION_BYTES: usize = 1 << 10;
 /// each.
 #[cfg(feature = "jmespath")]
 pub const MAX_EXPRESSION_BRANCHES: usize = 100;
+
+/// Batches that wait for each thread of a [`Pipeline`](crate::pipeline::Pipeline), and of it: 1 either way, besides
+/// the one that it works on.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_BATCHES_AHEAD: usize = 1;
+
+/// Unmatched lines that the report of a [`Pipeline`](crate::pipeline::Pipeline) has as examples: 8. All are counted.
+#[cfg(feature = "pipeline")]
+pub const MAX_UNMATCHED_EXAMPLES: usize = 8;

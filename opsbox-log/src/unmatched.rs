@@ -69,6 +69,29 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The name in metrics, without offsets and limits.
+    ///
+    /// ```
+    /// assert_eq!(opsbox_log::Reason::EndsEarly.as_str(), "ends_early");
+    /// ```
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NoMatch { .. } => "no_match",
+            Self::EndsEarly => "ends_early",
+            Self::TooLong { .. } => "too_long",
+            Self::InvalidJson { .. } => "invalid_json",
+            Self::NotAnObject => "not_an_object",
+            Self::InvalidLogfmt { .. } => "invalid_logfmt",
+            Self::TooManyFields { .. } => "too_many_fields",
+            Self::FieldNameTooLong { .. } => "field_name_too_long",
+            Self::NoRecord => "no_record",
+            Self::RecordFull { .. } => "record_full",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

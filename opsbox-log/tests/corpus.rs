@@ -1,5 +1,11 @@
 //! The inputs that fuzzing found, through the same checks.
-#![cfg(all(feature = "arrow", feature = "json", feature = "xml"))]
+#![cfg(all(
+    feature = "arrow",
+    feature = "config",
+    feature = "json",
+    feature = "mask",
+    feature = "xml"
+))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "../fuzz/src/lib.rs"]

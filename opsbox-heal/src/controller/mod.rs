@@ -19,7 +19,8 @@
 //!   their view of the cluster warm.
 //! * Acts and escalations become Events, if an [`EventRecorder`](crate::record::EventRecorder) is given. From
 //!   them the next process, or the next leader, learns what was done before it: what may still be
-//!   under way counts against its budgets.
+//!   under way counts against its budgets. A leader reads them again a quarter of a minute later, since
+//!   one that was cut off may tell of its last acts after it is no leader any more.
 //! * Durations are measured by a clock that does not jump: when the clock of the machine is set,
 //!   the memory moves with it.
 //!
@@ -49,6 +50,7 @@ mod clock;
 mod observer;
 mod once;
 mod past;
+mod recall;
 mod records;
 mod run;
 

@@ -9,7 +9,7 @@ use super::{
     acts::carry_out,
     clock::{Clock, Steady, SystemClock},
     observer::{Observer, Observers},
-    past::{self, Past},
+    recall::Recall,
     records::event,
 };
 use crate::{
@@ -170,15 +170,11 @@ impl Controller {
             observers: self.observers,
             clock: self.clock,
             interval: self.interval,
-            client: calls,
-            scope: self.scope,
+            recall: Recall::new(calls, self.scope, self.events.is_some()),
             events: self.events.map(|events| events.gate(gate)),
             complete: false,
             dirty: true,
             leads: false,
-            recalled: false,
-            recall_at: Instant::now(),
-            leads_since: Instant::now(),
             last_pass: Instant::now(),
             last_cost: Duration::ZERO,
         };
@@ -214,8 +210,7 @@ struct Loop {
     remediator: Remediator,
     fence: Option<Fence>,
     acts: JoinSet<Done>,
-    client: Client,
-    scope: PodScope,
+    recall: Recall,
     events: Option<EventRecorder>,
     observers: Observers,
     clock: Arc<dyn Clock>,
@@ -226,11 +221,6 @@ struct Loop {
     /// Whether something has changed since the last pass.
     dirty: bool,
     leads: bool,
-    /// Whether the Events of the process before were read, when to try it next if not, and since
-    /// when it leads.
-    recalled: bool,
-    recall_at: Instant,
-    leads_since: Instant,
     last_pass: Instant,
     last_cost: Duration,
 }
@@ -256,6 +246,10 @@ impl Loop {
                 () = elected => {
                     self.leads(true);
                     self.dirty = true;
+                }
+                acts = self.recall.late(self.healer.policy().recovery_timeout) => {
+                    self.dirty |= !acts.is_empty();
+                    self.healer.recall_late(acts, self.steady.now());
                 }
                 () = tokio::time::sleep_until(wake), if self.complete => {
                     tokio::select! {
@@ -286,35 +280,19 @@ impl Loop {
     fn leads(&mut self, leads: bool) {
         if self.leads != leads {
             self.leads = leads;
-            self.recalled = self.recalled && leads;
-            self.leads_since = Instant::now();
-            self.recall_at = self.leads_since;
+            self.recall.begin_anew(self.events.is_some());
             self.observers.leads(leads);
         }
     }
 
-    /// Reads what was done before from the Events, once a leadership.
-    ///
-    /// Until it has, nothing is done: what is under way could be too much already. It is given up
-    /// when that must be over, or if it will never be allowed.
+    /// Reads what was done before, if that is not known and this process leads.
     async fn recall(&mut self) {
-        if self.recalled || self.events.is_none() || Instant::now() < self.recall_at {
-            return;
+        let leads = |fence: &Fence| fence.is_leader();
+        if self.recall.is_due() && self.fence.as_ref().is_none_or(leads) {
+            let over = self.healer.policy().recovery_timeout;
+            let acts = self.recall.first(over).await;
+            self.healer.recall(acts, self.steady.now());
         }
-        if self.fence.as_ref().is_some_and(|fence| !fence.is_leader()) {
-            return;
-        }
-        match past::learn(&self.client, &self.scope).await {
-            Past::Known(acts) => {
-                self.healer.recall(acts, self.steady.now());
-                self.recalled = true;
-            }
-            Past::Forbidden => self.recalled = true,
-            Past::NotYet => {}
-        }
-        let over = self.leads_since.elapsed() >= self.healer.policy().recovery_timeout;
-        self.recalled |= over;
-        self.recall_at = Instant::now() + limits::RECALL_RETRY_WAIT;
     }
 
     fn pass(&mut self) {
@@ -337,8 +315,7 @@ impl Loop {
         self.observers.watched(&state);
         let store = self.watch.store();
         let stale_after = self.healer.policy().stale_after;
-        let knows_past = self.recalled || self.events.is_none();
-        let stale = match state.is_current(stale_after) && knows_past {
+        let stale = match state.is_current(stale_after) && self.recall.is_known() {
             true => None,
             false => Some(self.steady.ago(stale_after.max(state.silent_for))),
         };
@@ -349,6 +326,7 @@ impl Loop {
             if !self.observers.may_act(decision, now) {
                 continue;
             }
+            self.recall.acts_on(&decision.target.uid);
             self.healer.begin(decision, pods(), now);
             let (remediator, decision) = (self.remediator.clone(), Box::new(decision.clone()));
             self.acts.spawn(async move {

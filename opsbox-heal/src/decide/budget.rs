@@ -16,8 +16,8 @@ use super::share::Share;
 pub struct Budget {
     /// Most acts under way; 0 forbids them.
     pub max_count: u32,
-    /// Most acts under way as a share of the pods of the scope, rounded down but at least 1; 0 %
-    /// forbids them.
+    /// Most acts under way as a share of the pods of the scope that are not on their way out, rounded
+    /// down but at least 1; 0 % forbids them.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub max_share: Share,
 }

@@ -1,6 +1,6 @@
 //! What many sick pods have in common: then a restart does not help, and a human has to know.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -143,32 +143,56 @@ pub(super) enum Shared<'p> {
 impl<'p> Shared<'p> {
     /// Gives each thing that a pod shares once, the widest first.
     pub(super) fn each(pod: &'p PodState, mut give: impl FnMut(Self)) {
-        let namespace = pod.namespace();
         if let Some(node) = pod.node() {
             give(Self::Node(node));
         }
-        if let Some(revision) = pod.revision() {
-            let workload = pod.workload();
-            give(Self::Rollout {
-                namespace,
-                kind: workload.kind(),
-                name: workload.name(),
-                revision,
-            });
+        if let Some(rollout) = Self::rollout(pod) {
+            give(rollout);
         }
-        let containers = pod.containers();
-        for (index, container) in containers.iter().enumerate() {
-            let image = container.image();
-            let before = containers.iter().take(index);
-            if !image.is_empty() && before.clone().all(|other| other.image() != image) {
-                give(Self::Image(image));
-            }
+        each_image(pod, |image| give(Self::Image(image)));
+        Self::each_volume(pod, give);
+    }
+
+    /// What all pods of a template share: the revision of their workload, and volumes.
+    pub(super) fn each_of_template(pod: &'p PodState, mut give: impl FnMut(Self)) {
+        if let Some(rollout) = Self::rollout(pod) {
+            give(rollout);
         }
+        Self::each_volume(pod, give);
+    }
+
+    fn rollout(pod: &'p PodState) -> Option<Self> {
+        let revision = pod.revision()?;
+        let workload = pod.workload();
+        Some(Self::Rollout {
+            namespace: pod.namespace(),
+            kind: workload.kind(),
+            name: workload.name(),
+            revision,
+        })
+    }
+
+    fn each_volume(pod: &'p PodState, mut give: impl FnMut(Self)) {
         for volume in pod.volumes() {
             use VolumeKind::{ConfigMap, PersistentVolumeClaim, Secret};
             if matches!(volume.kind(), ConfigMap | PersistentVolumeClaim | Secret) {
-                give(Self::Volume(volume.kind(), namespace, volume.source()));
+                give(Self::Volume(
+                    volume.kind(),
+                    pod.namespace(),
+                    volume.source(),
+                ));
             }
+        }
+    }
+}
+
+/// Gives each image of a pod once.
+pub(super) fn each_image<'p>(pod: &'p PodState, mut give: impl FnMut(&'p Arc<str>)) {
+    for (index, container) in pod.containers.iter().enumerate() {
+        let image = &container.spec.image;
+        let mut before = pod.containers.iter().take(index);
+        if !image.is_empty() && before.all(|other| other.spec.image != *image) {
+            give(image);
         }
     }
 }

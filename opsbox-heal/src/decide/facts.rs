@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     common_cause::{CommonCause, Shared},
+    count::Counted,
     scope::{Scope, WorkloadRef},
 };
-use crate::{
-    diagnose::report::Diagnosis,
-    model::{pod::PodState, pod_condition::ConditionStatus},
-    time::Timestamp,
-};
+use crate::{diagnose::report::Diagnosis, model::pod::PodState, time::Timestamp};
 
 /// Counts of a group of pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +19,23 @@ pub struct Group {
     pub sick: u32,
     /// Pods that have not ended and are not ready.
     pub unavailable: u32,
+    /// Pods that have not ended and are on their way out. Others may be there in their place already,
+    /// so no budget is a share of them.
+    pub leaving: u32,
+}
+
+impl Group {
+    pub(super) fn add(&mut self, other: Self) {
+        self.pods += other.pods;
+        self.sick += other.sick;
+        self.unavailable += other.unavailable;
+        self.leaving += other.leaving;
+    }
+
+    /// Pods that have not ended and stay.
+    pub fn staying(self) -> u32 {
+        self.pods.saturating_sub(self.leaving)
+    }
 }
 
 /// How many pods there are, when not all of them are at hand.
@@ -85,25 +99,27 @@ impl ClusterFacts {
             }
             Shared::each(pod, |shared| groups.entry(shared).or_default().sick += sick);
         }
-        for pod in pods {
-            let ended = pod.phase().is_terminal();
-            let unavailable = !ended && !is_available(pod);
-            let count = |group: &mut Group| {
-                group.pods += u32::from(!ended);
-                group.unavailable += u32::from(unavailable);
-            };
-            count(&mut cluster);
+        let counted = Counted::new(pods);
+        cluster.add(counted.cluster);
+        for (pod, of_it) in counted.templates() {
             let known = [
                 workloads.get_mut(&workload(pod)),
                 namespaces.get_mut(pod.namespace()),
-                pod.node().and_then(|node| nodes.get_mut(node)),
             ];
-            known.into_iter().flatten().for_each(count);
-            Shared::each(pod, |shared| {
-                if let Some(group) = groups.get_mut(&shared) {
-                    count(group);
-                }
-            });
+            known
+                .into_iter()
+                .flatten()
+                .for_each(|group| group.add(of_it));
+            Shared::each_of_template(pod, |shared| add_to(&mut groups, shared, of_it));
+        }
+        for (node, on_it) in counted.nodes() {
+            if let Some(group) = nodes.get_mut(node) {
+                group.add(on_it);
+            }
+            add_to(&mut groups, Shared::Node(node), on_it);
+        }
+        for (image, with_it) in counted.images() {
+            add_to(&mut groups, Shared::Image(image), with_it);
         }
         let owned = |of: HashMap<&str, Group>| {
             of.into_iter()
@@ -220,10 +236,11 @@ impl ClusterFacts {
     }
 }
 
-/// A pod counts as available when it is ready and stays.
-pub(super) fn is_available(pod: &PodState) -> bool {
-    let ready = pod.condition("Ready").map(|ready| ready.status());
-    ready == Some(ConditionStatus::True) && pod.deletion().is_none()
+/// Adds to what a sick pod has.
+fn add_to<'p>(groups: &mut HashMap<Shared<'p>, Group>, shared: Shared<'p>, of_it: Group) {
+    if let Some(group) = groups.get_mut(&shared) {
+        group.add(of_it);
+    }
 }
 
 fn workload(pod: &PodState) -> (&str, &str, &str) {
@@ -232,7 +249,7 @@ fn workload(pod: &PodState) -> (&str, &str, &str) {
 }
 
 impl Scope {
-    /// How many pods are in the scope of a target.
+    /// How many pods are in the scope of a target and stay there.
     pub(super) fn pods(self, facts: &ClusterFacts, of: &super::scope::Target) -> u32 {
         let group = match self {
             Self::Workload => facts.workload(&of.workload),
@@ -243,6 +260,123 @@ impl Scope {
                 .map_or_else(Group::default, |n| facts.node(n)),
             Self::Cluster => facts.cluster(),
         };
-        group.pods
+        group.staying()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PodSnapshot, Report};
+
+    #[test]
+    fn pods_on_their_way_out_are_told_from_those_that_stay() {
+        let json = br#"{"kind": "List", "items": [
+            {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "status": {"phase": "Pending"}},
+            {"kind": "Pod", "metadata": {"name": "b", "namespace": "shop",
+                "deletionTimestamp": "2026-03-01T12:00:05Z"}, "status": {"phase": "Running"}},
+            {"kind": "Pod", "metadata": {"name": "c", "namespace": "shop",
+                "deletionTimestamp": "2026-03-01T12:00:05Z"}, "status": {"phase": "Succeeded"}}
+        ]}"#;
+        let snapshot = PodSnapshot::from_json(json).unwrap();
+        let report = Report::of_snapshot(&snapshot, "2026-03-01T12:00:00Z".parse().unwrap());
+        let facts = ClusterFacts::new(snapshot.pods(), report.sick());
+        let all = facts.cluster();
+        assert_eq!((all.pods, all.leaving, all.staying()), (2, 1, 1));
+    }
+
+    fn any_pod(rng: &mut fastrand::Rng) -> serde_json::Value {
+        let mut pick = |from: &[&str]| from[rng.usize(..from.len())].to_owned();
+        let (workload, hash) = (pick(&["web", "api"]), pick(&["7d9", "8e0"]));
+        let images = ["web:1", "web:2", ""].map(ToOwned::to_owned);
+        let image =
+            |pick: &mut dyn FnMut(&[&str]) -> String| pick(&images.each_ref().map(|i| &**i));
+        let (one, other) = (image(&mut pick), image(&mut pick));
+        let leaving = pick(&["", "", "2026-03-01T12:00:05Z"]);
+        serde_json::json!({
+            "kind": "Pod",
+            "metadata": {
+                "name": "a", "namespace": pick(&["shop", "ops"]),
+                "labels": {"pod-template-hash": hash},
+                "ownerReferences": [{
+                    "kind": "ReplicaSet", "name": format!("{workload}-{hash}"), "controller": true
+                }],
+                "deletionTimestamp": (!leaving.is_empty()).then_some(leaving),
+            },
+            "spec": {
+                "nodeName": pick(&["", "node-a", "node-b"]),
+                "containers": [{"name": "one", "image": one}, {"name": "other", "image": other}],
+                "volumes": [{"name": "v", "configMap": {"name": pick(&["settings", "rules"])}}],
+            },
+            "status": {
+                "phase": pick(&["Running", "Pending", "Failed", "Succeeded"]),
+                "conditions": [{"type": "Ready", "status": pick(&["True", "False"])}],
+                "containerStatuses": [{
+                    "name": "one", "restartCount": 9,
+                    "state": {"waiting": {"reason": pick(&["CrashLoopBackOff", "PodInitializing"])}},
+                }],
+            },
+        })
+    }
+
+    /// Pod by pod, as it is said, with every text compared.
+    fn naively<'p>(
+        pods: &[&'p PodState],
+        sick: &[Diagnosis<'p>],
+        of: impl Fn(&'p PodState) -> bool,
+    ) -> Group {
+        let mut group = Group::default();
+        let counts = |pod: &PodState| !pod.phase().is_terminal();
+        for pod in pods.iter().filter(|pod| counts(pod) && of(pod)) {
+            let ready = pod.condition("Ready").map(|ready| ready.status());
+            let is_ready = ready == Some(crate::ConditionStatus::True);
+            group.pods += 1;
+            group.unavailable += u32::from(!is_ready || pod.deletion().is_some());
+            group.leaving += u32::from(pod.deletion().is_some());
+        }
+        let sick = sick.iter().map(Diagnosis::pod);
+        let sick = sick.filter(|pod| counts(pod) && of(pod)).count();
+        group.sick = u32::try_from(sick).unwrap();
+        group
+    }
+
+    #[test]
+    fn counts_are_those_of_looking_at_each_pod() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..40 {
+            // Two snapshots have the same texts in two places.
+            let snapshots = [(); 2].map(|()| {
+                let items: Vec<_> = (0..20).map(|_| any_pod(&mut rng)).collect();
+                let list = serde_json::json!({"kind": "List", "items": items}).to_string();
+                PodSnapshot::from_json(list.as_bytes()).unwrap()
+            });
+            let now = "2026-03-01T12:00:00Z".parse().unwrap();
+            let reports = snapshots
+                .each_ref()
+                .map(|all| Report::of_snapshot(all, now));
+            let sick: Vec<_> = reports.iter().flat_map(Report::sick).cloned().collect();
+            let pods: Vec<_> = snapshots.iter().flat_map(PodSnapshot::pods).collect();
+            let facts = ClusterFacts::new(pods.iter().copied(), &sick);
+            let naively = |of: &dyn Fn(&PodState) -> bool| naively(&pods, &sick, of);
+            assert_eq!(facts.cluster(), naively(&|_| true));
+            for (workload, group) in &facts.workloads {
+                assert_eq!(*group, naively(&|pod| WorkloadRef::of(pod) == *workload));
+            }
+            for (name, group) in &facts.namespaces {
+                assert_eq!(*group, naively(&|pod| pod.namespace() == name));
+            }
+            for (name, group) in &facts.nodes {
+                assert_eq!(*group, naively(&|pod| pod.node() == Some(name)));
+            }
+            assert!(facts.groups.len() > 4, "{:?}", facts.groups);
+            for (cause, group) in facts.groups() {
+                let shares = |pod: &PodState| {
+                    let mut found = false;
+                    Shared::each(pod, |shared| found |= CommonCause::from(shared) == *cause);
+                    found
+                };
+                assert_eq!(group, naively(&shares));
+            }
+        }
     }
 }

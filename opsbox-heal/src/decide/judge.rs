@@ -6,8 +6,9 @@ use super::{
     action::Action,
     budget::Budget,
     common_cause::{Breakers, Tripped},
+    count::is_available,
     decision::{Decision, Plan},
-    facts::{ClusterFacts, is_available},
+    facts::ClusterFacts,
     history::{History, Subject},
     policy::{Mode, Policy},
     reason::{Answer, Reason},
@@ -314,7 +315,7 @@ impl<'a> Pass<'a> {
         }
         // A pod that is ready still serves: then the workload must have others that do.
         let group = self.facts.workload(&case.target.workload);
-        let allowed = budgets.workload.allowed(group.pods);
+        let allowed = budgets.workload.allowed(group.staying());
         (is_available(case.pod) && group.unavailable >= allowed).then_some(Reason::WouldDisrupt {
             unavailable: group.unavailable,
             allowed,

@@ -71,6 +71,7 @@
 mod action;
 mod budget;
 mod common_cause;
+mod count;
 mod decision;
 mod efficacy;
 mod facts;

@@ -59,55 +59,85 @@ impl History {
             .map(|(subject, efficacy)| (subject.clone(), efficacy.last))
             .collect();
         for past in acts {
-            let at = past.at.min(now);
-            let subject = match past.common_cause.filter(|_| !past.action.is_act()) {
-                Some(cause) => Subject::CommonCause(cause),
-                None => Subject::Workload(past.workload.clone(), past.condition),
-            };
-            let span = Span {
-                first: at,
-                last: at,
-            };
-            if !past.action.is_act() {
-                self.escalated.entry(subject).or_insert(span);
-                continue;
+            let last = known.get(&subject(&past)).copied().flatten();
+            let is_known = past.action.is_act() && last >= Some(past.at.min(now));
+            if !is_known || self.under_way.contains_key(&past.uid) {
+                self.add(past, policy, now);
             }
-            if let Some(act) = self.under_way.get_mut(&past.uid) {
-                // Another process did it again, as one does after a request without an answer.
-                if act.since < at {
-                    act.since = at;
-                    self.starts.push_back(at);
-                }
-                continue;
+        }
+    }
+
+    /// Adds acts of a process before of which this memory certainly has nothing, whatever was done on
+    /// the same workload since: records that came when [`recall`](Self::recall) had been made.
+    pub fn recall_late(
+        &mut self,
+        acts: impl IntoIterator<Item = PastAct>,
+        policy: &Policy,
+        now: Timestamp,
+    ) {
+        for past in acts {
+            self.add(past, policy, now);
+        }
+    }
+
+    fn add(&mut self, past: PastAct, policy: &Policy, now: Timestamp) {
+        let at = past.at.min(now);
+        let subject = subject(&past);
+        let span = Span {
+            first: at,
+            last: at,
+        };
+        if !past.action.is_act() {
+            self.escalated.entry(subject).or_insert(span);
+            return;
+        }
+        if let Some(act) = self.under_way.get_mut(&past.uid) {
+            // Another process did it again, as one does after a request without an answer.
+            if act.since < at {
+                act.since = at;
+                self.start(at);
             }
-            let last = known.get(&subject).copied().flatten();
-            if last >= Some(at) {
-                continue;
-            }
-            let efficacy = self.efficacy.entry(subject).or_default();
+            return;
+        }
+        let efficacy = self.efficacy.entry(subject).or_default();
+        // What was done since says more.
+        if efficacy.last <= Some(at) {
             efficacy.failures = past.failures;
             efficacy.last = Some(at);
             efficacy.helped = Some(span);
-            if now.since(at) < policy.rate.period {
-                self.starts.push_back(at);
-            }
-            if now.since(at) < policy.recovery_timeout {
-                let target = Target {
-                    namespace: past.namespace,
-                    name: past.name,
-                    uid: past.uid.clone(),
-                    resource_version: String::new(),
-                    workload: past.workload,
-                    node: past.node,
-                };
-                let act = UnderWay {
-                    target,
-                    condition: past.condition,
-                    action: past.action,
-                    since: at,
-                };
-                self.under_way.insert(past.uid, act);
-            }
         }
+        if now.since(at) < policy.rate.period {
+            self.start(at);
+        }
+        if now.since(at) < policy.recovery_timeout {
+            let target = Target {
+                namespace: past.namespace,
+                name: past.name,
+                uid: past.uid.clone(),
+                resource_version: String::new(),
+                workload: past.workload,
+                node: past.node,
+            };
+            let act = UnderWay {
+                target,
+                condition: past.condition,
+                action: past.action,
+                since: at,
+            };
+            self.under_way.insert(past.uid, act);
+        }
+    }
+
+    /// Starts are kept in the order of time.
+    fn start(&mut self, at: Timestamp) {
+        let place = self.starts.partition_point(|start| *start <= at);
+        self.starts.insert(place, at);
+    }
+}
+
+fn subject(past: &PastAct) -> Subject {
+    match &past.common_cause {
+        Some(cause) if !past.action.is_act() => Subject::CommonCause(cause.clone()),
+        _ => Subject::Workload(past.workload.clone(), past.condition),
     }
 }

@@ -53,7 +53,8 @@ pub struct Policy {
     #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub cooldown: Duration,
-    /// How long a workload may take to recover after an act before that did not help: 10 minutes.
+    /// How long a workload may take to recover after an act before that did not help: 10 minutes. So
+    /// long the act counts as under way.
     #[serde(with = "crate::period")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub recovery_timeout: Duration,

@@ -109,7 +109,9 @@ pub(crate) fn latency(server: &ApiServer) -> Result<(), Failed> {
                 let mut healed = Vec::new();
                 for turn in 0..11 {
                     world.well("all are ready").await;
-                    let pod = world.pods().await.swap_remove(0);
+                    // One that took the place of another would be backed off from.
+                    let pods = world.pods().await.into_iter();
+                    let pod = pods.min_by_key(Pod::creation_timestamp).unwrap();
                     let name = pod.name_any();
                     let status = crash_loop(&pod, 9);
                     let begin = Instant::now();

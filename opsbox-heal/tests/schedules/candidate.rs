@@ -40,14 +40,33 @@ pub(crate) struct Log {
     pub(crate) escalated: Vec<(Duration, Decision)>,
     /// Requests to remove a pod of this uid.
     pub(crate) sent: Vec<(Duration, String)>,
-    /// When Events were asked for that were then read.
-    pub(crate) recalled: Vec<Duration>,
+    /// When Events were asked for that were then read, and when they were.
+    pub(crate) recalled: Vec<(Duration, Duration)>,
     pub(crate) led: Vec<Duration>,
     /// By how much its clock was wrong from when on.
     pub(crate) skews: Vec<(Duration, i64)>,
 }
 
 impl Log {
+    /// When it asked for Events after this moment, so that it knew them when it decided at that one.
+    pub(crate) fn asked_between(&self, from: Duration, decided: Duration) -> Option<Duration> {
+        let mut recalls = self.recalled.iter().enumerate();
+        let recall = recalls.find(|(index, (asked, read))| {
+            // A leader waits for the first answer. Others come beside the loop, so that a decision of
+            // the same moment may be older.
+            let led = self.led.iter().rev().find(|led| *led <= asked);
+            let before = index.checked_sub(1).map(|before| self.recalled[before].0);
+            let is_first = before.is_none_or(|before| led.is_some_and(|led| before < *led));
+            let in_time = if is_first {
+                *read <= decided
+            } else {
+                *read < decided
+            };
+            *asked > from && in_time
+        });
+        recall.map(|(_, (asked, _))| *asked)
+    }
+
     /// Whether its clock was right all the time from one moment to another.
     pub(crate) fn clock_was_right(&self, from: Duration, to: Duration) -> bool {
         let mut ends = self.skews.iter().skip(1).map(|(at, _)| *at);
@@ -117,7 +136,8 @@ impl Wire {
         let (parts, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         if parts.status.is_success() {
-            self.log.lock().unwrap().recalled.push(now);
+            let read = self.start.elapsed();
+            self.log.lock().unwrap().recalled.push((now, read));
         }
         Ok(Response::from_parts(parts, Body::from(body.to_vec())))
     }

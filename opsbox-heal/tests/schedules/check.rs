@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use opsbox_heal::decide::{Budget, Decision, Policy, Reason};
+use opsbox_heal::decide::{Action, Budget, Decision, Policy, Reason};
 use opsbox_heal::record::EntryKind;
 use opsbox_heal::testing::ApiWrite;
 
@@ -74,7 +74,7 @@ impl Run<'_> {
             all.extend(
                 log.recalled
                     .iter()
-                    .map(|at| (*at, format!("{name}: recalls"))),
+                    .map(|(_, read)| (*read, format!("{name}: recalls"))),
             );
             all.extend(log.led.iter().map(|at| (*at, format!("{name}: leads"))));
         }
@@ -140,7 +140,7 @@ impl Run<'_> {
             }
             acts.push(Act {
                 by,
-                told: event_of(writes, &uid, &write.user_agent),
+                told: event_of(writes, decision, &write.user_agent),
                 uid,
                 decided: *decided,
                 accepted: write.at,
@@ -157,7 +157,7 @@ impl Run<'_> {
         let mut recalls = log.recalled.iter();
         let over = decided >= since + self.policy.recovery_timeout;
         assert!(
-            over || recalls.any(|at| *at >= since && *at <= decided),
+            over || recalls.any(|(asked, read)| *asked >= since && *read <= decided),
             "acted at {decided:?} without knowing what was done before {since:?}"
         );
     }
@@ -210,11 +210,10 @@ impl Run<'_> {
         let Some(told) = earlier.told else {
             return false;
         };
-        let mut recalls = logs[later.by].recalled.iter();
-        let recall = recalls.find(|at| **at > told && **at <= later.decided);
-        recall.is_some_and(|recall| {
+        let asked = logs[later.by].asked_between(told, later.decided);
+        asked.is_some_and(|asked| {
             logs[earlier.by].clock_was_right(earlier.decided, told)
-                && logs[later.by].clock_was_right(*recall, later.decided)
+                && logs[later.by].clock_was_right(asked, later.decided)
         })
     }
 
@@ -265,11 +264,7 @@ impl Run<'_> {
         let mut replaced: BTreeSet<usize> = BTreeSet::new();
         for act in acts {
             let pod = self.world.by_uid(&act.uid);
-            let mut limit = self.policy.recovery_timeout;
-            if self.old_views || self.jumps {
-                // Nobody came, as far as it was seen.
-                limit = limit.min(seconds(58));
-            }
+            let limit = self.policy.recovery_timeout;
             let ended_before = pod.ill == Some(Ill::Evicted);
             if ended_before || act.accepted + limit <= now + seconds(2) {
                 over.insert(&act.uid);
@@ -285,7 +280,13 @@ impl Run<'_> {
             // One that was acted on itself stands for both: one pod is missing, not two.
             let acted_on = acts.iter().find(|act| act.uid == pod.uid);
             let acted_on = acted_on.map(|act| act.accepted);
-            acted_on.into_iter().chain(pod.stable(stable)).min()
+            let stable = match self.old_views {
+                // That it ended to be ready before may not be seen: a view may be as old as
+                // `stale_after` says.
+                true => pod.ready.first().map(|(from, _)| *from + stable),
+                false => pod.stable(stable),
+            };
+            acted_on.into_iter().chain(stable).min()
         };
         let new = self.world.pods.iter();
         let mut new: Vec<_> = new.filter_map(|pod| Some((ends(pod)?, pod))).collect();
@@ -342,14 +343,9 @@ impl Run<'_> {
                 continue;
             };
             assert!(before != *by, "told twice at {at:?}: {decision}");
-            let event = event_of(
-                writes,
-                &first.target.uid,
-                &self.candidates[before].wire.name,
-            );
-            let mut recalls = logs[*by].recalled.iter().filter(|recall| *recall <= at);
-            let known = event.is_some_and(|told| recalls.any(|recall| *recall > told));
-            assert!(!known, "told twice at {at:?}: {decision}");
+            let event = event_of(writes, first, &self.candidates[before].wire.name);
+            let asked = event.and_then(|told| logs[*by].asked_between(told, *at));
+            assert!(asked.is_none(), "told twice at {at:?}: {decision}");
         }
         all.len()
     }
@@ -402,14 +398,22 @@ fn subject(decision: &Decision) -> String {
     }
 }
 
-/// When the Event of what this process did to a pod was accepted.
-fn event_of(writes: &[ApiWrite], uid: &str, by: &str) -> Option<Duration> {
+/// When the Event of this act or escalation of a process was accepted.
+fn event_of(writes: &[ApiWrite], of: &Decision, by: &str) -> Option<Duration> {
+    let action = match of.action {
+        Action::Evict => "Evict",
+        Action::Delete => "Delete",
+        _ => "Escalate",
+    };
+    let is = |body, path: &str, value: &str| text(body, path) == value;
     let mut writes = writes.iter().filter(|write| {
         write.resource == "events.events.k8s.io"
             && write.verb == "create"
             && write.took_effect()
             && write.user_agent == by
-            && text(&write.body, "/regarding/uid") == uid
+            && is(&write.body, "/regarding/uid", &of.target.uid)
+            && is(&write.body, "/action", action)
+            && is(&write.body, "/reason", of.condition.as_str())
     });
     writes.next().map(|write| write.at)
 }

@@ -13,10 +13,12 @@
 pub mod arrow;
 pub mod clean;
 pub mod dissect;
+pub mod export;
 pub mod framing;
 pub mod grok;
 pub mod input;
 pub mod json;
+pub mod mask;
 pub mod ndjson;
 pub mod pattern;
 pub mod rows;
@@ -31,8 +33,10 @@ pub const ALL: &[Target] = &[
     ("clean_repair", clean::repair),
     ("clean_xml", clean::xml),
     ("dissect", dissect::run),
+    ("export", export::run),
     ("framing", framing::run),
     ("grok", grok::run),
+    ("mask", mask::run),
     ("ndjson", ndjson::run),
     ("pattern", pattern::run),
     ("scan", scan::run),

@@ -1,5 +1,7 @@
 //! Columns that stages after the tokenizer set, and the order of all.
 
+use std::ops::Range;
+
 use super::{Rows, Span};
 use crate::{
     error::Error,
@@ -38,6 +40,10 @@ pub struct ColumnBuilder {
     values: SetColumn,
     arena: Vec<u8>,
 }
+
+/// A value that a [`ColumnBuilder`] keeps: see [`ColumnBuilder::keep`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeptValue(SetPlace);
 
 /// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +121,28 @@ impl SetColumn {
             Some(rows) => rows.binary_search(&row).ok()?,
         };
         self.places.get(at)?.span()
+    }
+
+    /// Whether only rows with a value have a place.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// The rows of a range that have a value, and where it is.
+    pub(super) fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Span)> {
+        let (first, row) = match &self.rows {
+            None => (range.start, None),
+            Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
+        };
+        let places = self.places.get(first..).unwrap_or_default().iter();
+        let rows = places.zip(first..).map_while(move |(place, at)| {
+            let row = match row {
+                None => at,
+                Some(rows) => *rows.get(at)?,
+            };
+            (row < range.end).then_some((row, *place))
+        });
+        rows.filter_map(|(row, place)| Some((row, place.span()?)))
     }
 
     fn rows_end(&self) -> usize {
@@ -238,6 +266,30 @@ impl ColumnBuilder {
         for row in rows {
             self.values.push(row, place);
         }
+    }
+
+    /// Keeps a value for rows that are [given](Self::push_kept) it among others: once, whatever their number.
+    ///
+    /// ```
+    /// use opsbox_log::ColumnBuilder;
+    ///
+    /// let mut values = ColumnBuilder::new();
+    /// let unknown = values.keep(b"unknown");
+    /// values.push_kept(0, unknown);
+    /// values.push_bytes(1, b"db-1");
+    /// values.push_kept(2, unknown);
+    /// assert_eq!(values.rows(), 3);
+    /// ```
+    pub fn keep(&mut self, value: &[u8]) -> KeptValue {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        KeptValue(SetPlace::of(start, self.arena.len(), OWN))
+    }
+
+    /// Gives a row a value that this builder [keeps](Self::keep). One of another builder gives other bytes, or none.
+    #[inline]
+    pub fn push_kept(&mut self, row: usize, value: KeptValue) {
+        self.values.push(row, value.0);
     }
 
     /// The number of rows up to the last that was given a value.

@@ -1,20 +1,24 @@
 mod block;
 mod changed;
 mod memory;
+mod places;
 mod record;
 mod rows;
 
+use std::str::Utf8Error;
+
 pub(crate) use block::{Block, Cell, Place, Wanted};
-pub use changed::ColumnBuilder;
+pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
+pub(crate) use places::RowPlaces;
 pub use record::{Column, Record};
 pub(crate) use rows::Rows;
 pub use rows::Span;
 
 #[cfg(feature = "arrow")]
 use crate::scan::ViewColumn;
-use crate::{error::Error, format::Field, unmatched::Unmatched};
+use crate::{error::Error, format::Field, scan, unmatched::Unmatched};
 
 /// Parsed lines as columns of spans: rows for the lines (or [records](crate::Multiline)) that fit the format, and the
 /// [unmatched](Self::unmatched) ones.
@@ -199,6 +203,40 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.input.as_ref()
     }
 
+    /// The [input](Self::input) as text, in which a [`Span::Input`] then counts. All of it is checked each
+    /// time this is called; of plain ASCII several bytes at once, so that it costs far less than
+    /// to check value by value.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser, Span};
+    ///
+    /// let format = Format::preset("ndjson")?.select(["user"])?;
+    /// let batch = Parser::new(format).parse("{\"user\":\"zoe\"}\n{\"user\":\"max\"}\n");
+    /// let input = batch.input_str().unwrap();
+    /// let users = batch.records().map(|record| match record.span_at(0)? {
+    ///     Span::Input(range) => input.get(range),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(users.collect::<Vec<_>>(), [Some("zoe"), Some("max")]);
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of [`std::str::from_utf8`], with the place, if some byte of the input is not UTF-8.
+    pub fn input_str(&self) -> Result<&str, Utf8Error> {
+        scan::text(self.input())
+    }
+
+    /// The [arena](Self::arena) as text, in which a [`Span::Arena`] then counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`input_str`](Self::input_str).
+    pub fn arena_str(&self) -> Result<&str, Utf8Error> {
+        scan::text(self.arena())
+    }
+
     /// The bytes that [`Span::Arena`] counts in: values that differ from the input's bytes.
     pub fn arena(&self) -> &[u8] {
         self.rows.arena()
@@ -221,6 +259,12 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.input
     }
 
+    /// Where the values of its rows are, for those who look at columns in this order. With `all` the absent ones are
+    /// told, too.
+    pub(crate) fn places(&self, order: &[usize], all: bool) -> RowPlaces<'_> {
+        RowPlaces::new(self.view(), order, all)
+    }
+
     fn view(&self) -> View<'_> {
         View {
             input: self.input.as_ref(),
@@ -240,8 +284,14 @@ impl<B: AsRef<[u8]>> Batch<B> {
         &self.input
     }
 
+    /// The number of its first line in the whole input, from 1.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn first_line(&self) -> u64 {
+        self.origin.line
+    }
+
     /// The batch over the same bytes in another container.
-    #[cfg(feature = "arrow")]
+    #[cfg(any(feature = "arrow", feature = "pipeline"))]
     pub(crate) fn map_input<C>(self, map: impl FnOnce(B) -> C) -> Batch<C> {
         Batch {
             input: map(self.input),

@@ -180,6 +180,17 @@ impl Rows {
         }
     }
 
+    /// Whether there are rows that have the cells of their own keys.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.parts.iter().any(|part| part.keyed.is_some())
+    }
+
+    /// Whether there are set columns that have a value in few rows.
+    pub(super) fn is_sparse(&self) -> bool {
+        let mut sources = self.sources.iter().flatten();
+        sources.any(|source| matches!(source, Source::Set(column) if column.is_sparse()))
+    }
+
     /// Takes on other columns.
     pub(super) fn put_columns(&mut self, fields: Vec<Field>, sources: Vec<Source>) {
         let index =
@@ -262,6 +273,17 @@ impl Rows {
         Some((part.line_start(row)?, part.cells.get(cells)?))
     }
 
+    /// [`line`](Self::line) with the cells of the tokenizer's columns, whatever became of them.
+    #[inline]
+    pub(super) fn parsed_line(&self, row: usize) -> Option<(usize, &[Cell])> {
+        let (part, row) = self.part(row)?;
+        let cells = match part.keyed {
+            None => part.row_cells(row, self.parsed)?,
+            Some(_) => 0..0,
+        };
+        Some((part.line_start(row)?, part.cells.get(cells)?))
+    }
+
     /// Where a value is; `None` if it is absent.
     #[inline]
     pub(crate) fn span(&self, row: usize, field: usize) -> Option<Span> {
@@ -279,6 +301,53 @@ impl Rows {
         let (part, row) = self.part(row)?;
         let at = part.cell_at(row, field, self.parsed)?;
         part.span(row, at)
+    }
+
+    /// Adds what the rows of a range have to a list for each: the rank of the column, and where the value is. `ranks`
+    /// has one for each column.
+    pub(super) fn list(&self, range: Range<usize>, ranks: &[u32], lists: &mut [Vec<(u32, Span)>]) {
+        let rank_of = |field: usize| ranks.get(field).copied().unwrap_or(u32::MAX);
+        // Of the tokenizer's columns those that are still there.
+        let mut parsed = vec![u32::MAX; self.parsed];
+        match &self.sources {
+            None => parsed.copy_from_slice(ranks.get(..self.parsed).unwrap_or_default()),
+            Some(sources) => {
+                for (field, source) in sources.iter().enumerate() {
+                    match source {
+                        Source::Parsed(at) => {
+                            if let Some(slot) = parsed.get_mut(*at) {
+                                *slot = rank_of(field);
+                            }
+                        }
+                        Source::Set(column) => {
+                            for (row, span) in column.spans_in(range.clone()) {
+                                if let Some(list) = lists.get_mut(row - range.start) {
+                                    list.push((rank_of(field), span));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for (row, list) in range.zip(lists) {
+            let Some((part, row)) = self.part(row) else {
+                continue;
+            };
+            let cells = part.row_cells(row, self.parsed).unwrap_or_default();
+            for (at, field) in cells.zip(0..) {
+                let ids = part.keyed.as_ref().map(|keyed| &keyed.ids);
+                let field = ids
+                    .and_then(|ids| ids.get(at))
+                    .map_or(field, |&id| usize::from(id));
+                let rank = parsed.get(field).copied().unwrap_or(u32::MAX);
+                if rank != u32::MAX
+                    && let Some(span) = part.span(row, at)
+                {
+                    list.push((rank, span));
+                }
+            }
+        }
     }
 
     /// Where the values of a row are; `out` has a place for each of the tokenizer's columns.

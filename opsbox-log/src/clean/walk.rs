@@ -379,14 +379,12 @@ impl Walker {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use regex_automata::meta::Regex;
 
     proptest! {
         #[test]
-        fn numbers_are_those_of_the_grammar(text in "-?[0-9.eE+-]{0,20}") {
-            // The grammar of RFC 8259.
-            let grammar = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$";
-            let wanted = Regex::new(grammar).unwrap().is_match(&text);
+        fn numbers_are_those_of_serde_json(text in "-?[0-9.eE+-]{0,20}") {
+            // Of these bytes no other value can be made; as a value it would have to be in range, too.
+            let wanted = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
             prop_assert_eq!(is_number(text.as_bytes()), wanted);
             let mut word = [b'7'; 16];
             for (slot, byte) in word.iter_mut().zip(text.bytes()) {

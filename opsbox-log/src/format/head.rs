@@ -36,20 +36,49 @@ pub(crate) enum Operation {
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) lanes: Lanes,
+    /// The second range of each byte is the first one.
+    pub(crate) one_range: bool,
     /// Bytes of fixed places.
     pub(crate) len: usize,
     pub(crate) run: Option<WindowRun>,
     /// The operation is left out where its first byte is not there.
     pub(crate) optional: bool,
+    /// The bytes, if there are few, each can be one only, and no run follows.
+    pub(crate) literal: Option<Literal>,
+}
+
+/// A few bytes as a word, the first one lowest.
+#[derive(Debug)]
+pub(crate) struct Literal {
+    pub(crate) word: u64,
+    /// Which bytes of a word there are.
+    pub(crate) mask: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct WindowRun {
     /// The bytes that end it.
     pub(crate) stops: Outside,
+    /// The lanes after the bytes of fixed places have those that do not: then one look finds both.
+    pub(crate) in_lanes: bool,
+    /// Those that do not end it.
+    set: Set,
     pub(crate) min: usize,
     /// How many more than `min` there may be.
     pub(crate) more: usize,
+}
+
+impl WindowRun {
+    /// A run of bytes of a set, outside of which are the stops; a line feed is one in any case.
+    pub(super) fn new(set: &Set, stops: Outside, min: usize, more: usize) -> Self {
+        Self {
+            stops,
+            in_lanes: false,
+            set: set.clone().minus(&Set::byte(b'\n')),
+            min,
+            more,
+        }
+    }
 }
 
 impl Head {
@@ -239,13 +268,39 @@ impl Builder {
             return;
         }
         let template = std::mem::take(&mut self.template);
+        let mut lanes = template.clone();
+        let mut run = run;
+        if let Some(run) = &mut run {
+            run.in_lanes = (template.len()..BLOCK).all(|_| lanes.push(&run.set));
+        }
+        let lanes = match &run {
+            Some(run) if run.in_lanes => lanes.lanes(),
+            _ => template.lanes(),
+        };
         self.operations.push(Operation::Window(Box::new(Window {
-            lanes: template.lanes().clone(),
+            one_range: lanes.first == lanes.second,
+            lanes: lanes.clone(),
             len: template.len(),
+            literal: literal(&template).filter(|_| run.is_none()),
             run,
             optional,
         })));
     }
+}
+
+/// The bytes of a template that are one each; `None` if there are others, or too many.
+fn literal(template: &Template) -> Option<Literal> {
+    let mut literal = Literal { word: 0, mask: 0 };
+    if template.len() > 8 {
+        return None;
+    }
+    for (set, at) in template.sets().zip((0..).step_by(8)) {
+        let mut members = set.members();
+        let byte = members.next().filter(|_| members.next().is_none())?;
+        literal.word |= u64::from(byte) << at;
+        literal.mask |= 0xff << at;
+    }
+    Some(literal)
 }
 
 /// Whether a run takes all there is.
@@ -267,9 +322,7 @@ fn window_run(run: &Run) -> Option<WindowRun> {
         false => run.follow.disjoint,
     };
     let line = run.skip.set.clone().minus(&Set::byte(b'\n'));
-    Some(WindowRun {
-        stops: Outside::of(&line).filter(|_| first)?,
-        min: run.min,
-        more: run.max.checked_sub(run.min)?,
-    })
+    let stops = Outside::of(&line).filter(|_| first)?;
+    let more = run.max.checked_sub(run.min)?;
+    Some(WindowRun::new(&line, stops, run.min, more))
 }

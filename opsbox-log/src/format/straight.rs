@@ -68,9 +68,6 @@ fn flatten(steps: &[Step], builder: &mut Builder) -> Option<()> {
 }
 
 fn window_run(skip: &Skip, min: usize, max: usize) -> Option<WindowRun> {
-    Some(WindowRun {
-        stops: Outside::clone(skip.outside.as_deref()?),
-        min,
-        more: max.checked_sub(min)?,
-    })
+    let stops = Outside::clone(skip.outside.as_deref()?);
+    Some(WindowRun::new(&skip.set, stops, min, max.checked_sub(min)?))
 }

@@ -92,6 +92,19 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn escapes(self, block: &[u8; BLOCK]) -> u64 {
+        // SAFETY: as in `equal`.
+        let halves = load(block).map(|it| unsafe {
+            // With its sign a byte above 127 is below the space, too.
+            let below = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), it);
+            let quote = _mm256_cmpeq_epi8(it, _mm256_set1_epi8(b'"'.cast_signed()));
+            let backslash = _mm256_cmpeq_epi8(it, _mm256_set1_epi8(b'\\'.cast_signed()));
+            _mm256_or_si256(below, _mm256_or_si256(quote, backslash))
+        });
+        bits(halves)
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mask: u64) -> u64 {
         // SAFETY: as in `equal`.
         unsafe {

@@ -1,8 +1,6 @@
 //! AVX-512 with VBMI2 and GFNI.
 
 use std::arch::x86_64::*;
-#[cfg(feature = "json")]
-use std::hint::black_box;
 
 #[cfg(feature = "arrow")]
 use super::{ACROSS, Cell, Near, ROWS, views};
@@ -11,10 +9,7 @@ use super::{
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
-use super::{
-    JsonMasks, KeyEnds, Window,
-    json::{BRACKET, STOPS, STRUCTURAL, back},
-};
+use super::{GroupWindow, JsonMasks, KeyEnds, Window, avx512_json::JsonBytes};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +28,7 @@ pub(super) unsafe fn run<W: Work>(work: W) -> W::Output {
 }
 
 /// Classes of bytes in registers.
-type Table = [__m512i; 2];
+pub(super) type Table = [__m512i; 2];
 
 /// Blocks whose classes fit into a byte for each place.
 const SHARING: usize = 4;
@@ -43,25 +38,10 @@ const SHARING: usize = 4;
 type GroupTable = [Table; SHARING];
 
 #[inline(always)]
-fn load(block: &[u8; BLOCK]) -> __m512i {
+pub(super) fn load(block: &[u8; BLOCK]) -> __m512i {
     // SAFETY: the reference is to 64 readable bytes; the load needs no alignment. An `Avx512` token
     // is at hand in every caller.
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
-}
-
-/// The bytes that mean something in JSON, each in all places.
-#[cfg(feature = "json")]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct JsonBytes {
-    quote: __m512i,
-    newline: __m512i,
-    comma: __m512i,
-    space: __m512i,
-    bracket: __m512i,
-    stops: __m512i,
-    structural: __m512i,
-    /// See [`KeyEnds::six`].
-    keys: [__m512i; 2],
 }
 
 impl Simd for Avx512 {
@@ -86,7 +66,18 @@ impl Simd for Avx512 {
         unsafe { _mm512_movepi8_mask(load(block)) }
     }
 
-    #[cfg(feature = "arrow")]
+    #[inline(always)]
+    fn escapes(self, block: &[u8; BLOCK]) -> u64 {
+        let bytes = load(block);
+        // SAFETY: as in `equal`.
+        unsafe {
+            // With its sign a byte above 127 is below the space, too.
+            _mm512_cmplt_epi8_mask(bytes, splat(0x20))
+                | _mm512_cmpeq_epi8_mask(bytes, splat(b'"'))
+                | _mm512_cmpeq_epi8_mask(bytes, splat(b'\\'))
+        }
+    }
+
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {
         const OR: i32 = 0b1111_1110;
@@ -131,12 +122,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn table(self, classes: &Classes) -> Table {
-        // SAFETY: as in `equal`; the table is 128 bytes long.
-        unsafe {
-            let table = classes.of.as_ptr();
-            let low = _mm512_loadu_si512(table.cast());
-            [low, _mm512_loadu_si512(table.add(BLOCK).cast())]
-        }
+        halves(&classes.of)
     }
 
     #[inline(always)]
@@ -201,24 +187,11 @@ impl Simd for Avx512 {
             let always = _mm512_loadu_si512(always.as_ptr().cast());
             let all = _mm512_loadu_si512(outside.as_ptr().cast());
             let quotes = _mm512_andnot_si512(all, always);
-            // The product without carries has the parity of the bits up to and with each.
-            let ones = _mm512_set1_epi8(-1);
-            let even = _mm512_clmulepi64_epi128::<0>(quotes, ones);
-            let odd = _mm512_clmulepi64_epi128::<1>(quotes, ones);
-            let inside = _mm512_unpacklo_epi64(even, odd);
-            // Of each block whether it has an odd number of quotes, then whether it and those before
-            // it have.
-            let mut odd = _mm512_movepi64_mask(inside);
-            odd ^= odd << 1;
-            odd ^= odd << 2;
-            odd ^= odd << 4;
-            let before = *quoted as u8;
-            let begins_inside = odd << 1 ^ before;
-            let inside = _mm512_xor_si512(inside, _mm512_maskz_set1_epi64(begins_inside, -1));
+            let (inside, next) = between(quotes, *quoted);
             if _mm512_test_epi64_mask(_mm512_and_si512(always, all), inside) != 0 {
                 return false;
             }
-            *quoted = u64::from(odd >> 7 ^ before & 1).wrapping_neg();
+            *quoted = next;
             let structural = _mm512_or_si512(always, _mm512_andnot_si512(inside, all));
             _mm512_storeu_si512(outside.as_mut_ptr().cast(), structural);
             true
@@ -272,62 +245,27 @@ impl Simd for Avx512 {
     #[cfg(feature = "json")]
     #[inline(always)]
     fn json_bytes(self, keys: &KeyEnds) -> JsonBytes {
-        // What the compiler knows it would load again for each block.
-        // SAFETY: as in `equal`.
-        let all = |byte: u8| unsafe { _mm512_set1_epi8(black_box(byte).cast_signed()) };
-        // SAFETY: as in `equal`; tables are 16 readable bytes.
-        let table = |table: &[u8; 16]| unsafe {
-            _mm512_broadcast_i32x4(_mm_loadu_si128(black_box(table).as_ptr().cast()))
-        };
-        JsonBytes {
-            quote: all(b'"'),
-            newline: all(b'\n'),
-            comma: all(b','),
-            space: all(b' '),
-            bracket: all(BRACKET),
-            stops: table(&STOPS),
-            structural: table(&STRUCTURAL),
-            keys: keys.six.each_ref().map(load),
-        }
+        JsonBytes::new(self, keys)
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_group(
+        self,
+        with: &JsonBytes,
+        keys: &KeyEnds,
+        group: &GroupWindow,
+        inside: &mut u64,
+        ends: &mut [[u8; 8]; GROUP],
+        hits: &mut [u64; GROUP],
+    ) -> bool {
+        with.group(keys, group, inside, ends, hits)
     }
 
     #[cfg(feature = "json")]
     #[inline(always)]
     fn json(self, with: &JsonBytes, window: &Window) -> JsonMasks {
-        // What gives a mask, and what moves one, is dear on Zen 4: bytes are put together first.
-        // SAFETY: as in `equal`.
-        unsafe {
-            const OR_WITH_XOR: i32 = 0b1111_0110;
-            const OR_THEN_XOR: i32 = 0b0101_0110;
-            const OR_WITH_AND: i32 = 0b1111_1000;
-            let bytes = load(back(window, 0));
-            let stops = _mm512_shuffle_epi8(with.stops, bytes);
-            // Zero for brackets and colons: each has its own low half, and the bit of a space tells
-            // `[` from `{`.
-            let expected = _mm512_shuffle_epi8(with.structural, bytes);
-            let other = _mm512_ternarylogic_epi32::<OR_THEN_XOR>(bytes, with.space, expected);
-            let structural = _mm512_testn_epi8_mask(other, other);
-            // And for all up to space, and commas.
-            let above = _mm512_subs_epu8(bytes, with.space);
-            let no_comma = _mm512_xor_si512(bytes, with.comma);
-            let no_end = _mm512_min_epu8(_mm512_min_epu8(other, above), no_comma);
-            // Not zero for what comes behind the end of a key, or not behind a quote, or is a bracket.
-            // The look-up sees 6 bits.
-            let [last, before] = with.keys;
-            let last = _mm512_permutexvar_epi8(load(back(window, 2)), last);
-            let before = _mm512_permutexvar_epi8(load(back(window, 3)), before);
-            let key = _mm512_and_si512(last, before);
-            let behind = load(back(window, 1));
-            let key = _mm512_ternarylogic_epi32::<OR_WITH_XOR>(key, behind, with.quote);
-            let hit = _mm512_ternarylogic_epi32::<OR_WITH_AND>(key, bytes, with.bracket);
-            JsonMasks {
-                quote: _mm512_cmpeq_epi8_mask(bytes, with.quote),
-                stop: _mm512_cmpeq_epi8_mask(bytes, stops),
-                newline: _mm512_cmpeq_epi8_mask(bytes, with.newline),
-                end: _mm512_testn_epi8_mask(no_end, no_end),
-                hit: _mm512_mask_test_epi8_mask(structural, hit, hit),
-            }
-        }
+        with.block(window)
     }
 
     #[cfg(feature = "arrow")]
@@ -373,6 +311,11 @@ impl Simd for Avx512 {
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
         let block = load(block);
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+
+    #[inline(always)]
+    fn in_first(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        in_ranges(load(block), &lanes.first)
     }
 
     #[inline(always)]
@@ -434,6 +377,17 @@ impl Simd for Avx512 {
         unsafe {
             let line = _mm512_set1_epi32(i32::from(places[0].wrapping_add(1)));
             let places = words(places);
+            if lanes.columns <= FEW_CELLS {
+                let line = _mm512_castsi512_si128(line);
+                let both = _mm512_permutexvar_epi16(half(&lanes.lanes, 0), places);
+                let adds = _mm512_castsi512_si128(half(&lanes.adds, 0));
+                let both = _mm_add_epi16(_mm512_castsi512_si128(both), adds);
+                let from = _mm_or_si128(_mm_slli_epi32::<16>(both), line);
+                let absent = _mm_loadu_si128(lanes.absent.as_ptr().cast());
+                let cells = _mm_or_si128(_mm_sub_epi16(both, from), absent);
+                _mm_storeu_si128(out.as_mut_ptr().cast(), cells);
+                return;
+            }
             for at in 0..2 {
                 // Beginning and end of a column, side by side.
                 let both = _mm512_permutexvar_epi16(half(&lanes.lanes, at), places);
@@ -467,9 +421,40 @@ const MASKS: [[u8; BLOCK]; 2] = {
     masks
 };
 
+/// What is between the quotes of a group of blocks, the first of them included, and whether the next group
+/// begins there; `quoted` is all ones if this one does.
+#[inline(always)]
+pub(super) fn between(quotes: __m512i, quoted: u64) -> (__m512i, u64) {
+    // SAFETY: as in `words`.
+    unsafe {
+        // The product without carries has the parity of the bits up to and with each.
+        let ones = _mm512_set1_epi8(-1);
+        let even = _mm512_clmulepi64_epi128::<0>(quotes, ones);
+        let odd = _mm512_clmulepi64_epi128::<1>(quotes, ones);
+        let inside = _mm512_unpacklo_epi64(even, odd);
+        // Of each block whether it has an odd number of quotes, then whether it and those before it
+        // have.
+        let mut odd = _mm512_movepi64_mask(inside);
+        odd ^= odd << 1;
+        odd ^= odd << 2;
+        odd ^= odd << 4;
+        let before = quoted as u8;
+        let begins_inside = odd << 1 ^ before;
+        let inside = _mm512_xor_si512(inside, _mm512_maskz_set1_epi64(begins_inside, -1));
+        (inside, u64::from(odd >> 7 ^ before & 1).wrapping_neg())
+    }
+}
+
+/// Both halves of a table of classes.
+#[inline(always)]
+pub(super) fn halves(classes: &[u8; 128]) -> Table {
+    let (halves, _) = classes.as_chunks();
+    [load(&halves[0]), load(&halves[1])]
+}
+
 /// The class of each byte.
 #[inline(always)]
-fn class(block: &[u8; BLOCK], [low, high]: Table) -> __m512i {
+pub(super) fn class(block: &[u8; BLOCK], [low, high]: Table) -> __m512i {
     // SAFETY: as in `words`.
     unsafe {
         // The look-up sees 7 bits: what is not ASCII becomes the last one that is.
@@ -482,11 +467,8 @@ fn class(block: &[u8; BLOCK], [low, high]: Table) -> __m512i {
 /// that bit of the places from `8 * i` on.
 #[inline(always)]
 fn planes(blocks: &[[u8; BLOCK]; SHARING], tables: GroupTable) -> __m512i {
-    const REVERSED: [u8; 16] = [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8];
-    /// Row `i` has bit `i`.
-    const ROWS: i64 = 0x8040_2010_0804_0201_u64.cast_signed();
     const OR: i32 = 0b1111_1110;
-    // SAFETY: as in `words`; there are 16 numbers.
+    // SAFETY: as in `words`.
     unsafe {
         let [a, b, c, d] = tables;
         let all = _mm512_ternarylogic_epi64::<OR>(
@@ -495,11 +477,33 @@ fn planes(blocks: &[[u8; BLOCK]; SHARING], tables: GroupTable) -> __m512i {
             class(&blocks[2], c),
         );
         let all = _mm512_or_si512(all, class(&blocks[3], d));
-        // The product of a matrix of bits with that of `ROWS` has its rows as columns, the last first.
-        let reversed = _mm512_broadcast_i32x4(_mm_loadu_si128(REVERSED.as_ptr().cast()));
-        let all = _mm512_shuffle_epi8(all, reversed);
-        _mm512_gf2p8affine_epi64_epi8::<0>(_mm512_set1_epi64(ROWS), all)
+        planes_of(all, four_times(&REVERSED), _mm512_set1_epi64(DIAGONAL))
     }
+}
+
+/// The bits of the bytes, each with those of its neighbours: byte `8 * i + bit` has that bit of the places
+/// from `8 * i` on. The product of a matrix of bits with the diagonal has its rows as columns, the last
+/// first.
+#[inline(always)]
+pub(super) fn planes_of(bytes: __m512i, reversed: __m512i, diagonal: __m512i) -> __m512i {
+    // SAFETY: as in `words`.
+    unsafe {
+        let bytes = _mm512_shuffle_epi8(bytes, reversed);
+        _mm512_gf2p8affine_epi64_epi8::<0>(diagonal, bytes)
+    }
+}
+
+/// Row `i` has bit `i`.
+pub(super) const DIAGONAL: i64 = 0x8040_2010_0804_0201_u64.cast_signed();
+
+/// The places of each eight bytes, the last first.
+pub(super) const REVERSED: [u8; 16] = [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8];
+
+/// A table for each sixteen bytes.
+#[inline(always)]
+pub(super) fn four_times(table: &[u8; 16]) -> __m512i {
+    // SAFETY: as in `words`; the reference is to 16 bytes.
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast())) }
 }
 
 /// The lanes of the ending whose bytes are not those of the signature.
@@ -536,6 +540,9 @@ fn few(words: &[u16; LANES]) -> __m256i {
     // SAFETY: as in `words`.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
+
+/// Columns for which a quarter of a register is enough: the wider a store, the slower.
+const FEW_CELLS: usize = 4;
 
 /// As many as most blocks have: the stores of a whole block are slow.
 const FEW: usize = 16;

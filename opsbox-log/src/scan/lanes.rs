@@ -58,7 +58,7 @@ pub(crate) struct Lanes {
     pub(crate) second: Ranges,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Ranges {
     pub(crate) low: [u8; BLOCK],

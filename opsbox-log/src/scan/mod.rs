@@ -23,10 +23,14 @@
     reason = "vector instructions; each block has its argument"
 )]
 
+use std::str::Utf8Error;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(feature = "json", target_arch = "x86_64"))]
+mod avx512_json;
 #[cfg(feature = "json")]
 mod json;
 mod kernel;
@@ -36,7 +40,7 @@ mod portable;
 mod views;
 
 #[cfg(feature = "json")]
-pub(crate) use json::{BEFORE, JsonMasks, KeyEnds, Window};
+pub(crate) use json::{BEFORE, GroupWindow, JsonMasks, KeyEnds, Window, window};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
@@ -81,8 +85,10 @@ pub(crate) trait Simd: Copy {
     /// The bytes above 127.
     fn not_ascii(self, block: &[u8; BLOCK]) -> u64;
 
-    /// Whether there are none of those in any bytes.
-    #[cfg(feature = "arrow")]
+    /// The bytes that a JSON string has escaped (below space, quote, backslash), and those above 127.
+    fn escapes(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Whether no byte is above 127, of any bytes.
     #[inline(always)]
     fn is_ascii(self, bytes: &[u8]) -> bool {
         bytes.is_ascii()
@@ -175,6 +181,12 @@ pub(crate) trait Simd: Copy {
     /// The bytes that are in the ranges of their lane.
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64;
 
+    /// The same where the second range of each lane is the first one.
+    #[inline(always)]
+    fn in_first(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
+        self.in_lanes(block, lanes)
+    }
+
     /// The bytes of a block of two halves that are not in the ranges of their lane.
     #[inline(always)]
     fn halves_outside(self, halves: [&[u8; HALF]; 2], lanes: &Lanes) -> u64 {
@@ -218,6 +230,25 @@ pub(crate) trait Simd: Copy {
     /// The bytes of the window's block that mean something in JSON.
     #[cfg(feature = "json")]
     fn json(self, bytes: &Self::JsonBytes, window: &Window) -> JsonMasks;
+
+    /// For the blocks of a group at once, what is [hit](JsonMasks::hit) outside of strings, with line
+    /// feeds, and what ends a value, strings included. `inside` is all ones if the group begins in a
+    /// string, and then whether the next one does. Where there is a backslash, or a line ends in a
+    /// string, nothing is written and `false` returned, and so by kernels that look at no
+    /// [groups](Self::GROUPS).
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn json_group(
+        self,
+        _bytes: &Self::JsonBytes,
+        _keys: &KeyEnds,
+        _group: &GroupWindow,
+        _inside: &mut u64,
+        _ends: &mut [[u8; 8]; GROUP],
+        _hits: &mut [u64; GROUP],
+    ) -> bool {
+        false
+    }
 
     /// Whether the bytes of a line are those of the signature with this ending.
     #[inline(always)]
@@ -274,6 +305,26 @@ pub(crate) trait Simd: Copy {
                 | u32::from(end.wrapping_sub(start)) << 16
                 | lanes.absent[at];
         }
+    }
+}
+
+/// The bytes as text, if they are UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    match run(Chosen::new(Kernel::best()), IsAscii(bytes)) {
+        // SAFETY: no byte of these is above 127, and what is ASCII is UTF-8.
+        true => Ok(unsafe { std::str::from_utf8_unchecked(bytes) }),
+        false => std::str::from_utf8(bytes),
+    }
+}
+
+struct IsAscii<'b>(&'b [u8]);
+
+impl Work for IsAscii<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        simd.is_ascii(self.0)
     }
 }
 

@@ -55,6 +55,17 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn escapes(self, block: &[u8; BLOCK]) -> u64 {
+        let mut flags = [0; BLOCK];
+        for (flag, &it) in flags.iter_mut().zip(block) {
+            // With its sign a byte above 127 is below the space, too.
+            let below = u8::from(it.cast_signed() < 0x20);
+            *flag = below | u8::from(it == b'"') | u8::from(it == b'\\');
+        }
+        bits(&flags)
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mut mask: u64) -> u64 {
         for shift in [1, 2, 4, 8, 16, 32] {
             mask ^= mask << shift;

@@ -51,6 +51,41 @@ impl Copied {
     }
 }
 
+/// What comes after a chunk: asked for bit by bit while the chunk is worked on, it comes from memory
+/// meanwhile. Much at once would be waited for.
+pub(super) struct Ahead<'i>(&'i [u8]);
+
+impl<'i> Ahead<'i> {
+    #[inline(always)]
+    pub(super) fn new(input: &'i [u8]) -> Self {
+        Self::of(input, CHUNK)
+    }
+
+    /// So many bytes at most.
+    #[inline(always)]
+    pub(super) fn of(input: &'i [u8], most: usize) -> Self {
+        Self(&input[..most.min(input.len())])
+    }
+
+    /// Asks for the next block.
+    #[inline(always)]
+    pub(super) fn ask<S: Simd>(&mut self, simd: S) {
+        if let Some((block, rest)) = self.0.split_first_chunk::<BLOCK>() {
+            simd.prefetch(block);
+            self.0 = rest;
+        }
+    }
+
+    /// Asks for the next two blocks.
+    #[inline(always)]
+    pub(super) fn ask_two<S: Simd>(&mut self, simd: S) {
+        if let Some((blocks, rest)) = self.0.split_first_chunk::<{ 2 * BLOCK }>() {
+            simd.prefetch(blocks);
+            self.0 = rest;
+        }
+    }
+}
+
 /// Bytes of a chunk from `at` on, which is in it.
 #[inline(always)]
 pub(super) fn bytes_at<const N: usize>(chunk: &Chunk, at: usize) -> &[u8; N] {

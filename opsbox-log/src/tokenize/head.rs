@@ -14,7 +14,7 @@ use std::{cell::Cell, ops::Range};
 
 use super::{
     chunk::{
-        CHUNK, CHUNK_LINES, Chunk, Copied, RowBuffer, Stream, all_from, bytes_at, here_mut,
+        Ahead, CHUNK, CHUNK_LINES, Chunk, Copied, RowBuffer, Stream, all_from, bytes_at, here_mut,
         long_line_end, stream,
     },
     lent::{Kept, Lent, Shelf},
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     batch::Block,
-    format::head::{Head, Operation, Window},
+    format::head::{Head, Operation},
     format::plan::{Set, Step},
     frame,
     scan::{self, BLOCK, Chosen, LANES, Simd, Work},
@@ -31,12 +31,12 @@ use crate::{
 /// What is kept from chunk to chunk, and from input to input.
 pub(crate) struct Scratch {
     /// Of each line the byte before it, then where each operation begins.
-    cursors: Box<[[u16; LANES]]>,
+    pub(super) cursors: Box<[[u16; LANES]]>,
     /// Where each line ends, and whether the operations so far fit it.
-    ends: Box<[u16]>,
-    fits: Box<[bool]>,
+    pub(super) ends: Box<[u16]>,
+    pub(super) fits: Box<[bool]>,
     /// Line feeds.
-    feeds: Box<Stream<u16>>,
+    pub(super) feeds: Box<Stream<u16>>,
     copied: Copied,
     rows: RowBuffer,
     slots: Vec<u32>,
@@ -158,10 +158,16 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     /// So many lines of the chunk at `base`.
     #[inline(always)]
     fn chunk<S: Simd>(&mut self, simd: S, chunk: &Chunk, base: usize, lines: usize) {
-        self.scratch.begin(chunk, lines, self.line_limit);
+        let next = base + usize::from(self.scratch.feeds[lines - 1]) + 1;
+        let mut ahead = Ahead::new(self.input.get(next..).unwrap_or_default());
+        let limit = self.line_limit;
+        self.scratch.begin(simd, chunk, lines, limit, &mut ahead);
         for (operation, lane) in self.head.operations.iter().zip(1..) {
             match operation {
-                Operation::Window(window) => self.scratch.window(simd, window, chunk, lane, lines),
+                Operation::Window(window) => {
+                    let scratch = &mut self.scratch;
+                    scratch.window(simd, window, chunk, lane, lines, &mut ahead);
+                }
                 Operation::Rest => {
                     let cursors = &mut self.scratch.cursors[..lines];
                     for (cursors, end) in cursors.iter_mut().zip(&self.scratch.ends) {
@@ -184,6 +190,12 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         }
         let last = self.head.operations.len() + 1;
         let first = base - self.block.base();
+        if !self.head.patched && self.scratch.fit_all(last, lines) {
+            let head = self.head;
+            self.scratch.write_all(simd, head, first, lines, &mut ahead);
+            self.scratch.rows.flush(self.block);
+            return;
+        }
         for line in 0..lines {
             let places = &self.scratch.cursors[line];
             let start = usize::from(places[0].wrapping_add(1));
@@ -209,6 +221,45 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
 }
 
 impl Scratch {
+    /// Whether the operations fit all lines, up to their ends.
+    #[inline(always)]
+    fn fit_all(&self, last: usize, lines: usize) -> bool {
+        let mut fit = true;
+        let lines = self.cursors[..lines].iter().zip(&self.ends);
+        for ((places, end), fits) in lines.zip(&self.fits) {
+            fit &= fits & (places[last % LANES] == *end);
+        }
+        fit
+    }
+
+    /// Writes the rows of all lines.
+    #[inline(always)]
+    fn write_all<S: Simd>(
+        &mut self,
+        simd: S,
+        head: &Head,
+        first: usize,
+        lines: usize,
+        ahead: &mut Ahead<'_>,
+    ) {
+        let (mut cells, starts) = self.rows.room();
+        let mut written = 0;
+        for (places, start) in self.cursors[..lines].iter().zip(starts) {
+            let Some(row) = cells.first_chunk_mut() else {
+                break;
+            };
+            ahead.ask(simd);
+            simd.cells(places, &head.cells, row);
+            cells = &mut cells[head.cells.columns..];
+            // Blocks are shorter than 4 GiB.
+            *start = (first + usize::from(places[0].wrapping_add(1))) as u32;
+            written += 1;
+        }
+        // There is room for as many rows as a chunk may have lines.
+        debug_assert_eq!(written, lines);
+        self.rows.accept(written);
+    }
+
     /// Finds the line feeds of the first `len` bytes of a chunk, and says how many there are.
     #[inline(always)]
     fn lines<S: Simd>(&mut self, simd: S, chunk: &Chunk, len: usize) -> usize {
@@ -228,11 +279,19 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn begin(&mut self, chunk: &Chunk, lines: usize, line_limit: usize) {
+    fn begin<S: Simd>(
+        &mut self,
+        simd: S,
+        chunk: &Chunk,
+        lines: usize,
+        line_limit: usize,
+        ahead: &mut Ahead<'_>,
+    ) {
         let mut before = u16::MAX;
         let lines = self.feeds.iter().zip(&mut self.cursors[..lines]);
         let lines = lines.zip(&mut self.ends).zip(&mut self.fits);
         for (((&feed, cursors), end), fits) in lines {
+            ahead.ask(simd);
             let start = before.wrapping_add(1);
             // The byte before the line is in the chunk, or the line is empty and begins it.
             let [last] = *bytes_at(chunk, usize::from(feed.wrapping_sub(1)));
@@ -240,74 +299,6 @@ impl Scratch {
             (cursors[0], cursors[1]) = (before, start);
             *fits = usize::from(*end - start) <= line_limit;
             before = feed;
-        }
-    }
-
-    #[inline(always)]
-    fn window<S: Simd>(
-        &mut self,
-        simd: S,
-        window: &Window,
-        chunk: &Chunk,
-        lane: usize,
-        lines: usize,
-    ) {
-        match (window.run.is_some(), window.optional) {
-            (false, false) => self.windows::<S, false, false>(simd, window, chunk, lane, lines),
-            (false, true) => self.windows::<S, false, true>(simd, window, chunk, lane, lines),
-            (true, false) => self.windows::<S, true, false>(simd, window, chunk, lane, lines),
-            (true, true) => self.windows::<S, true, true>(simd, window, chunk, lane, lines),
-        }
-    }
-
-    /// One operation on all lines: bytes of fixed places, and then the run if there is one.
-    #[inline(always)]
-    fn windows<S: Simd, const RUN: bool, const OPTIONAL: bool>(
-        &mut self,
-        simd: S,
-        window: &Window,
-        chunk: &Chunk,
-        lane: usize,
-        lines: usize,
-    ) {
-        let run = window.run.as_ref().filter(|_| RUN);
-        let table = run.map(|run| {
-            let stops = &run.stops;
-            (
-                simd.table(&stops.classes),
-                stops.not_ascii,
-                run.min,
-                run.more,
-            )
-        });
-        let (len, beyond) = (window.len, all_from(window.len));
-        let lines = self.cursors[..lines].iter_mut().zip(&self.ends);
-        for ((cursors, end), fits) in lines.zip(&mut self.fits) {
-            let at = cursors[lane % LANES];
-            let block = bytes_at(chunk, usize::from(at));
-            let there = match len {
-                0 => u64::MAX,
-                _ => simd.in_lanes(block, &window.lanes),
-            };
-            let mut fit = there | beyond == u64::MAX;
-            let mut taken = len;
-            if let Some((table, ascii, min, more)) = table {
-                let mut stops = simd.classify(block, table).outside;
-                if ascii {
-                    stops |= simd.not_ascii(block);
-                }
-                stops >>= len;
-                let run = stops.trailing_zeros() as usize;
-                fit &= (stops != 0) & (run.wrapping_sub(min) <= more);
-                taken += run;
-            }
-            if OPTIONAL && there & 1 == 0 {
-                (fit, taken) = (true, 0);
-            }
-            // Only where it does not fit can it be beyond the chunk.
-            let next = at.wrapping_add(taken as u16);
-            *fits &= fit & (next <= *end) & (next >= at);
-            cursors[(lane + 1) % LANES] = next;
         }
     }
 
@@ -402,6 +393,15 @@ fn line_feeds(mut mask: u64, base: u16, feeds: &mut Stream<u16>, mut found: usiz
     *first = base + mask.trailing_zeros() as u16;
     found += usize::from(mask != 0);
     mask &= mask.wrapping_sub(1);
+    if mask != 0 {
+        found = more_line_feeds(mask, base, feeds, found);
+    }
+    found
+}
+
+#[cold]
+#[inline(never)]
+fn more_line_feeds(mut mask: u64, base: u16, feeds: &mut Stream<u16>, mut found: usize) -> usize {
     while mask != 0 {
         let [next, ..] = here_mut(feeds, found);
         *next = base + mask.trailing_zeros() as u16;

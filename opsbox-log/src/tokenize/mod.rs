@@ -15,6 +15,7 @@ mod records;
 mod signature;
 mod structural;
 pub(crate) mod walk;
+mod windows;
 
 #[cfg(feature = "json")]
 pub(crate) use escape::{json_string, unicode};

@@ -17,7 +17,7 @@
 use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
-    chunk::{CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
+    chunk::{Ahead, CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
     lent::{Kept, Lent, Shelf},
     structural::{Line, Structural},
     walk::{self, Text, Walk},
@@ -148,7 +148,8 @@ impl Work for Count<'_> {
             len,
             stream,
         } = self;
-        stream.read(simd, &signature.classes, chunk, len, false, &[]);
+        let mut ahead = Ahead::new(&[]);
+        stream.read(simd, &signature.classes, chunk, len, false, &mut ahead);
         let (mut fit, mut lines, mut at) = (0, 0, 0);
         let [lf, crlf] = &signature.endings;
         while let Some(feed) = stream.line_feed_after(at) {
@@ -184,9 +185,10 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             let len = CHUNK.min(input.len() - at);
             let is_last = at + len == input.len();
             let stream = &mut self.scratch.stream;
-            let after = &input[at + len..];
-            stream.read(simd, &self.signature.classes, chunk, len, is_last, after);
-            let done = self.chunk(simd, chunk, at);
+            let mut ahead = Ahead::new(&input[at + len..]);
+            let classes = &self.signature.classes;
+            stream.read(simd, classes, chunk, len, is_last, &mut ahead);
+            let done = self.chunk(simd, chunk, at, &mut ahead);
             self.scratch.rows.flush(self.block);
             let (read, all) = (at + done - self.range.start, self.range.len());
             self.block.reserve_for(read, all);
@@ -207,7 +209,13 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
 impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
     /// The lines of a chunk whose stream was read; returns where the last one that is whole ends.
     #[inline(always)]
-    fn chunk<S: Simd>(&mut self, simd: S, chunk: &Chunk, base: usize) -> usize {
+    fn chunk<S: Simd>(
+        &mut self,
+        simd: S,
+        chunk: &Chunk,
+        base: usize,
+        ahead: &mut Ahead<'_>,
+    ) -> usize {
         let signature = self.signature;
         // Which ending the line before had, and which it had not.
         let [mut ending, mut other] = signature.endings.each_ref();
@@ -225,7 +233,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
                     ending,
                     first,
                 };
-                let found = self.scratch.usual(simd, &lines, at);
+                let found = self.scratch.usual(simd, &lines, at, ahead);
                 if found.lines > 0 {
                     at = self.usual(simd, chunk, base, ending, at, &found);
                     continue;
@@ -414,7 +422,13 @@ fn passes_all<S: Simd>(simd: S, signature: &Signature, chunk: &Chunk, line: Line
 impl Scratch {
     /// Writes the rows of lines from `at` of the stream on whose parts have the usual lengths.
     #[inline(always)]
-    fn usual<S: Simd>(&mut self, simd: S, work: &UsualLines<'_>, at: usize) -> Found {
+    fn usual<S: Simd>(
+        &mut self,
+        simd: S,
+        work: &UsualLines<'_>,
+        at: usize,
+        ahead: &mut Ahead<'_>,
+    ) -> Found {
         let UsualLines {
             signature,
             usual,
@@ -434,6 +448,7 @@ impl Scratch {
                 break;
             }
             simd.cells(line.places, &signature.cells, row);
+            ahead.ask_two(simd);
             cells = &mut cells[signature.cells.columns..];
             // Blocks are shorter than 4 GiB.
             *start = (first + line.start()) as u32;

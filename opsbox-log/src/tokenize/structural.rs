@@ -9,7 +9,7 @@
     reason = "a chunk is shorter than 16 bits count"
 )]
 
-use super::chunk::{CHUNK, Chunk, Stream, all_from, here, here_mut, stream};
+use super::chunk::{Ahead, CHUNK, Chunk, Stream, all_from, here, here_mut, stream};
 use crate::{
     format::signature::Place,
     scan::{BLOCK, Classes, GROUP, LANES, Simd},
@@ -118,7 +118,7 @@ impl Structural {
     }
 
     /// Reads the first `len` bytes of a chunk, after which there is the input's end if it `is_last`, or
-    /// what is `after` it.
+    /// what is `ahead`.
     #[inline(always)]
     pub(super) fn read<S: Simd>(
         &mut self,
@@ -127,11 +127,11 @@ impl Structural {
         chunk: &Chunk,
         len: usize,
         is_last: bool,
-        after: &[u8],
+        ahead: &mut Ahead<'_>,
     ) {
         let blocks = len.div_ceil(BLOCK).min(BLOCKS);
         let (chunks, _) = chunk.as_chunks::<BLOCK>();
-        self.masks(simd, classes, chunks, blocks, after);
+        self.masks(simd, classes, chunks, blocks, ahead);
         let masks = &mut self.masks.0.as_flattened_mut()[..blocks];
         if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
@@ -161,18 +161,16 @@ impl Structural {
         classes: &Classes,
         chunks: &[[u8; BLOCK]],
         blocks: usize,
-        after: &[u8],
+        ahead: &mut Ahead<'_>,
     ) {
         let table = simd.group_table(classes);
         let mut quoted = 0;
         let (groups, _) = chunks.as_chunks::<GROUP>();
         let groups = groups.iter().take(blocks.div_ceil(GROUP));
-        let (ahead, _) = after.as_chunks::<{ GROUP * BLOCK }>();
         for (at, (group, masks)) in groups.clone().zip(&mut self.masks.0).enumerate() {
-            // Of the next chunk while the work is on this one.
-            if let Some(ahead) = ahead.get(at) {
-                simd.prefetch(ahead);
-            }
+            // Half of it; the rest while the lines are looked at.
+            ahead.ask_two(simd);
+            ahead.ask_two(simd);
             if !S::GROUPS {
                 simd.classify_group(group, table, &mut self.always.0[at], masks);
                 continue;

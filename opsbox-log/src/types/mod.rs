@@ -75,7 +75,7 @@ use std::fmt;
 
 /// What stands for an absent value in log formats: RFC 5424 section 6 (NILVALUE), the Common Log
 /// Format, the W3C Extended Log File Format.
-const PLACEHOLDER: &[u8] = b"-";
+pub(crate) const PLACEHOLDER: &[u8] = b"-";
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -40,6 +40,7 @@ mod config;
 mod decode;
 mod feed;
 mod memory;
+mod names;
 mod rate;
 mod scope;
 mod split;

@@ -13,6 +13,7 @@ use super::{
     backoff::Backoff,
     call::{Call, TABLE},
     decode::{self, ListEnvelope, UnreadablePod},
+    names::Names,
     scope::PodScope,
     split::Elements,
     stats::{Counts, SweepStats},
@@ -214,6 +215,7 @@ impl Sweep {
                 continue;
             };
             let namespace = namespaces.front()?.clone();
+            let seen = self.stats.bytes;
             let step = match self.at_hand.suspects.front().cloned() {
                 Some(name) => self.fetch(&namespace, &name).await,
                 None => self.page(&namespace).await,
@@ -228,7 +230,7 @@ impl Sweep {
             self.at_hand.tries += 1;
             if !error.is_retryable() || self.at_hand.tries >= MAX_SWEEP_TRIES {
                 self.end_of_namespace();
-                return Some(Err(match is_of_the_server(error.kind()) {
+                return Some(Err(match self.is_of_the_server(&error, seen) {
                     true => self.end(error),
                     false => error,
                 }));
@@ -251,6 +253,29 @@ impl Sweep {
         error
     }
 
+    /// Whether it would be the same for whatever is asked. `seen` are the bytes that were read before
+    /// the call: if some of its answer came, it is that answer which breaks off.
+    fn is_of_the_server(&self, error: &Error, seen: u64) -> bool {
+        match error.kind() {
+            ErrorKind::Unreachable => self.stats.bytes == seen,
+            kind => matches!(kind, ErrorKind::Tls | ErrorKind::Unauthorized),
+        }
+    }
+
+    async fn names(
+        &mut self,
+        resource: &'static str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<VecDeque<Box<str>>, Error> {
+        let asked = Names {
+            client: &self.client,
+            page_size: self.page_size,
+            backoff: &mut self.backoff,
+            stats: &mut self.stats,
+        };
+        asked.list(resource, wanted).await
+    }
+
     fn end_of_namespace(&mut self) {
         let done = std::mem::take(&mut self.at_hand);
         let counts = done.counts.namespaces.values();
@@ -269,9 +294,10 @@ impl Sweep {
             return Ok(Nodes::NotKnown);
         }
         let is_ready = |status: &str| status.split(',').next() == Some("Ready");
+        let seen = self.stats.bytes;
         match self.names("nodes", is_ready).await {
             Ok(ready) => Ok(Nodes::Ready(ready.into_iter().collect())),
-            Err(error) if is_of_the_server(error.kind()) => Err(error),
+            Err(error) if self.is_of_the_server(&error, seen) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "pods of nodes that do not answer will not be found");
                 self.stats.nodes_not_known = Some(Arc::new(error));
@@ -285,67 +311,6 @@ impl Sweep {
             return Ok(selected.map(Into::into).collect());
         }
         self.names("namespaces", |_| true).await
-    }
-
-    /// The names of cluster-wide objects whose STATUS is as wanted, by a table, else by metadata.
-    async fn names(
-        &mut self,
-        resource: &'static str,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<VecDeque<Box<str>>, Error> {
-        let (mut names, mut token) = (VecDeque::new(), String::new());
-        let mut tries = 0;
-        loop {
-            let mut call = Call::new("list", resource, None)
-                .query("limit", self.page_size)
-                .query("includeObject", "None")
-                .accept(TABLE);
-            if !token.is_empty() {
-                call = call.query("continue", &token);
-            }
-            self.stats.calls += 1;
-            let page = Page::read(&call, &self.client, &mut self.stats).await;
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    tries += 1;
-                    if !error.is_retryable() || tries >= MAX_SWEEP_TRIES {
-                        return Err(error);
-                    }
-                    if error.kind() == ErrorKind::Gone {
-                        (names, token) = (VecDeque::new(), String::new());
-                    }
-                    sleep(self.backoff.next(error.retry_after())).await;
-                    continue;
-                }
-            };
-            let place = |name: &str| {
-                page.columns
-                    .iter()
-                    .position(|known| known.eq_ignore_ascii_case(name))
-            };
-            let (name, status) = (place("Name"), place("Status"));
-            for cells in &page.rows {
-                let text = |place: Option<usize>| {
-                    place
-                        .and_then(|place| cells.get(place)?.as_str())
-                        .unwrap_or_default()
-                };
-                if wanted(text(status)) {
-                    names.push_back(text(name).into());
-                }
-            }
-            for object in &page.objects {
-                let object = decode::named(object);
-                if wanted(if object.ready { "Ready" } else { "" }) {
-                    names.push_back(object.name);
-                }
-            }
-            if page.token.is_empty() {
-                return Ok(names);
-            }
-            token = page.token;
-        }
     }
 
     /// The next page of a namespace. Nothing is changed before all of it was read.
@@ -509,12 +474,4 @@ fn is_wanted(pod: &Result<PodState, UnreadablePod>, wanted: Option<&HashSet<Box<
         .as_ref()
         .map_or_else(UnreadablePod::name, PodState::name);
     wanted.is_none_or(|wanted| wanted.contains(name))
-}
-
-/// Whether it would be the same for whatever is asked.
-fn is_of_the_server(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Unauthorized
-    )
 }

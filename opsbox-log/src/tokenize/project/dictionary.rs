@@ -16,6 +16,9 @@ pub(super) const ROOT: Place = 0;
 /// An object that no wanted path leads to.
 pub(super) const OTHER_OBJECT: Place = 0xfffe;
 
+/// No place at all.
+const NOWHERE: Place = Place::MAX;
+
 /// No column: the value is wanted for what is inside it.
 pub(super) const NO_FIELD: u16 = u16::MAX;
 
@@ -35,6 +38,8 @@ pub(super) struct Edge {
     /// The whole of `"key":` if it is longer.
     long: Option<Box<[u8]>>,
     from: Place,
+    /// The same, unless the key is long: then none.
+    short: Place,
     /// The place in the object that is the value.
     pub(super) to: Place,
     pub(super) field: u16,
@@ -51,19 +56,19 @@ impl Edge {
         masks: [0; 2],
         long: None,
         from: OTHER_OBJECT,
+        short: NOWHERE,
         to: OTHER_OBJECT,
         field: NO_FIELD,
         next: NO_EDGE,
         is_alone: true,
     };
 
-    /// Whether the key, from a place, and a colon end with these bytes.
+    /// Zero if the key and a colon end with these bytes.
     #[inline(always)]
-    fn ends(&self, from: Place, tail: [u64; 2]) -> bool {
+    fn differs(&self, tail: [u64; 2]) -> u64 {
         let ([first, last], [under_first, under_last]) = (tail, self.masks);
         let [wanted_first, wanted_last] = self.tail;
-        let differs = first & under_first ^ wanted_first | last & under_last ^ wanted_last;
-        differs | u64::from(from ^ self.from) == 0
+        first & under_first ^ wanted_first | last & under_last ^ wanted_last
     }
 }
 
@@ -205,10 +210,14 @@ impl Dictionary {
         let [_, last] = tail;
         let id = (last >> 32) as u32 & 0xffff | from << 16;
         let edge = self.table.get(self.slots.of(id))?;
-        if edge.is_alone {
-            return edge.ends(from, tail).then_some(edge);
+        if edge.differs(tail) | u64::from(from ^ edge.short) == 0 {
+            return Some(edge);
         }
-        self.find_among(edge, from, tail, bytes())
+        if edge.is_alone {
+            return None;
+        }
+        let [first, last] = tail;
+        self.find_among(edge, from, first, last, bytes())
     }
 
     /// The same for a long key, or among those that share a slot.
@@ -217,12 +226,13 @@ impl Dictionary {
         &'d self,
         mut edge: &'d Edge,
         from: Place,
-        tail: [u64; 2],
+        first: u64,
+        last: u64,
         bytes: &[u8],
     ) -> Option<&'d Edge> {
         loop {
             let is_whole = edge.long.as_ref().is_none_or(|key| bytes.ends_with(key));
-            if is_whole && edge.ends(from, tail) {
+            if is_whole && edge.from == from && edge.differs([first, last]) == 0 {
                 return Some(edge);
             }
             // There is none at the number that stands for none.
@@ -288,6 +298,7 @@ impl Edge {
             tail: [first, last],
             masks: [under_first, under_last],
             is_alone: whole.len() <= 16,
+            short: if whole.len() > 16 { NOWHERE } else { from },
             long: (whole.len() > 16).then(|| whole.into()),
             from,
             ..Self::NONE

@@ -1,7 +1,9 @@
 //! The first pass: what stands where, and what of it is looked for.
 
+#![allow(clippy::indexing_slicing, reason = "arrays of one length")]
+
 use super::{Chunk, Ends, LEAD};
-use crate::scan::{BEFORE, BLOCK, KeyEnds, Simd, Window, Work};
+use crate::scan::{BEFORE, BLOCK, GROUP, GroupWindow, KeyEnds, Simd, Window, Work, window};
 
 /// The first pass: fills `hits`, `ends` and `odd`.
 pub(super) struct Index<'w> {
@@ -32,11 +34,22 @@ impl Work for Index<'_> {
             base: 0,
             inside: 0,
             escapes: Escapes::default(),
+            keys: self.keys,
             hits: self.hits,
             odd: self.odd,
             count: 0,
         };
         let mut at = 0;
+        let (groups, before) = match S::GROUPS {
+            true => before.as_chunks_mut(),
+            false => (&mut [][..], before),
+        };
+        for ends in groups {
+            let group = bytes.get(at..).and_then(<[u8]>::first_chunk);
+            let Some(group) = group else { break };
+            pass.group(group, ends);
+            at += GROUP * BLOCK;
+        }
         for ends in before {
             let window = bytes.get(at..).and_then(<[u8]>::first_chunk);
             let Some(window) = window else { break };
@@ -55,8 +68,8 @@ impl Work for Index<'_> {
 #[cold]
 fn padded(rest: &[u8]) -> Window {
     let mut window = [0; BEFORE + BLOCK];
-    for (slot, byte) in window.iter_mut().zip(rest) {
-        *slot = *byte;
+    if let Some(window) = window.get_mut(..rest.len()) {
+        window.copy_from_slice(rest);
     }
     window
 }
@@ -69,14 +82,57 @@ struct Pass<'w, S: Simd> {
     /// All ones inside a string.
     inside: u64,
     escapes: Escapes,
+    keys: &'w KeyEnds,
     hits: &'w mut [u16],
     odd: &'w mut Vec<u16>,
     count: usize,
 }
 
 impl<S: Simd> Pass<'_, S> {
+    /// The blocks of a group: at once, if nothing in them needs a closer look.
+    #[inline(always)]
+    fn group(&mut self, group: &GroupWindow, ends: &mut [[u8; 8]; GROUP]) {
+        let mut found = [0; GROUP];
+        let (simd, inside) = (self.simd, &mut self.inside);
+        let at_once = !self.escapes.active
+            && simd.json_group(&self.bytes, self.keys, group, inside, ends, &mut found);
+        if !at_once {
+            for (at, ends) in ends.iter_mut().enumerate() {
+                self.block(window(group, at), ends);
+            }
+            return;
+        }
+        // There is room for as many hits as there are bytes, and for a block more.
+        let room = self.hits.get_mut(self.count..);
+        let room: Option<&mut [u16; GROUP_HITS]> = match room {
+            Some(room) => room.first_chunk_mut(),
+            None => None,
+        };
+        let Some(room) = room else { return };
+        let mut count = 0;
+        for found in found {
+            if let Some(out) = room[count.min(GROUP * BLOCK)..].first_chunk_mut() {
+                count += simd.positions(found, self.base, out);
+            }
+            self.base = self.base.wrapping_add(BLOCK as u16);
+        }
+        self.count += count;
+    }
+
     #[inline(always)]
     fn block(&mut self, window: &Window, ends: &mut [u8; 8]) {
+        let found = self.found(window, ends);
+        let out = self.hits.get_mut(self.count..);
+        if let Some(out) = out.and_then(<[u16]>::first_chunk_mut) {
+            self.count += self.simd.positions(found, self.base, out);
+        }
+        // Chunks are shorter than 64 KiB.
+        self.base = self.base.wrapping_add(BLOCK as u16);
+    }
+
+    /// The hits of a block.
+    #[inline(always)]
+    fn found(&mut self, window: &Window, ends: &mut [u8; 8]) -> u64 {
         let masks = self.simd.json(&self.bytes, window);
         let mut quotes = masks.quote;
         let escaping = masks.stop != quotes || self.escapes.active;
@@ -103,18 +159,15 @@ impl<S: Simd> Pass<'_, S> {
         }
         self.inside = (inside.cast_signed() >> 63).cast_unsigned();
         *ends = (masks.stop | masks.end & !inside).to_le_bytes();
-        let hits = masks.hit & !inside | masks.newline;
-        let out = self.hits.get_mut(self.count..);
-        if let Some(out) = out.and_then(<[u16]>::first_chunk_mut) {
-            self.count += self.simd.positions(hits, self.base, out);
-        }
         if odd != 0 {
             note(self.odd, odd, self.base);
         }
-        // Chunks are shorter than 64 KiB.
-        self.base = self.base.wrapping_add(BLOCK as u16);
+        masks.hit & !inside | masks.newline
     }
 }
+
+/// Room for the hits of a group, and for what is written beyond them.
+const GROUP_HITS: usize = (GROUP + 1) * BLOCK;
 
 /// Adds the positions of some bits.
 #[cold]

@@ -34,13 +34,19 @@ use std::ops::Range;
 
 pub(crate) use dictionary::Dictionary;
 
-use self::{index::Index, rows::Rows};
-use super::chunk::CHUNK;
+use self::{
+    index::Index,
+    rows::{NO_FRAMES, Rows, Stack},
+};
 use crate::{
     batch::Block,
     frame,
     scan::{self, BLOCK, Chosen},
 };
+
+/// Bytes that are gone through twice, if lines are shorter. To begin and to end with a chunk costs as
+/// much as a few lines; more would cost more than that saves.
+const CHUNK: usize = 32 << 10;
 
 /// Longest line, its ending included, that is not left to the full parse. A position in a chunk takes
 /// 16 bits.
@@ -80,24 +86,29 @@ pub(super) fn run(
         }
         let copy;
         let chunk = match start.checked_sub(LEAD) {
-            Some(before) if last.is_some() => Chunk {
+            Some(before) if last.is_some() && rest.len() > end => Chunk {
                 bytes: input.get(before..).unwrap_or_default(),
                 len: end,
                 base: start,
             },
             _ => {
                 let text = rest.get(..end).unwrap_or_default();
-                let newline: &[u8] = if last.is_none() { b"\n" } else { b"" };
-                copy = [&[b' '; LEAD], text, newline].concat();
+                // Those end the last line, or come after it.
+                copy = [&[b' '; LEAD], text, b"\n\n"].concat();
                 Chunk {
                     bytes: &copy,
-                    len: copy.len() - LEAD,
+                    len: end + usize::from(last.is_none()),
                     base: start,
                 }
             }
         };
         scratch.fit(chunk.len.max(CHUNK.min(range.len())));
-        let Scratch { hits, ends, odd } = &mut scratch;
+        let Scratch {
+            hits,
+            ends,
+            odd,
+            stack,
+        } = &mut scratch;
         odd.clear();
         let index = Index {
             chunk,
@@ -112,6 +123,7 @@ pub(super) fn run(
             hits: hits.get(..count).unwrap_or_default(),
             ends,
             odd,
+            stack,
             dictionary,
             line_limit,
             ahead: input.get(start + end..).unwrap_or_default(),
@@ -127,11 +139,12 @@ pub(super) fn run(
 /// A bit for each byte of a chunk, and some more. That the size is known spares looks at it.
 type Ends = [u8; (1 << 16) / 8 + 2 * BLOCK];
 
-/// What the first pass hands on.
+/// What the first pass hands on, and the brackets that the second one is in.
 struct Scratch {
     hits: Vec<u16>,
     ends: Box<Ends>,
     odd: Vec<u16>,
+    stack: Box<Stack>,
 }
 
 impl Default for Scratch {
@@ -140,6 +153,7 @@ impl Default for Scratch {
             hits: Vec::new(),
             ends: Box::new([0; _]),
             odd: Vec::new(),
+            stack: Box::new(NO_FRAMES),
         }
     }
 }
@@ -160,7 +174,7 @@ const LEAD: usize = 16;
 /// Whole lines. Positions count from the beginning of the first one.
 #[derive(Clone, Copy)]
 struct Chunk<'c> {
-    /// The lines with [`LEAD`] bytes before them, and what comes after them.
+    /// The lines with [`LEAD`] bytes before them, and what comes after them: one byte at least.
     bytes: &'c [u8],
     len: usize,
     /// Where the first line begins in the input.
@@ -183,16 +197,17 @@ impl<'c> Chunk<'c> {
         self.bytes.get(LEAD + at).copied().unwrap_or(b'\n')
     }
 
-    /// The last sixteen bytes up to and with a position.
+    /// The last sixteen bytes up to and with a position, and the byte after it.
     #[inline(always)]
-    fn tail(self, at: usize) -> [u64; 2] {
-        let bytes = self.bytes.get(at + 1..at + 1 + LEAD);
-        match bytes.and_then(<[u8]>::first_chunk::<LEAD>) {
+    fn around(self, at: usize) -> ([u64; 2], u8) {
+        let bytes = self.bytes.get(at + 1..at + 2 + LEAD);
+        match bytes.and_then(<[u8]>::first_chunk::<{ LEAD + 1 }>) {
             Some(bytes) => {
-                let tail = u128::from_le_bytes(*bytes);
-                [tail as u64, (tail >> 64) as u64]
+                let [tail @ .., next] = *bytes;
+                let tail = u128::from_le_bytes(tail);
+                ([tail as u64, (tail >> 64) as u64], next)
             }
-            None => [0; 2],
+            None => ([0; 2], b'\n'),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     batch::{Block, Cell},
     scan::{BLOCK, Simd, Work},
-    tokenize::escape,
+    tokenize::{chunk::Ahead, escape},
 };
 
 /// The second pass.
@@ -18,6 +18,8 @@ pub(super) struct Rows<'w, F> {
     pub(super) hits: &'w [u16],
     pub(super) ends: &'w Ends,
     pub(super) odd: &'w [u16],
+    /// What is in it does not matter.
+    pub(super) stack: &'w mut Stack,
     pub(super) dictionary: &'w Dictionary,
     pub(super) line_limit: usize,
     /// What comes after the chunk.
@@ -41,9 +43,11 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
         } = self;
         let mut odd = self.odd.iter().map(|&at| usize::from(at)).peekable();
         // Not in the line, which can stay in registers.
-        let mut stack = [NO_FRAME; MAX_DEPTH];
+        let stack = self.stack;
         let mut hits = self.hits.iter();
         let mut start = 0;
+        // The next chunk comes from memory while this one is worked on.
+        let mut ahead = Ahead::of(ahead, chunk.len);
         block.open();
         loop {
             let mut line = Line::new(start);
@@ -53,8 +57,8 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
                     (chunk, ends),
                     &mut hits,
                     dictionary,
-                    &mut stack,
-                    block.row(),
+                    stack,
+                    (block.row(), &mut ahead),
                 ) {
                     Next::Newline(at) => break Some(at),
                     Next::Escaped(at, field) => {
@@ -79,8 +83,6 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Rows<'_, F> {
             } else {
                 block.close(chunk.base + start);
             }
-            // The next chunk comes from memory while this one is worked on.
-            simd.prefetch(ahead.get(start..at + 1).unwrap_or_default());
             start = at + 1;
             block.open();
         }
@@ -111,7 +113,7 @@ struct Line {
 
 /// An open bracket.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(super) struct Frame {
     /// Where it is.
     at: usize,
     /// Outside: the place that it stands in. Of an awaited one, the place inside.
@@ -129,6 +131,11 @@ const NO_FRAME: Frame = Frame {
     place: OTHER_OBJECT,
     field: NO_FIELD,
 };
+
+/// The open brackets.
+pub(super) type Stack = [Frame; MAX_DEPTH];
+
+pub(super) const NO_FRAMES: Stack = [NO_FRAME; MAX_DEPTH];
 
 /// The two kinds of values that are taken as they are.
 const TEXT: u8 = 1;
@@ -180,16 +187,17 @@ impl Line {
         (chunk, ends): (Chunk<'_>, &Ends),
         hits: &mut slice::Iter<'_, u16>,
         dictionary: &Dictionary,
-        stack: &mut [Frame; MAX_DEPTH],
-        row: &mut [Cell],
+        stack: &mut Stack,
+        (row, ahead): (&mut [Cell], &mut Ahead<'_>),
     ) -> Next {
         for &hit in hits {
+            ahead.ask(simd);
             let at = usize::from(hit);
-            let tail = chunk.tail(at);
+            let (tail, first) = chunk.around(at);
             let [behind, byte] = ((tail[1] >> 48) as u16).to_le_bytes();
             if byte == b':' {
                 if let Some(edge) = dictionary.find(self.place, tail, || chunk.up_to(at)) {
-                    if let Some(at) = self.value(simd, (chunk, ends), at + 1, edge, row) {
+                    if let Some(at) = self.value(simd, (chunk, ends), (at + 1, first), edge, row) {
                         return Next::Escaped(at, edge.field);
                     }
                 } else {
@@ -209,7 +217,7 @@ impl Line {
     }
 
     #[inline(always)]
-    fn opening(&mut self, byte: u8, at: usize, stack: &mut [Frame; MAX_DEPTH]) {
+    fn opening(&mut self, byte: u8, at: usize, stack: &mut Stack) {
         let mut inside = match self.awaited.at == at {
             true => self.awaited,
             false => NO_FRAME,
@@ -234,7 +242,7 @@ impl Line {
     }
 
     #[inline(always)]
-    fn closing(&mut self, byte: u8, at: usize, stack: &[Frame; MAX_DEPTH], row: &mut [Cell]) {
+    fn closing(&mut self, byte: u8, at: usize, stack: &Stack, row: &mut [Cell]) {
         let frame = self.depth.checked_sub(1).and_then(|top| stack.get(top));
         let Some(&frame) = frame else {
             self.is_odd = true;
@@ -248,18 +256,17 @@ impl Line {
         }
     }
 
-    /// Takes the value that begins at or after `at`, behind a colon. Returns the beginning of a string
+    /// Takes the value that begins at or after `at`, where `first` is, behind a colon. Returns the beginning of a string
     /// that has an escape, for a column.
     #[inline(always)]
     fn value<S: Simd>(
         &mut self,
         simd: S,
         (chunk, ends): (Chunk<'_>, &Ends),
-        mut at: usize,
+        (mut at, mut first): (usize, u8),
         edge: &Edge,
         row: &mut [Cell],
     ) -> Option<usize> {
-        let mut first = chunk.byte(at);
         while first <= b' ' && matches!(first, b' ' | b'\t' | b'\r') {
             at += 1;
             first = chunk.byte(at);

@@ -1,0 +1,331 @@
+//! Batches as NDJSON: one JSON object (RFC 8259) a row, one row a line.
+//!
+//! ```
+//! use opsbox_log::{Format, Parser, export::ndjson::Ndjson};
+//!
+//! let log = r#"192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 - "-" "curl""#;
+//! let format = Format::preset("combined")?.select(["remote_addr", "status", "request_uri"])?;
+//! let batch = Parser::new(format).parse(log);
+//! let mut out = Vec::new();
+//! Ndjson::new().append(&batch, &mut out);
+//! assert_eq!(
+//!     String::from_utf8_lossy(&out),
+//!     "{\"remote_addr\":\"192.0.2.7\",\"status\":200,\"request_uri\":\"/a\"}\n"
+//! );
+//! # Ok::<(), opsbox_log::Error>(())
+//! ```
+//!
+//! # Values
+//!
+//! | value | is written as |
+//! |---|---|
+//! | of a text or category column | a string (but see [`infer`](Ndjson::infer)); `"`, `\` and control characters escaped, all else as it is |
+//! | of an integer or float column, if it is a JSON number that a 64-bit float reaches | a number, digit by digit as it is in the log |
+//! | of a boolean column, if it is `true` or `false` | a boolean |
+//! | of a [JSON column](Ndjson::json_columns), if it is JSON | itself, with spaces for line feeds between its parts |
+//! | of these, if it is not | a string |
+//! | of any other type, such as times | a string as it is in the log |
+//! | absent, or the placeholder `-` in a column of any type but text and category | left out, or [null](Ndjson::nulls) |
+//! | bytes that are not UTF-8 | U+FFFD, or [as Latin-1](Ndjson::invalid_utf8) |
+//!
+//! No line feed comes from a value, so that a line is a row whatever it holds.
+
+mod json;
+mod plan;
+
+use std::{io, ops::Range};
+
+use self::{
+    json::{is_json, is_number},
+    plan::{Column, Kind, Plan},
+};
+use super::text::{InvalidUtf8, Json, Out, Value, Written, padded};
+use crate::{
+    batch::Batch,
+    limits::EXPORT_ROWS,
+    scan::{self, Chosen, Kernel, Simd, Work},
+};
+
+/// How rows become lines of JSON. See the [module](self).
+///
+/// ```
+/// use opsbox_log::{Format, Parser, export::ndjson::Ndjson};
+///
+/// let batch = Parser::new(Format::preset("ndjson")?)
+///     .parse("{\"http\":{\"method\":\"GET\",\"tags\":[1, 2]},\"ms\":null}\n");
+/// let mut out = Vec::new();
+/// let ndjson = Ndjson::new().nested(true).nulls(true).json_columns(["http.tags"]);
+/// ndjson.write(&batch, &mut out).unwrap();
+/// let expected = "{\"http\":{\"method\":\"GET\",\"tags\":[1, 2]},\"ms\":null}\n";
+/// assert_eq!(String::from_utf8_lossy(&out), expected);
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ndjson {
+    nulls: bool,
+    nested: bool,
+    infer: bool,
+    invalid_utf8: InvalidUtf8,
+    json_columns: Vec<Box<str>>,
+    kernel: Chosen,
+}
+
+impl Default for Ndjson {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ndjson {
+    /// Flat objects without nulls.
+    pub fn new() -> Self {
+        Self {
+            nulls: false,
+            nested: false,
+            infer: false,
+            invalid_utf8: InvalidUtf8::Replace,
+            json_columns: Vec::new(),
+            kernel: Chosen::new(Kernel::best()),
+        }
+    }
+
+    /// Whether absent values are written as `null`; otherwise they are left out.
+    #[must_use]
+    pub fn nulls(mut self, nulls: bool) -> Self {
+        self.nulls = nulls;
+        self
+    }
+
+    /// Whether names with dots become objects in each other. A name stays as it is if a part of it is empty, if it
+    /// has more than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) parts, or if a column has the name of what
+    /// would be an object: of `a` and `a.b` both are written at the top.
+    #[must_use]
+    pub fn nested(mut self, nested: bool) -> Self {
+        self.nested = nested;
+        self
+    }
+
+    /// Whether values of text columns that look like a JSON number, `true` or `false` are written as such. The columns of
+    /// JSON that was read (`ndjson`, cleaned messages) are text, which does not tell `7` from `"7"`: with this both come
+    /// out as a number.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser, export::ndjson::Ndjson};
+    ///
+    /// let batch = Parser::new(Format::preset("logfmt")?).parse("ms=12.5 ok=true zip=01234 id=a7\n");
+    /// let mut out = Vec::new();
+    /// Ndjson::new().infer(true).append(&batch, &mut out);
+    /// assert_eq!(out, b"{\"ms\":12.5,\"ok\":true,\"zip\":\"01234\",\"id\":\"a7\"}\n");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    #[must_use]
+    pub fn infer(mut self, infer: bool) -> Self {
+        self.infer = infer;
+        self
+    }
+
+    /// What becomes of bytes that are not UTF-8.
+    #[must_use]
+    pub fn invalid_utf8(mut self, invalid: InvalidUtf8) -> Self {
+        self.invalid_utf8 = invalid;
+        self
+    }
+
+    /// Columns whose values are JSON and are written as such, not as strings: arrays and empty objects that
+    /// the preset `ndjson` left as they are, for instance. Each value is checked; one that is not JSON is written as a
+    /// string and [counted](Written::not_json). Instead of those named before.
+    #[must_use]
+    pub fn json_columns<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.json_columns = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Runs on this kernel instead of the [best](Kernel::best) one; the result is the same.
+    #[must_use]
+    pub fn kernel(mut self, kernel: Kernel) -> Self {
+        self.kernel = Chosen::new(kernel);
+        self
+    }
+
+    /// Appends the rows of a batch, each with a line feed at its end.
+    pub fn append<B: AsRef<[u8]>>(&self, batch: &Batch<B>, out: &mut Vec<u8>) -> Written {
+        self.append_rows(batch, 0..batch.len(), out)
+    }
+
+    /// [`append`](Self::append) for some of the rows; those that there are not are left out.
+    pub fn append_rows<B: AsRef<[u8]>>(
+        &self,
+        batch: &Batch<B>,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let plan = Plan::new(self, batch.fields());
+        let rows = super::within(rows, batch.len());
+        self.append_planned(batch, &plan, rows, out)
+    }
+
+    /// Writes the rows of a batch, some thousand at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer. What was written before may end within a line.
+    pub fn write<B: AsRef<[u8]>>(
+        &self,
+        batch: &Batch<B>,
+        mut writer: impl io::Write,
+    ) -> io::Result<Written> {
+        let plan = Plan::new(self, batch.fields());
+        super::write(batch.len(), EXPORT_ROWS, &mut writer, |rows, out| {
+            self.append_planned(batch, &plan, rows, out)
+        })
+    }
+
+    fn append_planned<B: AsRef<[u8]>>(
+        &self,
+        batch: &Batch<B>,
+        plan: &Plan,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let work = Rows {
+            options: self,
+            plan,
+            batch,
+            rows,
+            out,
+        };
+        scan::run(self.kernel, work)
+    }
+}
+
+struct Rows<'a, B> {
+    options: &'a Ndjson,
+    plan: &'a Plan,
+    batch: &'a Batch<B>,
+    rows: Range<usize>,
+    out: &'a mut Vec<u8>,
+}
+
+impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
+    type Output = Written;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Written {
+        let Self {
+            options,
+            plan,
+            batch,
+            ..
+        } = self;
+        let arena = padded(batch.arena());
+        let (input, arena) = (batch.input(), &*arena);
+        let mut out = Out::new(self.out);
+        let mut open = Vec::new();
+        let count = self.rows.len();
+        let order = plan.columns.iter().map(|column| column.field);
+        let mut row = batch.places(&order.collect::<Vec<_>>(), options.nulls);
+        for at in self.rows {
+            row.go_to(at);
+            // The comma before the first value becomes the bracket.
+            let start = out.place();
+            let mut nth = 0;
+            while let Some((rank, span)) = row.nth(nth) {
+                nth += 1;
+                let Some(column) = plan.columns.get(rank) else {
+                    continue;
+                };
+                let value = Value::of(span, input, arena);
+                let value = value.filter(|value| !column.is_placeholder(value));
+                if value.is_none() && !options.nulls {
+                    continue;
+                }
+                let opened = plan.nested && enter(plan, column, &mut open, &mut out);
+                let before = out.place();
+                out.push_value(plan.key(column));
+                if opened {
+                    out.set(before, b'{');
+                }
+                match value {
+                    Some(value) if column.kind == Kind::Text => {
+                        out.push_text(simd, Json, value, Some(options.invalid_utf8));
+                        out.push(b'"');
+                    }
+                    value => push_other(simd, options, column.kind, value, &mut out),
+                }
+            }
+            for _ in open.drain(..) {
+                out.push(b'}');
+            }
+            if out.place() == start {
+                out.push(b'{');
+            }
+            out.set(start, b'{');
+            out.push_array(*b"}\n");
+        }
+        out.finish(count)
+    }
+}
+
+/// Writes a value that is not text, or null.
+#[inline(always)]
+fn push_other<S: Simd>(
+    simd: S,
+    options: &Ndjson,
+    kind: Kind,
+    value: Option<Value<'_>>,
+    out: &mut Out<'_>,
+) {
+    let Some(value) = value else {
+        if kind == Kind::Text {
+            // The key has the quote of the value at its end.
+            out.back(1);
+        }
+        out.push_array(*b"null");
+        return;
+    };
+    let bare = match kind {
+        Kind::Number => is_number(value.bytes()),
+        Kind::Boolean => matches!(value.bytes(), b"true" | b"false"),
+        Kind::Json => is_json(value.bytes()),
+        Kind::Inferred => match value.bytes() {
+            b"true" | b"false" => true,
+            number @ [b'-' | b'0'..=b'9', ..] => is_number(number),
+            _ => false,
+        },
+        Kind::Text | Kind::Typed => false,
+    };
+    if !bare {
+        out.counts.not_json += u64::from(kind == Kind::Json);
+        out.push(b'"');
+        out.push_text(simd, Json, value, Some(options.invalid_utf8));
+        out.push(b'"');
+        return;
+    }
+    let start = out.place();
+    out.push_value(value);
+    if kind == Kind::Json {
+        // Line feeds in JSON are white space: in strings they are escaped.
+        out.replace_from(start, |byte| matches!(byte, b'\n' | b'\r'), b' ');
+    }
+}
+
+/// Closes and opens objects, so that those are open that the column is in. Returns whether one was opened: the comma
+/// that comes next is to be its bracket.
+fn enter(plan: &Plan, column: &Column, open: &mut Vec<usize>, out: &mut Out<'_>) -> bool {
+    let same = column.path.iter().zip(open.iter());
+    let same = same.take_while(|(a, b)| a == b).count();
+    for _ in open.drain(same..) {
+        out.push(b'}');
+    }
+    let mut opened = false;
+    for &object in column.path.iter().skip(same) {
+        let before = out.place();
+        out.push_value(plan.object(object));
+        if opened {
+            out.set(before, b'{');
+        }
+        opened = true;
+        open.push(object);
+    }
+    opened
+}

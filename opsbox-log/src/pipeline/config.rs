@@ -1,0 +1,711 @@
+//! A pipeline as data (features `config` and `pipeline`).
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use ::config::{Config, ConfigError, File, FileFormat};
+use serde::{Deserialize, Serialize};
+
+use super::{Output, Pipeline};
+use crate::{
+    config::{self as rules, Language, Wrong},
+    error::Error,
+    export::{
+        InvalidUtf8,
+        cef::{Cef, Header},
+        logfmt::Logfmt,
+        ndjson::Ndjson,
+    },
+    format::Format,
+    frame::Overlong,
+    multiline::Multiline,
+    parser::Parser,
+};
+
+/// What variables that change a setting begin with.
+const PREFIX: &str = "OPSBOX_LOG";
+
+/// Settings that are lists: in a variable, with commas.
+const LISTS: [&str; 3] = ["input.select", "clean.columns", "output.json_columns"];
+
+/// A pipeline from a file and variables. In layers, the later ones going first: the defaults, the file, and variables
+/// `OPSBOX_LOG__SECTION__SETTING`.
+///
+/// ```toml
+/// threads = 0                    # as many as there is room for; else 1
+/// keep_unmatched = "message"     # write lines that do not fit, too; else they are counted
+///
+/// [input]                        # one of preset, pattern, grok, dissect; else what the program says
+/// preset = "app"
+/// select = ["timestamp", "level", "message"]
+/// max_line_bytes = 1048576
+/// batch_bytes = 1048576
+/// overlong = "truncate"          # or "unmatched"
+/// multiline = "stack_traces"     # or "indented", "none"
+///
+/// [clean]                        # feature json: JSON and XML in columns
+/// columns = ["message"]
+/// repair = true
+/// strip_ansi = true
+/// keep_document = true
+///
+/// [extract]                      # feature jmespath
+/// source = "doc"
+/// columns = { user = "user.id" }
+///
+/// [mask]                         # feature mask
+/// policy = "mask.toml"           # beside this file; without it the policy that is the default
+///
+/// [enrich]                       # feature enrich
+/// labels = { "service.name" = "shop" }
+/// environment = { APP_ENV = "deployment.environment.name" }
+/// host = "db-1"                  # or true for the name of the machine
+/// kubernetes_path = "/var/log/pods/shop_cart-7d4b9_0b5f6e0e/app/2.log"
+/// ci = true
+/// trace_environment = true       # the variable TRACEPARENT
+/// traceparent_field = "traceparent"
+/// generate_trace_ids = "once"    # or "each_row"
+/// tenant = { field = "org", default = "shared" }
+/// overwrite = false
+///
+/// [output]
+/// format = "ndjson"              # or "logfmt", "cef"
+/// nested = true
+/// nulls = false
+/// infer = true                   # numbers and booleans as such, whatever the column's type
+/// json_columns = ["tags"]
+/// invalid_utf8 = "replace"       # or "latin1", or "keep" for logfmt and CEF
+///
+/// [output.cef]
+/// vendor = "Example"
+/// product = "shop"
+/// version = "1.0"
+/// columns = { severity = "level", name = "message" }
+/// keys = { client = "src" }
+/// severities = { panic = 10 }
+/// ```
+///
+/// Stages run in the order clean, extract, mask, enrich; a section that is left out is no stage. A setting that does
+/// not exist is an error, never ignored.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use opsbox_log::{config::Language, pipeline::PipelineConfig};
+///
+/// let file = "input:\n  preset: logfmt\noutput:\n  format: ndjson\n";
+/// let variables = BTreeMap::from([("OPSBOX_LOG__OUTPUT__FORMAT".into(), "logfmt".into())]);
+/// let config = PipelineConfig::parse("pipeline.yaml", file, Language::Yaml, &variables)?;
+/// let mut out = Vec::new();
+/// config.build(None)?.run(&b"b=1  a=2\n"[..], &mut out)?;
+/// assert_eq!(out, b"b=1 a=2\n");
+///
+/// let file = "[output]\nformat = \"json\"\n";
+/// let error = PipelineConfig::parse("pipeline.toml", file, Language::Toml, &variables).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "configuration pipeline.toml: line 2 column 10: output.format: unknown variant `json`, expected one of \
+///      `ndjson`, `logfmt`, `cef`"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct PipelineConfig {
+    settings: Settings,
+    path: PathBuf,
+    #[cfg_attr(
+        not(feature = "enrich"),
+        allow(dead_code, reason = "enrichment reads it")
+    )]
+    variables: BTreeMap<String, String>,
+}
+
+/// Without the variables, which may be secrets.
+impl fmt::Debug for PipelineConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineConfig")
+            .field("path", &self.path)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_unmatched: Option<String>,
+    input: InputSettings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clean: Option<CleanSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extract: Option<ExtractSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask: Option<MaskSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrich: Option<EnrichSettings>,
+    output: OutputSettings,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct InputSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grok: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dissect: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    select: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_line_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlong: Option<OverlongSetting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multiline: Option<MultilineSetting>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OverlongSetting {
+    Unmatched,
+    Truncate,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum MultilineSetting {
+    None,
+    Indented,
+    StackTraces,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct CleanSettings {
+    columns: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strip_ansi: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_document: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct ExtractSettings {
+    source: String,
+    columns: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct MaskSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct EnrichSettings {
+    labels: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<HostSetting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes_path: Option<PathBuf>,
+    ci: bool,
+    trace_environment: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent_field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generate_trace_ids: Option<GeneratedSetting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<TenantSettings>,
+    overwrite: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "expected a name, or true for the name of the machine"
+)]
+enum HostSetting {
+    System(bool),
+    Name(String),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum GeneratedSetting {
+    Once,
+    EachRow,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct TenantSettings {
+    field: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct OutputSettings {
+    format: OutputFormat,
+    nested: bool,
+    nulls: bool,
+    infer: bool,
+    json_columns: Vec<String>,
+    invalid_utf8: Utf8Setting,
+    cef: CefSettings,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OutputFormat {
+    #[default]
+    Ndjson,
+    Logfmt,
+    Cef,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Utf8Setting {
+    #[default]
+    Replace,
+    Latin1,
+    Keep,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct CefSettings {
+    vendor: String,
+    product: String,
+    version: String,
+    columns: BTreeMap<HeaderSetting, String>,
+    keys: BTreeMap<String, String>,
+    severities: BTreeMap<String, u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum HeaderSetting {
+    Version,
+    DeviceVendor,
+    DeviceProduct,
+    DeviceVersion,
+    EventClassId,
+    Name,
+    Severity,
+}
+
+impl PipelineConfig {
+    /// Reads a file, whose ending says its [language](Language). `variables` are those of the process, as a program
+    /// hands them over; besides the settings, [enrichment](crate::enrich::Enrich) reads those that the file names.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if the file cannot be read, is larger than
+    /// [`MAX_CONFIG_BYTES`](crate::limits::MAX_CONFIG_BYTES), or for a reason of [`parse`](Self::parse).
+    pub fn read(
+        path: impl AsRef<Path>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let (text, language) = rules::read(path).map_err(|wrong| error(path, wrong))?;
+        Self::parse(path, &text, language, variables)
+    }
+
+    /// Reads text; `file` is what errors call it, and what other files are beside.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` with file, line, column and setting, if the text is not of that language, or a setting does not
+    /// exist or has a value that it cannot have; without a file, if that is so of a variable.
+    pub fn parse(
+        file: impl AsRef<Path>,
+        text: &str,
+        language: Language,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let path = file.as_ref();
+        let settings: Settings =
+            rules::parse(text, language).map_err(|wrong| error(path, wrong))?;
+        Ok(Self {
+            settings: with_variables(&settings, variables)?,
+            path: path.to_owned(),
+            variables: variables.clone(),
+        })
+    }
+
+    /// Whether the settings say what the format of the input is.
+    pub fn has_format(&self) -> bool {
+        let InputSettings {
+            preset,
+            pattern,
+            grok,
+            dissect,
+            ..
+        } = &self.settings.input;
+        [preset, pattern, grok, dissect]
+            .into_iter()
+            .any(Option::is_some)
+    }
+
+    /// The pipeline. `format` is that of the input if the settings do not say it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if a setting needs a feature that is not compiled in, or contradicts another; and what the parts
+    /// say: a preset that does not exist, a pattern that does not compile, a policy that cannot be read.
+    pub fn build(&self, format: Option<&Format>) -> Result<Pipeline, Error> {
+        let settings = &self.settings;
+        let mut pipeline = Pipeline::new(self.parser(format)?).output(self.output()?);
+        if let Some(threads) = settings.threads {
+            pipeline = pipeline.threads(threads);
+        }
+        if let Some(column) = &settings.keep_unmatched {
+            pipeline = pipeline.keep_unmatched(&**column);
+        }
+        if let Some(clean) = &settings.clean {
+            pipeline = self.clean(pipeline, clean)?;
+        }
+        if let Some(extract) = &settings.extract {
+            pipeline = self.extract(pipeline, extract)?;
+        }
+        if let Some(mask) = &settings.mask {
+            pipeline = self.mask(pipeline, mask)?;
+        }
+        if let Some(enrich) = &settings.enrich {
+            pipeline = self.enrich(pipeline, enrich)?;
+        }
+        Ok(pipeline)
+    }
+
+    fn parser(&self, format: Option<&Format>) -> Result<Parser, Error> {
+        let input = &self.settings.input;
+        let formats = [
+            (
+                &input.preset,
+                Format::preset as fn(&str) -> Result<Format, Error>,
+            ),
+            (&input.pattern, Format::pattern),
+            (&input.grok, Format::grok),
+            (&input.dissect, Format::dissect),
+        ];
+        let given = formats.into_iter();
+        let mut given = given.filter_map(|(text, make)| Some((text.as_deref()?, make)));
+        let format = match (given.next(), given.next(), format) {
+            (Some((text, make)), None, _) => make(text)?,
+            (None, _, Some(format)) => format.clone(),
+            (None, _, None) => {
+                let message =
+                    "one of preset, pattern, grok and dissect says what the lines look like";
+                return Err(self.wrong("input", message));
+            }
+            (Some(_), Some(_), _) => {
+                let message = "only one of preset, pattern, grok and dissect can say what the lines look like";
+                return Err(self.wrong("input", message));
+            }
+        };
+        let format = match &input.select {
+            Some(names) => format.select(names.iter().map(|name| &**name))?,
+            None => format,
+        };
+        let mut parser = Parser::new(format);
+        if let Some(bytes) = input.max_line_bytes {
+            parser = parser.max_line_bytes(bytes);
+        }
+        if let Some(bytes) = input.batch_bytes {
+            parser = parser.batch_bytes(bytes);
+        }
+        if let Some(overlong) = input.overlong {
+            parser = parser.overlong(match overlong {
+                OverlongSetting::Unmatched => Overlong::Unmatched,
+                OverlongSetting::Truncate => Overlong::Truncate,
+            });
+        }
+        Ok(match input.multiline {
+            None | Some(MultilineSetting::None) => parser,
+            Some(MultilineSetting::Indented) => parser.multiline(Multiline::indented()),
+            Some(MultilineSetting::StackTraces) => parser.multiline(Multiline::stack_traces()),
+        })
+    }
+
+    fn output(&self) -> Result<Output, Error> {
+        let output = &self.settings.output;
+        let utf8 = match output.invalid_utf8 {
+            Utf8Setting::Replace => Some(InvalidUtf8::Replace),
+            Utf8Setting::Latin1 => Some(InvalidUtf8::Latin1),
+            Utf8Setting::Keep => None,
+        };
+        Ok(match (output.format, utf8) {
+            (OutputFormat::Ndjson, None) => {
+                let message = "JSON is UTF-8; choose replace or latin1";
+                return Err(self.wrong("output.invalid_utf8", message));
+            }
+            (OutputFormat::Ndjson, Some(utf8)) => Ndjson::new()
+                .nested(output.nested)
+                .nulls(output.nulls)
+                .infer(output.infer)
+                .json_columns(output.json_columns.iter().map(|name| &**name))
+                .invalid_utf8(utf8)
+                .into(),
+            (OutputFormat::Logfmt, None) => Logfmt::new().keep_bytes().into(),
+            (OutputFormat::Logfmt, Some(utf8)) => Logfmt::new().invalid_utf8(utf8).into(),
+            (OutputFormat::Cef, utf8) => {
+                let settings = &output.cef;
+                let mut cef = Cef::new(&*settings.vendor, &*settings.product, &*settings.version);
+                for (header, column) in &settings.columns {
+                    cef = cef.column(header.header(), &**column);
+                }
+                for (column, key) in &settings.keys {
+                    cef = cef.key(&**column, &**key)?;
+                }
+                for (word, severity) in &settings.severities {
+                    cef = cef.severity(&**word, *severity);
+                }
+                match utf8 {
+                    None => cef.keep_bytes().into(),
+                    Some(utf8) => cef.invalid_utf8(utf8).into(),
+                }
+            }
+        })
+    }
+
+    #[cfg(feature = "json")]
+    fn clean(&self, pipeline: Pipeline, settings: &CleanSettings) -> Result<Pipeline, Error> {
+        if settings.columns.is_empty() {
+            let message = "it names the columns to look for documents in, one at least";
+            return Err(self.wrong("clean.columns", message));
+        }
+        Ok(settings.columns.iter().fold(pipeline, |pipeline, column| {
+            let mut cleaner = crate::clean::Cleaner::new(column);
+            if let Some(repair) = settings.repair {
+                cleaner = cleaner.repair(repair);
+            }
+            if let Some(strip) = settings.strip_ansi {
+                cleaner = cleaner.strip_ansi(strip);
+            }
+            if let Some(keep) = settings.keep_document {
+                cleaner = cleaner.keep_document(keep);
+            }
+            pipeline.stage(cleaner)
+        }))
+    }
+
+    #[cfg(not(feature = "json"))]
+    fn clean(&self, _: Pipeline, _: &CleanSettings) -> Result<Pipeline, Error> {
+        Err(self.disabled("clean", "json"))
+    }
+
+    #[cfg(feature = "jmespath")]
+    fn extract(&self, pipeline: Pipeline, settings: &ExtractSettings) -> Result<Pipeline, Error> {
+        let extractor = crate::extract::Extractor::new(&settings.source);
+        let mut columns = settings.columns.iter();
+        let extractor = columns.try_fold(extractor, |it, (name, path)| it.column(name, path))?;
+        Ok(pipeline.stage(extractor))
+    }
+
+    #[cfg(not(feature = "jmespath"))]
+    fn extract(&self, _: Pipeline, _: &ExtractSettings) -> Result<Pipeline, Error> {
+        Err(self.disabled("extract", "jmespath"))
+    }
+
+    #[cfg(feature = "mask")]
+    fn mask(&self, pipeline: Pipeline, settings: &MaskSettings) -> Result<Pipeline, Error> {
+        let policy = match &settings.policy {
+            Some(path) => crate::mask::Policy::read(self.beside(path))?,
+            None => crate::mask::Policy::new(),
+        };
+        Ok(pipeline.stage(crate::mask::Masker::new(policy, None)?))
+    }
+
+    #[cfg(not(feature = "mask"))]
+    fn mask(&self, _: Pipeline, _: &MaskSettings) -> Result<Pipeline, Error> {
+        Err(self.disabled("mask", "mask"))
+    }
+
+    #[cfg(feature = "enrich")]
+    fn enrich(&self, pipeline: Pipeline, settings: &EnrichSettings) -> Result<Pipeline, Error> {
+        use crate::enrich::{Enrich, Environment, Generated, Kubernetes, system_host_name};
+
+        let environment = Environment::from_iter(self.variables.clone());
+        let names = settings.environment.iter();
+        let names = names.map(|(variable, field)| (&**variable, &**field));
+        let mut enrich = Enrich::new()
+            .overwrite(settings.overwrite)
+            .environment(&environment, names);
+        match &settings.host {
+            Some(HostSetting::Name(name)) => enrich = enrich.host(name),
+            Some(HostSetting::System(true)) => {
+                let Some(name) = system_host_name() else {
+                    let message = "the system says no name of the machine; write the name";
+                    return Err(self.wrong("enrich.host", message));
+                };
+                enrich = enrich.host(name);
+            }
+            Some(HostSetting::System(false)) | None => {}
+        }
+        if let Some(path) = &settings.kubernetes_path {
+            let Some(container) = Kubernetes::from_path(path) else {
+                let message = "it is no path of a container's log, \
+                               NAMESPACE_POD_UID/CONTAINER/N.log or POD_NAMESPACE_CONTAINER-ID.log";
+                return Err(self.wrong("enrich.kubernetes_path", message));
+            };
+            enrich = enrich.kubernetes(&container);
+        }
+        if settings.ci {
+            enrich = enrich.ci(&environment);
+        }
+        if settings.trace_environment {
+            let wrong = |problem: crate::enrich::TraceparentProblem| {
+                self.wrong(
+                    "enrich.trace_environment",
+                    &format!("TRACEPARENT is {problem}"),
+                )
+            };
+            enrich = enrich.trace_of(&environment).map_err(wrong)?;
+        }
+        if let Some(field) = &settings.traceparent_field {
+            enrich = enrich.traceparent_field(&**field);
+        }
+        if let Some(which) = settings.generate_trace_ids {
+            enrich = enrich.generate_trace_ids(match which {
+                GeneratedSetting::Once => Generated::Once,
+                GeneratedSetting::EachRow => Generated::EachRow,
+            });
+        }
+        if let Some(tenant) = &settings.tenant {
+            enrich = enrich.tenant(&*tenant.field, tenant.default.as_deref());
+        }
+        // Labels by hand go before what is found.
+        let labels = settings.labels.iter();
+        let enrich = labels.fold(enrich, |it, (name, value)| it.label(name, value));
+        Ok(pipeline.stage(enrich))
+    }
+
+    #[cfg(not(feature = "enrich"))]
+    fn enrich(&self, _: Pipeline, _: &EnrichSettings) -> Result<Pipeline, Error> {
+        Err(self.disabled("enrich", "enrich"))
+    }
+
+    /// A path as seen from the file of the settings.
+    #[cfg(feature = "mask")]
+    fn beside(&self, path: &Path) -> PathBuf {
+        let folder = self.path.parent();
+        folder.map_or_else(|| path.to_owned(), |folder| folder.join(path))
+    }
+
+    #[cfg(not(all(
+        feature = "json",
+        feature = "jmespath",
+        feature = "mask",
+        feature = "enrich"
+    )))]
+    fn disabled(&self, section: &str, feature: &str) -> Error {
+        let message =
+            format!("it needs the cargo feature {feature:?} of opsbox-log; build with it on");
+        self.wrong(section, &message)
+    }
+
+    fn wrong(&self, setting: &str, message: &str) -> Error {
+        Error::Config {
+            path: Some(self.path.clone()),
+            line_and_column: None,
+            setting: setting.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+}
+
+impl HeaderSetting {
+    fn header(self) -> Header {
+        match self {
+            Self::Version => Header::Version,
+            Self::DeviceVendor => Header::DeviceVendor,
+            Self::DeviceProduct => Header::DeviceProduct,
+            Self::DeviceVersion => Header::DeviceVersion,
+            Self::EventClassId => Header::EventClassId,
+            Self::Name => Header::Name,
+            Self::Severity => Header::Severity,
+        }
+    }
+}
+
+/// The settings with what the variables change of them.
+fn with_variables(
+    settings: &Settings,
+    variables: &BTreeMap<String, String>,
+) -> Result<Settings, Error> {
+    let wrong = |setting: String, message: String| Error::Config {
+        path: None,
+        line_and_column: None,
+        setting,
+        message,
+    };
+    let ours = format!("{PREFIX}__");
+    let mut ours = variables
+        .iter()
+        .filter(|(name, _)| name.starts_with(&ours))
+        .peekable();
+    if ours.peek().is_none() {
+        return Ok(settings.clone());
+    }
+    let file =
+        serde_json::to_string(settings).map_err(|error| wrong(String::new(), error.to_string()))?;
+    let ours = ours.map(|(name, value)| (name.clone(), value.clone()));
+    let mut environment = ::config::Environment::with_prefix(PREFIX)
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true)
+        .list_separator(",")
+        .source(Some(ours.collect()));
+    for list in LISTS {
+        environment = environment.with_list_parse_key(list);
+    }
+    let merged = Config::builder()
+        .add_source(File::from_str(&file, FileFormat::Json))
+        .add_source(environment)
+        .build();
+    let merged = merged.and_then(Config::try_deserialize::<Settings>);
+    merged.map_err(|error| {
+        let (setting, message) = explained(&error);
+        wrong(
+            setting,
+            format!("{message}; look at the variables {PREFIX}__SECTION__SETTING"),
+        )
+    })
+}
+
+/// The setting, and what is wrong with it.
+fn explained(error: &ConfigError) -> (String, String) {
+    let setting = match error {
+        ConfigError::Type { key, .. } | ConfigError::At { key, .. } => key.clone(),
+        _ => None,
+    };
+    (setting.unwrap_or_default(), error.to_string())
+}
+
+fn error(path: &Path, wrong: Wrong) -> Error {
+    Error::Config {
+        path: Some(path.to_owned()),
+        line_and_column: wrong.place,
+        setting: wrong.field,
+        message: wrong.message,
+    }
+}

@@ -1,0 +1,205 @@
+//! An asynchronous reader's batches through a pipeline (features `pipeline` and `tokio`).
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    sync::mpsc::{Receiver, Sender, channel},
+    task::spawn_blocking,
+};
+
+use super::{
+    Input, Pipeline, PipelineError, PipelineReport,
+    work::{Done, Worker},
+};
+use crate::{batch::Batch, error::Error, limits::PIPELINE_BATCHES_AHEAD, parser::Parser};
+
+impl Pipeline {
+    /// [`run`](Self::run) for an asynchronous reader and writer, until the reader ends or `shutdown` is ready. Stages run
+    /// on [threads](Self::threads) of tokio's pool for blocking work, so that no other task waits for them.
+    ///
+    /// Each thread has [a few](crate::limits::PIPELINE_BATCHES_AHEAD) batches before it: a slow writer, or slow stages,
+    /// slow the reading. When `shutdown` is ready nothing more is read; what was read goes through all stages and is
+    /// written, the beginning of a line that was cut there too. For a source that never ends give
+    /// [`Parser::batch_bytes`] a low value, since a batch comes when it is full.
+    ///
+    /// If the future is dropped before it is ready, the batches that are in the pipeline are lost.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser, pipeline::Pipeline};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let mut pipeline = Pipeline::new(Parser::new(Format::preset("logfmt")?));
+    /// let mut out = Vec::new();
+    /// let never = std::future::pending();
+    /// let report = pipeline.run_async(&b"a=1\na=2\n"[..], &mut out, never).await?;
+    /// assert_eq!((report.rows(), &out[..]), (2, &b"{\"a\":\"1\"}\n{\"a\":\"2\"}\n"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, and with a stage that panics.
+    ///
+    /// [`Parser::batch_bytes`]: crate::Parser::batch_bytes
+    pub async fn run_async<R, W>(
+        &mut self,
+        reader: R,
+        mut writer: W,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<PipelineReport, PipelineError>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut report = self.worker.report();
+        let result = run(self, reader, &mut writer, shutdown, &mut report).await;
+        let result = match result {
+            Ok(()) => writer.flush().await.map_err(|source| Error::Write {
+                offset: report.written.bytes(),
+                source,
+            }),
+            failed => failed,
+        };
+        match result {
+            Ok(()) => Ok(report),
+            Err(source) => Err(PipelineError {
+                source: Box::new(source),
+                report: Box::new(report),
+            }),
+        }
+    }
+}
+
+async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    pipeline: &Pipeline,
+    reader: R,
+    writer: &mut W,
+    shutdown: impl Future<Output = ()>,
+    report: &mut PipelineReport,
+) -> Result<(), Error> {
+    let (mut to_workers, mut from_workers, mut working) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..pipeline.threads {
+        let (to, batches) = channel(PIPELINE_BATCHES_AHEAD);
+        let (results, from) = channel(PIPELINE_BATCHES_AHEAD);
+        to_workers.push(to);
+        from_workers.push(from);
+        let worker = pipeline.worker.fork();
+        working.push(spawn_blocking(move || work(worker, batches, &results)));
+    }
+    let until = Until {
+        reader,
+        shutdown: pin!(shutdown),
+        is_down: false,
+    };
+    let mut reading = pin!(read(&pipeline.parser, until, to_workers));
+    let mut writing = pin!(write(from_workers, writer, report));
+    let mut read = None;
+    // Reading ends first, unless a stage or the writer fails: then there is nothing to read for.
+    let written = poll_fn(|context| {
+        if read.is_none()
+            && let Poll::Ready(result) = reading.as_mut().poll(context)
+        {
+            read = Some(result);
+        }
+        writing.as_mut().poll(context)
+    })
+    .await;
+    written?;
+    for working in working {
+        if let Err(error) = working.await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    read.unwrap_or(Ok(()))
+}
+
+async fn read<R: AsyncRead + Unpin>(
+    parser: &Parser,
+    reader: R,
+    workers: Vec<Sender<Batch<Input<'static>>>>,
+) -> Result<(), Error> {
+    let mut batches = parser.stream(reader);
+    for worker in workers.iter().cycle() {
+        let next = poll_fn(|context| Pin::new(&mut batches).poll_next(context));
+        let Some(batch) = next.await else { break };
+        if worker.send(batch?.map_input(Input::Owned)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn write<W: AsyncWrite + Unpin>(
+    mut workers: Vec<Receiver<Result<Done, Error>>>,
+    writer: &mut W,
+    report: &mut PipelineReport,
+) -> Result<(), Error> {
+    loop {
+        for from in &mut workers {
+            // A worker that has no more was dealt no more, and neither were those after it.
+            let Some(result) = from.recv().await else {
+                return Ok(());
+            };
+            let Done {
+                bytes,
+                report: done,
+            } = result?;
+            let offset = report.written.bytes();
+            let written = writer.write_all(&bytes).await;
+            report.merge(done);
+            written.map_err(|source| Error::Write { offset, source })?;
+        }
+    }
+}
+
+fn work(
+    mut worker: Worker,
+    mut batches: Receiver<Batch<Input<'static>>>,
+    results: &Sender<Result<Done, Error>>,
+) {
+    while let Some(mut batch) = batches.blocking_recv() {
+        let result = worker.work(&mut batch);
+        let failed = result.is_err();
+        if results.blocking_send(result).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// A reader that ends when it is told to.
+struct Until<'s, R, F> {
+    reader: R,
+    shutdown: Pin<&'s mut F>,
+    is_down: bool,
+}
+
+impl<R: AsyncRead + Unpin, F: Future<Output = ()>> AsyncRead for Until<'_, R, F> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.is_down = this.is_down || this.shutdown.as_mut().poll(context).is_ready();
+        match this.is_down {
+            // Nothing read is the end.
+            true => Poll::Ready(Ok(())),
+            false => Pin::new(&mut this.reader).poll_read(context, buffer),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is done with one batch.
+
+use super::{Input, Output, PipelineReport, Stage, StageReport};
+use crate::{
+    batch::{Batch, ColumnBuilder},
+    error::Error,
+    format::{Field, Format},
+    parser::Parser,
+    types::Type,
+};
+
+/// What is the same for all batches, of one thread.
+pub(super) struct Worker {
+    pub(super) stages: Vec<Box<dyn Stage>>,
+    pub(super) output: Output,
+    /// The column for unmatched lines, if they are kept.
+    pub(super) unmatched: Option<Box<str>>,
+    /// Memory of bytes that were written, for the next ones: fresh memory costs as much as the writing.
+    pub(super) spare: Vec<u8>,
+    /// Bytes that the next batch may become.
+    pub(super) expected: usize,
+}
+
+/// A batch that is done with.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) bytes: Vec<u8>,
+    pub(super) report: PipelineReport,
+}
+
+impl Worker {
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            stages: self.stages.iter().map(|stage| stage.fork()).collect(),
+            output: self.output.clone(),
+            unmatched: self.unmatched.clone(),
+            spare: Vec::new(),
+            expected: 0,
+        }
+    }
+
+    /// A report of nothing.
+    pub(super) fn report(&self) -> PipelineReport {
+        let stages = self.stages.iter();
+        PipelineReport {
+            stages: stages.map(|stage| StageReport::new(stage.name())).collect(),
+            ..PipelineReport::default()
+        }
+    }
+
+    /// Runs the stages and writes the rows.
+    pub(super) fn work(&mut self, batch: &mut Batch<Input<'_>>) -> Result<Done, Error> {
+        let mut report = self.report();
+        let of = PipelineReport::of(batch);
+        let first_line = batch.first_line();
+        #[cfg(feature = "tracing")]
+        let _batch = tracing::debug_span!(
+            target: super::TARGET, "batch", first_line, bytes = of.input_bytes, lines = of.lines,
+            rows = of.rows, unmatched = of.unmatched_lines,
+        )
+        .entered();
+        let unmatched = match &self.unmatched {
+            Some(column) if of.unmatched_lines > 0 => Some(unmatched_rows(batch, column)?),
+            _ => None,
+        };
+        report.merge(of);
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        if bytes.capacity() == 0 {
+            bytes.reserve(self.expected);
+        }
+        self.rows(batch, first_line, &mut report, &mut bytes)?;
+        if let Some(mut unmatched) = unmatched {
+            report.unmatched_written += unmatched.len() as u64;
+            self.rows(&mut unmatched, first_line, &mut report, &mut bytes)?;
+        }
+        self.expected = bytes.len() + bytes.len() / 8;
+        Ok(Done { bytes, report })
+    }
+
+    fn rows(
+        &mut self,
+        batch: &mut Batch<Input<'_>>,
+        first_line: u64,
+        report: &mut PipelineReport,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        for (stage, report) in self.stages.iter_mut().zip(&mut report.stages) {
+            #[cfg(feature = "tracing")]
+            let span = tracing::debug_span!(
+                target: super::TARGET, "stage", stage = stage.name(), rows = batch.len(),
+                columns = batch.fields().len(), columns_after = tracing::field::Empty,
+            )
+            .entered();
+            let counts = stage.apply(batch).map_err(|source| Error::Stage {
+                stage: stage.name().to_owned(),
+                line: first_line,
+                source: Box::new(source),
+            })?;
+            report.add(batch.len() as u64, &counts);
+            #[cfg(feature = "tracing")]
+            span.record("columns_after", batch.fields().len());
+        }
+        #[cfg(feature = "tracing")]
+        let span = tracing::debug_span!(
+            target: super::TARGET, "export", format = self.output.name(), rows = batch.len(),
+            bytes = tracing::field::Empty,
+        )
+        .entered();
+        let written = self.output.append(batch, bytes);
+        #[cfg(feature = "tracing")]
+        span.record("bytes", written.bytes());
+        report.written.merge(&written);
+        Ok(())
+    }
+}
+
+/// The unmatched lines of a batch as rows of their own.
+fn unmatched_rows(batch: &Batch<Input<'_>>, column: &str) -> Result<Batch<Input<'static>>, Error> {
+    let lines = b"x\n".repeat(batch.unmatched().len());
+    let format = Format::pattern("(?P<line>x)")?;
+    let mut rows = Parser::new(format).parse(Input::Owned(lines));
+    let mut raw = ColumnBuilder::with_capacity(rows.len());
+    let mut numbers = ColumnBuilder::with_capacity(rows.len());
+    let mut reasons = ColumnBuilder::with_capacity(rows.len());
+    for (row, line) in batch.unmatched().enumerate() {
+        raw.push_bytes(row, line.raw());
+        numbers.push_bytes(row, line.line_number().to_string().as_bytes());
+        reasons.push_bytes(row, line.reason().as_str().as_bytes());
+    }
+    rows.drop_column("line");
+    rows.set_columns([
+        (Field::new(column), raw),
+        (Field::new("line_number").with_type(Type::Integer), numbers),
+        (Field::new("unmatched"), reasons),
+    ])?;
+    Ok(rows)
+}
