@@ -164,13 +164,13 @@ impl Cleaner {
     /// ```
     /// use opsbox_log::{Format, Multiline, Parser, clean::Cleaner};
     ///
-    /// let log = "2026-01-02 03:04:05 [ERROR] failed\njava.io.IOException: no\n\tat a.B.c(B.java:7)\n";
-    /// let parser = Parser::new(Format::preset("app")?).multiline(Multiline::matched());
+    /// let log = "2026-01-02 03:04:05 [ERROR] java.io.IOException: no\n\tat a.B.c(B.java:7)\n";
+    /// let parser = Parser::new(Format::preset("app")?).multiline(Multiline::stack_traces());
     /// let mut batch = parser.parse(log);
     /// Cleaner::new("message").stack_trace("error.stack_trace").clean(&mut batch);
     /// let record = batch.record(0).unwrap();
-    /// assert_eq!(record.get("message"), Some(&b"failed"[..]));
-    /// let trace = b"java.io.IOException: no\n\tat a.B.c(B.java:7)";
+    /// assert_eq!(record.get("message"), Some(&b"java.io.IOException: no"[..]));
+    /// let trace = b"\tat a.B.c(B.java:7)";
     /// assert_eq!(record.get("error.stack_trace"), Some(&trace[..]));
     /// # Ok::<(), opsbox_log::Error>(())
     /// ```
