@@ -681,16 +681,19 @@ fn keys_of_services() {
 /// Twice the text takes about twice the time of the processor, not four times.
 #[test]
 fn hostile_texts_take_linear_time() {
-    // Nanoseconds that this thread has run: by the clock others would count, too.
+    // Nanoseconds that this thread has run: by the clock others would count, too. The system brings the
+    // figure up to date when the thread gives way.
     let spent = || {
+        std::thread::yield_now();
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         text.split(' ').next()?.parse::<u64>().ok()
     };
-    let of = |text: &str| {
+    let run = |text: &str| {
         let before = spent()?;
         Scanner::of(Detector::ALL).scan(text.as_bytes());
         Some(spent()? - before)
     };
+    let of = |text: &str| (0..3).filter_map(|_| run(text)).min();
     for piece in [
         "@",
         "a@",
@@ -743,11 +746,8 @@ fn hostile_texts_take_linear_time() {
             let Some((few, many)) = of(&small).zip(of(&large)) else {
                 return;
             };
-            // Eight times the text: quadratic would be 64 times. Short times are all noise.
-            assert!(
-                many < 24 * few || many < 20_000_000,
-                "{front}{piece}: {few} ns, {many} ns"
-            );
+            // Eight times the text: quadratic would be 64 times.
+            assert!(many < 24 * few, "{front}{piece}: {few} ns, {many} ns");
         }
     }
 }
