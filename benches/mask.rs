@@ -97,10 +97,10 @@ fn mask(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mask");
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("scan, five rules", |bench| {
-        bench.iter(|| found(&five, &lines))
+        bench.iter(|| found(&five, &lines));
     });
     group.bench_function("scan, all detectors", |bench| {
-        bench.iter(|| found(&all, &lines))
+        bench.iter(|| found(&all, &lines));
     });
     let log = lines.join("\n");
     let format = Format::pattern(
@@ -131,10 +131,10 @@ fn mask(criterion: &mut Criterion) {
     group.finish();
     if measuring() {
         per_processor_second("scan, five rules", bytes, || {
-            _ = black_box(found(&five, &lines))
+            _ = black_box(found(&five, &lines));
         });
         per_processor_second("scan, all detectors", bytes, || {
-            _ = black_box(found(&all, &lines))
+            _ = black_box(found(&all, &lines));
         });
         per_processor_second("mask messages of a batch, all detectors", messages, || {
             _ = black_box(masked(&masker, &batch));

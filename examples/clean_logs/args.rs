@@ -2,7 +2,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use lexopt::prelude::*;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Reads a log and writes it as clean NDJSON: fields by the format of its lines, JSON and XML in
 messages as fields of their own, secrets and personal data masked, the context added.
 Without a file it reads the sample of the repository; - is standard input.
@@ -23,19 +23,21 @@ A progress bar is shown if standard error is a terminal; the summary goes there.
 Exit code: 0 if all lines fit, 1 if some did not, 2 if the arguments or the configuration are
 wrong, 3 if reading or writing failed; then no output file is left.";
 
-pub struct Args {
-    pub input: Option<PathBuf>,
-    pub output: Option<PathBuf>,
-    pub format: Option<String>,
-    pub policy: Option<PathBuf>,
-    pub config: Option<PathBuf>,
-    pub threads: Option<usize>,
-    pub quiet: bool,
+pub(crate) struct Args {
+    pub(crate) input: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) format: Option<String>,
+    pub(crate) policy: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) quiet: bool,
 }
 
 impl Args {
     /// `None` if help was asked for.
-    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, lexopt::Error> {
+    pub(crate) fn parse(
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Option<Self>, lexopt::Error> {
         let mut parsed = Self {
             input: None,
             output: None,

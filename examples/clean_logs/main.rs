@@ -75,7 +75,7 @@ type Failure = (u8, String);
 
 fn run(args: &Args) -> Result<PipelineReport, Failure> {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/app.log");
-    let path = args.input.as_deref().unwrap_or(Path::new(sample));
+    let path = args.input.as_deref().unwrap_or_else(|| Path::new(sample));
     let failed = |path: &Path, error: io::Error| (FAILED, format!("{}: {error}", path.display()));
 
     let (mut reader, bytes): (Box<dyn Read + Send>, _) = match path.to_str() {
@@ -96,7 +96,7 @@ fn run(args: &Args) -> Result<PipelineReport, Failure> {
     let name = args
         .output
         .as_deref()
-        .unwrap_or(Path::new("standard output"));
+        .unwrap_or_else(|| Path::new("standard output"));
     let mut output = Output::open(args.output.as_deref()).map_err(|error| failed(name, error))?;
 
     let progress = progress(bytes);

@@ -7,14 +7,14 @@ use std::{
 use tempfile::NamedTempFile;
 
 /// Where the lines go.
-pub enum Output {
+pub(crate) enum Output {
     Stream(Box<dyn Write>),
     /// A file that is there when it is whole.
     File(NamedTempFile, PathBuf),
 }
 
 impl Output {
-    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else {
             return Ok(Self::Stream(Box::new(io::stdout().lock())));
         };
@@ -33,7 +33,7 @@ impl Output {
     }
 
     /// Makes the file appear under its name, so that it is whole after a crash, too.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         if let Self::File(file, path) = self {
             file.as_file().sync_all()?;
             file.persist(&path)?;
@@ -65,5 +65,5 @@ fn folder(path: &Path) -> &Path {
     let parent = path.parent();
     parent
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+        .unwrap_or_else(|| Path::new("."))
 }
