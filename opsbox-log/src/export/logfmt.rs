@@ -21,17 +21,16 @@
 //!   of another column has a number at its end;
 //! - an absent value is left out. A row without values is an empty line.
 
-use std::{io, ops::Range};
+use std::ops::Range;
 
 use super::{
+    Rows,
     names::keys,
     text::{InvalidUtf8, Json, Out, Value, Written, padded},
 };
 use crate::{
-    batch::Batch,
     format::Field,
-    limits::EXPORT_ROWS,
-    scan::{self, BLOCK, Chosen, Kernel, Simd, Work},
+    scan::{BLOCK, Chosen, Kernel, Simd, Work},
 };
 
 /// How rows become lines of logfmt. See the [module](self).
@@ -71,64 +70,9 @@ impl Logfmt {
         self.invalid_utf8 = None;
         self
     }
-
-    /// Runs on this kernel instead of the [best](Kernel::best) one; the result is the same.
-    #[must_use]
-    pub fn kernel(mut self, kernel: Kernel) -> Self {
-        self.kernel = Chosen::new(kernel);
-        self
-    }
-
-    /// Appends the rows of a batch, each with a line feed at its end.
-    pub fn append<B: AsRef<[u8]>>(&self, batch: &Batch<B>, out: &mut Vec<u8>) -> Written {
-        self.append_rows(batch, 0..batch.len(), out)
-    }
-
-    /// [`append`](Self::append) for some of the rows; those that there are not are left out.
-    pub fn append_rows<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let keys = Keys::new(batch.fields());
-        let rows = super::within(rows, batch.len());
-        self.append_keyed(batch, &keys, rows, out)
-    }
-
-    /// Writes the rows of a batch, some thousand at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer. What was written before may end within a line.
-    pub fn write<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        mut writer: impl io::Write,
-    ) -> io::Result<Written> {
-        let keys = Keys::new(batch.fields());
-        super::write(batch.len(), EXPORT_ROWS, &mut writer, |rows, out| {
-            self.append_keyed(batch, &keys, rows, out)
-        })
-    }
-
-    fn append_keyed<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        keys: &Keys,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let work = Rows {
-            invalid_utf8: self.invalid_utf8,
-            keys,
-            batch,
-            rows,
-            out,
-        };
-        scan::run(self.kernel, work)
-    }
 }
+
+super::row_writer!(Logfmt, Keys);
 
 /// `key=` of each column.
 struct Keys {
@@ -137,7 +81,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(fields: &[Field]) -> Self {
+    fn new(_: &Logfmt, fields: &[Field]) -> Self {
         let (mut texts, mut ranges) = (Vec::new(), Vec::with_capacity(fields.len()));
         for key in keys(fields.iter().map(Field::name), may_have) {
             let start = texts.len();
@@ -156,20 +100,17 @@ fn may_have(char: char) -> bool {
     !not && !matches!(char, '=' | '"' | '\u{feff}' | '\u{fffd}')
 }
 
-struct Rows<'a, B> {
-    invalid_utf8: Option<InvalidUtf8>,
-    keys: &'a Keys,
-    batch: &'a Batch<B>,
-    rows: Range<usize>,
-    out: &'a mut Vec<u8>,
-}
-
-impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
+impl<B: AsRef<[u8]>> Work for Rows<'_, Logfmt, Keys, B> {
     type Output = Written;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Written {
-        let Self { keys, batch, .. } = self;
+        let Self {
+            options,
+            plan: keys,
+            batch,
+            ..
+        } = self;
         let arena = padded(batch.arena());
         let (input, arena) = (batch.input(), &*arena);
         let mut out = Out::new(self.out);
@@ -192,7 +133,7 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
                 });
                 if quoted {
                     out.push(b'"');
-                    out.push_text(simd, Json, value, self.invalid_utf8);
+                    out.push_text(simd, Json, value, options.invalid_utf8);
                     out.push_array(*b"\" ");
                 } else {
                     out.push_value(value);

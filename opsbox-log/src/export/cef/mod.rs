@@ -34,19 +34,18 @@
 
 mod read;
 
-use std::{io, ops::Range};
+use std::ops::Range;
 
 pub use self::read::{Extension, is_key, unescape_header, unescape_value};
 use super::{
+    Rows,
     names::keys,
     text::{Escapes, InvalidUtf8, Out, Value, Written, padded},
 };
 use crate::{
-    batch::Batch,
     error::Error,
     format::Field,
-    limits::EXPORT_ROWS,
-    scan::{self, BLOCK, Chosen, Kernel, Simd, Work},
+    scan::{BLOCK, Chosen, Kernel, Simd, Work},
 };
 
 /// A field of the header.
@@ -234,63 +233,6 @@ impl Cef {
         self
     }
 
-    /// Runs on this kernel instead of the [best](Kernel::best) one; the result is the same.
-    #[must_use]
-    pub fn kernel(mut self, kernel: Kernel) -> Self {
-        self.kernel = Chosen::new(kernel);
-        self
-    }
-
-    /// Appends the rows of a batch, each with a line feed at its end.
-    pub fn append<B: AsRef<[u8]>>(&self, batch: &Batch<B>, out: &mut Vec<u8>) -> Written {
-        self.append_rows(batch, 0..batch.len(), out)
-    }
-
-    /// [`append`](Self::append) for some of the rows; those that there are not are left out.
-    pub fn append_rows<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let plan = Plan::new(self, batch.fields());
-        let rows = super::within(rows, batch.len());
-        self.append_planned(batch, &plan, rows, out)
-    }
-
-    /// Writes the rows of a batch, some thousand at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer. What was written before may end within a line.
-    pub fn write<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        mut writer: impl io::Write,
-    ) -> io::Result<Written> {
-        let plan = Plan::new(self, batch.fields());
-        super::write(batch.len(), EXPORT_ROWS, &mut writer, |rows, out| {
-            self.append_planned(batch, &plan, rows, out)
-        })
-    }
-
-    fn append_planned<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        plan: &Plan,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let work = Rows {
-            options: self,
-            plan,
-            batch,
-            rows,
-            out,
-        };
-        scan::run(self.kernel, work)
-    }
-
     /// What the header says of a severity; `None` if it is none that is known.
     fn severity_of(&self, value: &[u8]) -> Option<Severity<'_>> {
         let is = |word: &str| word.as_bytes().eq_ignore_ascii_case(value);
@@ -407,15 +349,9 @@ impl Escapes for ValueText {
     }
 }
 
-struct Rows<'a, B> {
-    options: &'a Cef,
-    plan: &'a Plan,
-    batch: &'a Batch<B>,
-    rows: Range<usize>,
-    out: &'a mut Vec<u8>,
-}
+super::row_writer!(Cef, Plan);
 
-impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
+impl<B: AsRef<[u8]>> Work for Rows<'_, Cef, Plan, B> {
     type Output = Written;
 
     #[inline(always)]

@@ -33,18 +33,15 @@
 mod json;
 mod plan;
 
-use std::{io, ops::Range};
-
 use self::{
     json::{is_json, is_number},
     plan::{Column, Kind, Plan},
 };
-use super::text::{InvalidUtf8, Json, Out, Value, Written, padded};
-use crate::{
-    batch::Batch,
-    limits::EXPORT_ROWS,
-    scan::{self, Chosen, Kernel, Simd, Work},
+use super::{
+    Rows,
+    text::{InvalidUtf8, Json, Out, Value, Written, padded},
 };
+use crate::scan::{Chosen, Kernel, Simd, Work};
 
 /// How rows become lines of JSON. See the [module](self).
 ///
@@ -139,74 +136,11 @@ impl Ndjson {
         self.json_columns = names.into_iter().map(Into::into).collect();
         self
     }
-
-    /// Runs on this kernel instead of the [best](Kernel::best) one; the result is the same.
-    #[must_use]
-    pub fn kernel(mut self, kernel: Kernel) -> Self {
-        self.kernel = Chosen::new(kernel);
-        self
-    }
-
-    /// Appends the rows of a batch, each with a line feed at its end.
-    pub fn append<B: AsRef<[u8]>>(&self, batch: &Batch<B>, out: &mut Vec<u8>) -> Written {
-        self.append_rows(batch, 0..batch.len(), out)
-    }
-
-    /// [`append`](Self::append) for some of the rows; those that there are not are left out.
-    pub fn append_rows<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let plan = Plan::new(self, batch.fields());
-        let rows = super::within(rows, batch.len());
-        self.append_planned(batch, &plan, rows, out)
-    }
-
-    /// Writes the rows of a batch, some thousand at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer. What was written before may end within a line.
-    pub fn write<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        mut writer: impl io::Write,
-    ) -> io::Result<Written> {
-        let plan = Plan::new(self, batch.fields());
-        super::write(batch.len(), EXPORT_ROWS, &mut writer, |rows, out| {
-            self.append_planned(batch, &plan, rows, out)
-        })
-    }
-
-    fn append_planned<B: AsRef<[u8]>>(
-        &self,
-        batch: &Batch<B>,
-        plan: &Plan,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let work = Rows {
-            options: self,
-            plan,
-            batch,
-            rows,
-            out,
-        };
-        scan::run(self.kernel, work)
-    }
 }
 
-struct Rows<'a, B> {
-    options: &'a Ndjson,
-    plan: &'a Plan,
-    batch: &'a Batch<B>,
-    rows: Range<usize>,
-    out: &'a mut Vec<u8>,
-}
+super::row_writer!(Ndjson, Plan);
 
-impl<B: AsRef<[u8]>> Work for Rows<'_, B> {
+impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
     type Output = Written;
 
     #[inline(always)]
