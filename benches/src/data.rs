@@ -72,44 +72,51 @@ pub fn access_log(lines: usize) -> String {
     log
 }
 
+/// Of which messages are made.
+const WORDS: [&str; 18] = [
+    "order",
+    "cart",
+    "payment",
+    "of",
+    "customer",
+    "was",
+    "accepted",
+    "rejected",
+    "after",
+    "timeout",
+    "retry",
+    "in",
+    "warehouse",
+    "by",
+    "worker",
+    "connection",
+    "pool",
+    "exhausted",
+];
+
+/// The begin of the line of an application, up to its message.
+fn app_head(rng: &mut Rng, second: usize) -> String {
+    let level = rng.choice(["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]);
+    format!(
+        "2026-11-02 {:02}:{:02}:{:02} [{}] com.example.shop.Checkout:",
+        second / 3600 % 24,
+        second / 60 % 60,
+        second % 60,
+        level.unwrap_or_default(),
+    )
+}
+
 /// Lines of an application, `ts [LEVEL] message`, about 201 bytes each.
 pub fn app_log(lines: usize) -> String {
     let mut rng = Rng::with_seed(SEED);
-    let words = [
-        "order",
-        "cart",
-        "payment",
-        "of",
-        "customer",
-        "was",
-        "accepted",
-        "rejected",
-        "after",
-        "timeout",
-        "retry",
-        "in",
-        "warehouse",
-        "by",
-        "worker",
-        "connection",
-        "pool",
-        "exhausted",
-    ];
     let mut log = String::new();
     for second in 0..lines {
-        let level = rng.choice(["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]);
-        log += &format!(
-            "2026-11-02 {:02}:{:02}:{:02} [{}] com.example.shop.Checkout:",
-            second / 3600 % 24,
-            second / 60 % 60,
-            second % 60,
-            level.unwrap_or_default(),
-        );
+        log += &app_head(&mut rng, second);
         for _ in 0..rng.usize(10..29) {
             log.push(' ');
             match rng.u8(0..4) {
                 0 => log += &rng.u32(..).to_string(),
-                _ => log += rng.choice(words).unwrap_or_default(),
+                _ => log += rng.choice(WORDS).unwrap_or_default(),
             }
         }
         log.push('\n');
@@ -122,36 +129,9 @@ pub fn app_log(lines: usize) -> String {
 /// stands behind some words.
 pub fn documents(lines: usize) -> String {
     let mut rng = Rng::with_seed(SEED);
-    let words = [
-        "order",
-        "cart",
-        "payment",
-        "of",
-        "customer",
-        "was",
-        "accepted",
-        "rejected",
-        "after",
-        "timeout",
-        "retry",
-        "in",
-        "warehouse",
-        "by",
-        "worker",
-        "connection",
-        "pool",
-        "exhausted",
-    ];
     let mut log = String::new();
     for second in 0..lines {
-        let level = rng.choice(["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]);
-        log += &format!(
-            "2026-11-02 {:02}:{:02}:{:02} [{}] com.example.shop.Checkout:",
-            second / 3600 % 24,
-            second / 60 % 60,
-            second % 60,
-            level.unwrap_or_default(),
-        );
+        log += &app_head(&mut rng, second);
         let kind = rng.u8(0..100);
         let more = if kind < 51 {
             rng.usize(1..6)
@@ -162,7 +142,7 @@ pub fn documents(lines: usize) -> String {
             log.push(' ');
             match rng.u8(0..4) {
                 0 => log += &rng.u32(0..1_000_000).to_string(),
-                _ => log += rng.choice(words).unwrap_or_default(),
+                _ => log += rng.choice(WORDS).unwrap_or_default(),
             }
         }
         match kind {

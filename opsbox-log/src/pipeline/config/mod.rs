@@ -1,35 +1,32 @@
 //! A pipeline as data (features `config` and `pipeline`).
 
+mod settings;
+mod variables;
+
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
 
-use ::config::{Config, ConfigError, File, FileFormat};
-use serde::{Deserialize, Serialize};
-
+use self::{
+    settings::{
+        CleanSettings, EnrichSettings, ExtractSettings, GeneratedSetting, HostSetting,
+        InputSettings, MaskSettings, MultilineSetting, OutputFormat, OverlongSetting, Settings,
+        Utf8Setting,
+    },
+    variables::with_variables,
+};
 use super::{Output, Pipeline};
 use crate::{
     config::{self as rules, Language, Wrong},
     error::Error,
-    export::{
-        InvalidUtf8,
-        cef::{Cef, Header},
-        logfmt::Logfmt,
-        ndjson::Ndjson,
-    },
+    export::{InvalidUtf8, cef::Cef, logfmt::Logfmt, ndjson::Ndjson},
     format::Format,
     frame::Overlong,
     multiline::Multiline,
     parser::Parser,
 };
-
-/// What variables that change a setting begin with.
-const PREFIX: &str = "OPSBOX_LOG";
-
-/// Settings that are lists: in a variable, with commas.
-const LISTS: [&str; 3] = ["input.select", "clean.columns", "output.json_columns"];
 
 /// A pipeline from a file and variables. In layers, the later ones going first: the defaults, the file, and variables
 /// `OPSBOX_LOG__SECTION__SETTING`.
@@ -130,187 +127,6 @@ impl fmt::Debug for PipelineConfig {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threads: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keep_unmatched: Option<String>,
-    input: InputSettings,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clean: Option<CleanSettings>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extract: Option<ExtractSettings>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mask: Option<MaskSettings>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    enrich: Option<EnrichSettings>,
-    output: OutputSettings,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct InputSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preset: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pattern: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grok: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dissect: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    select: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_line_bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    batch_bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    overlong: Option<OverlongSetting>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    multiline: Option<MultilineSetting>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum OverlongSetting {
-    Unmatched,
-    Truncate,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum MultilineSetting {
-    None,
-    Indented,
-    StackTraces,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct CleanSettings {
-    columns: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repair: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    strip_ansi: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keep_document: Option<bool>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct ExtractSettings {
-    source: String,
-    columns: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct MaskSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct EnrichSettings {
-    labels: BTreeMap<String, String>,
-    environment: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<HostSetting>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kubernetes_path: Option<PathBuf>,
-    ci: bool,
-    trace_environment: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceparent_field: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generate_trace_ids: Option<GeneratedSetting>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<TenantSettings>,
-    overwrite: bool,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(
-    untagged,
-    expecting = "expected a name, or true for the name of the machine"
-)]
-enum HostSetting {
-    System(bool),
-    Name(String),
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum GeneratedSetting {
-    Once,
-    EachRow,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct TenantSettings {
-    field: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    default: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct OutputSettings {
-    format: OutputFormat,
-    nested: bool,
-    nulls: bool,
-    infer: bool,
-    json_columns: Vec<String>,
-    invalid_utf8: Utf8Setting,
-    cef: CefSettings,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum OutputFormat {
-    #[default]
-    Ndjson,
-    Logfmt,
-    Cef,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Utf8Setting {
-    #[default]
-    Replace,
-    Latin1,
-    Keep,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct CefSettings {
-    vendor: String,
-    product: String,
-    version: String,
-    columns: BTreeMap<HeaderSetting, String>,
-    keys: BTreeMap<String, String>,
-    severities: BTreeMap<String, u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum HeaderSetting {
-    Version,
-    DeviceVendor,
-    DeviceProduct,
-    DeviceVersion,
-    EventClassId,
-    Name,
-    Severity,
 }
 
 impl PipelineConfig {
@@ -631,74 +447,6 @@ impl PipelineConfig {
             message: message.to_owned(),
         }
     }
-}
-
-impl HeaderSetting {
-    fn header(self) -> Header {
-        match self {
-            Self::Version => Header::Version,
-            Self::DeviceVendor => Header::DeviceVendor,
-            Self::DeviceProduct => Header::DeviceProduct,
-            Self::DeviceVersion => Header::DeviceVersion,
-            Self::EventClassId => Header::EventClassId,
-            Self::Name => Header::Name,
-            Self::Severity => Header::Severity,
-        }
-    }
-}
-
-/// The settings with what the variables change of them.
-fn with_variables(
-    settings: &Settings,
-    variables: &BTreeMap<String, String>,
-) -> Result<Settings, Error> {
-    let wrong = |setting: String, message: String| Error::Config {
-        path: None,
-        line_and_column: None,
-        setting,
-        message,
-    };
-    let ours = format!("{PREFIX}__");
-    let mut ours = variables
-        .iter()
-        .filter(|(name, _)| name.starts_with(&ours))
-        .peekable();
-    if ours.peek().is_none() {
-        return Ok(settings.clone());
-    }
-    let file =
-        serde_json::to_string(settings).map_err(|error| wrong(String::new(), error.to_string()))?;
-    let ours = ours.map(|(name, value)| (name.clone(), value.clone()));
-    let mut environment = ::config::Environment::with_prefix(PREFIX)
-        .prefix_separator("__")
-        .separator("__")
-        .try_parsing(true)
-        .list_separator(",")
-        .source(Some(ours.collect()));
-    for list in LISTS {
-        environment = environment.with_list_parse_key(list);
-    }
-    let merged = Config::builder()
-        .add_source(File::from_str(&file, FileFormat::Json))
-        .add_source(environment)
-        .build();
-    let merged = merged.and_then(Config::try_deserialize::<Settings>);
-    merged.map_err(|error| {
-        let (setting, message) = explained(&error);
-        wrong(
-            setting,
-            format!("{message}; look at the variables {PREFIX}__SECTION__SETTING"),
-        )
-    })
-}
-
-/// The setting, and what is wrong with it.
-fn explained(error: &ConfigError) -> (String, String) {
-    let setting = match error {
-        ConfigError::Type { key, .. } | ConfigError::At { key, .. } => key.clone(),
-        _ => None,
-    };
-    (setting.unwrap_or_default(), error.to_string())
 }
 
 fn error(path: &Path, wrong: Wrong) -> Error {
