@@ -11,9 +11,8 @@ use std::{
 
 use self::{
     settings::{
-        CleanSettings, EnrichSettings, ExtractSettings, GeneratedSetting, HostSetting,
-        InputSettings, MaskSettings, MultilineSetting, OutputFormat, OverlongSetting, Settings,
-        Utf8Setting,
+        CleanSettings, EnrichSettings, ExtractSettings, InputSettings, MaskSettings,
+        MultilineSetting, OutputFormat, OverlongSetting, Settings, Utf8Setting,
     },
     variables::with_variables,
 };
@@ -367,15 +366,15 @@ impl PipelineConfig {
             .overwrite(settings.overwrite)
             .environment(&environment, names);
         match &settings.host {
-            Some(HostSetting::Name(name)) => enrich = enrich.host(name),
-            Some(HostSetting::System(true)) => {
+            Some(settings::HostSetting::Name(name)) => enrich = enrich.host(name),
+            Some(settings::HostSetting::System(true)) => {
                 let Some(name) = system_host_name() else {
                     let message = "the system says no name of the machine; write the name";
                     return Err(self.wrong("enrich.host", message));
                 };
                 enrich = enrich.host(name);
             }
-            Some(HostSetting::System(false)) | None => {}
+            Some(settings::HostSetting::System(false)) | None => {}
         }
         if let Some(path) = &settings.kubernetes_path {
             let Some(container) = Kubernetes::from_path(path) else {
@@ -402,8 +401,8 @@ impl PipelineConfig {
         }
         if let Some(which) = settings.generate_trace_ids {
             enrich = enrich.generate_trace_ids(match which {
-                GeneratedSetting::Once => Generated::Once,
-                GeneratedSetting::EachRow => Generated::EachRow,
+                settings::GeneratedSetting::Once => Generated::Once,
+                settings::GeneratedSetting::EachRow => Generated::EachRow,
             });
         }
         if let Some(tenant) = &settings.tenant {
