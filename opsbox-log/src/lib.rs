@@ -61,9 +61,6 @@
 //! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
 //! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
 //! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |
-//! | `mask` | no | [`mask`]: what is sensitive is found and masked | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize |
-//! | `mask-kms` | no | keys of the AWS KMS API | hyper, rustls, tokio, serde_json, `mask` |
-//! | `config` | no | policies and pipelines from TOML, YAML or JSON | config, serde, toml, serde-saphyr, serde_json |
 //! | `tokio` | no | `Parser::stream`: batches of an asynchronous reader | tokio's `io-util` (no runtime), futures-core |
 
 // Only `scan` may allow it.

@@ -122,6 +122,20 @@ fn what_cannot_be_set_leaves_the_batch_as_it_was() {
     assert_eq!(batch.fields().len(), limits::MAX_COLUMNS);
 }
 
+#[test]
+fn a_column_keeps_the_name_that_the_log_gave_it() {
+    let mut batch = parse("ndjson", "{\"\":\"a\",\"b\":\"secret\"}\n");
+    let mut values = ColumnBuilder::new();
+    values.push_bytes(0, b"c");
+    batch.set_column(Field::new(""), values).unwrap();
+    assert_eq!(batch.record(0).unwrap().get(""), Some(&b"c"[..]));
+    let shown = format!("{batch:?}");
+    assert!(
+        shown.contains("rows: 1") && !shown.contains("secret"),
+        "{shown}"
+    );
+}
+
 /// What a test does to a batch.
 #[derive(Clone, Debug)]
 enum Step {

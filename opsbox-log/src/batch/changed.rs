@@ -380,7 +380,7 @@ impl Rows {
             .get(at)
             .map(|field| Field::new(to).with_type(field.data_type()));
         let result = renamed.map_or(Ok(()), |field| {
-            check(&field, false, fields.len())?;
+            check_name(to)?;
             fields.splice(at..=at, [field]);
             Ok(())
         });
@@ -420,17 +420,25 @@ impl Rows {
     }
 }
 
+/// Of a column that is there already, the name stays: a log may have an empty one.
 fn check(field: &Field, is_new: bool, columns: usize) -> Result<(), Error> {
-    let name = field.name();
+    if !is_new {
+        return Ok(());
+    }
+    check_name(field.name())?;
+    if columns >= MAX_COLUMNS {
+        let message = format!("a batch has at most {MAX_COLUMNS} columns");
+        return Err(refused(field.name(), message));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > MAX_FIELD_NAME_BYTES {
         let message = format!(
             "its name has {} bytes, and must have 1 to {MAX_FIELD_NAME_BYTES}",
             name.len()
         );
-        return Err(refused(name, message));
-    }
-    if is_new && columns >= MAX_COLUMNS {
-        let message = format!("a batch has at most {MAX_COLUMNS} columns");
         return Err(refused(name, message));
     }
     Ok(())

@@ -5,7 +5,7 @@ mod places;
 mod record;
 mod rows;
 
-use std::str::Utf8Error;
+use std::{fmt, str::Utf8Error};
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
 pub use changed::{ColumnBuilder, KeptValue};
@@ -46,12 +46,27 @@ use crate::{error::Error, format::Field, scan, unmatched::Unmatched};
 ///
 /// `B` is the input: a slice, a `Vec<u8>`, `Bytes`, a mapped file, anything that is `AsRef<[u8]>`
 /// and gives the same bytes each time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Batch<B> {
     input: B,
     rows: Rows,
     origin: Origin,
     line_limit: usize,
+}
+
+/// Names and numbers, and nothing of what the lines say: that may have been masked since.
+impl<B: AsRef<[u8]>> fmt::Debug for Batch<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.fields().iter().map(Field::name);
+        f.debug_struct("Batch")
+            .field("fields", &names.collect::<Vec<_>>())
+            .field("rows", &self.len())
+            .field("unmatched", &self.unmatched().len())
+            .field("lines", &self.line_count())
+            .field("input_bytes", &self.input().len())
+            .field("arena_bytes", &self.arena().len())
+            .finish()
+    }
 }
 
 /// Where in the whole input a batch begins.
@@ -118,7 +133,7 @@ impl<B: AsRef<[u8]>> Batch<B> {
     ///
     /// # Errors
     ///
-    /// `Column` if the name is empty or longer than [`MAX_FIELD_NAME_BYTES`], if the column has more
+    /// `Column` if a new name is empty or longer than [`MAX_FIELD_NAME_BYTES`], if the column has more
     /// rows than the batch, or if that would be more than [`MAX_COLUMNS`] columns. Then the batch is
     /// as before.
     ///

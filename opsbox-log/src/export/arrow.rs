@@ -6,6 +6,10 @@
 //! bytes, so that one bad byte changes neither the column's type nor other rows. The exact bytes
 //! stay in the [`Batch`].
 //!
+//! Who sends such arrays to another process, by Arrow IPC or Flight, may send their buffers whole, and so all of
+//! the input, also what is in no column any more because it was masked or dropped. Call `gc` on the
+//! columns before (`StringViewArray::gc`), which copies what the views show.
+//!
 //! ```
 //! use arrow_array::{Array, cast::AsArray};
 //! use bytes::Bytes;
