@@ -187,6 +187,10 @@ pub const EVENT_SERIES_GAP: Duration = Duration::from_secs(30 * 60);
 /// For how long an Event is tried again that could not be recorded: a next leader learns from it.
 pub const EVENT_RETRY_LIMIT: Duration = Duration::from_secs(10);
 
+/// Attempts for a workload that are refused one after the other until a human is told: 5, which takes half
+/// an hour by the policy that is the default.
+pub const REFUSALS_UNTIL_TOLD: u32 = 5;
+
 /// How long the controller waits before it asks again for the Events of the process before.
 pub const RECALL_RETRY_WAIT: Duration = Duration::from_secs(5);
 

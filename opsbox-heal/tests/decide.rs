@@ -400,12 +400,13 @@ fn what_helps_for_a_moment_only_does_not_help() {
 }
 
 #[test]
-fn a_blocked_eviction_is_asked_once_a_step() {
+fn a_blocked_eviction_is_asked_once_a_step_and_told_of() {
     let mut world = World::new(acting());
     let pods = among([crashing("a")], 9);
-    let mut asked = Vec::new();
+    let (mut asked, mut told) = (Vec::new(), Vec::new());
     for minute in 0..=240 {
         let plan = world.pass(&pods);
+        told.extend(plan.escalations().map(|it| (minute, it.reason.to_string())));
         if plan.acts().count() == 1 {
             asked.push(minute);
             world.start(&plan);
@@ -417,6 +418,9 @@ fn a_blocked_eviction_is_asked_once_a_step() {
         world.later(60);
     }
     assert_eq!(asked, [0, 2, 6, 14, 30, 62, 122, 182]);
+    // A human hears of it once, when it does not seem to end, and it is asked on.
+    let refused = "5 attempts were refused one after the other";
+    assert_eq!(told, [(31, refused.to_owned())]);
 }
 
 #[test]

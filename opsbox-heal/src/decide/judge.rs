@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     diagnose::report::Diagnosis,
+    limits::REFUSALS_UNTIL_TOLD,
     model::{pod::PodState, pod_condition::ConditionStatus, verdict::Verdict},
     time::Timestamp,
 };
@@ -268,6 +269,11 @@ impl<'a> Pass<'a> {
         }
         let efficacy = history.efficacy(&target.workload, case.verdict.condition());
         if let Some(until) = efficacy.next(policy).filter(|until| *until > now) {
+            let subject = Subject::of(target, case.verdict.condition());
+            let refusals = efficacy.refusals;
+            if refusals >= REFUSALS_UNTIL_TOLD && history.escalated_at(&subject).is_none() {
+                return Some(Refusal::Tell(Reason::RefusedAgain { refusals }));
+            }
             return Some(Refusal::Wait(Reason::BackingOff {
                 until,
                 failures: efficacy.failures,

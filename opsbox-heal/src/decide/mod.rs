@@ -20,7 +20,7 @@
 //! | is the cluster seen as it is? | `StaleView` |
 //! | is nothing under way for it? | `UnderWay` |
 //! | is it its own trouble? ([`Breaker`]) | `CommonCause` |
-//! | did the last act help? ([`Backoff`]) | `BackingOff`, `StepsSpent` |
+//! | did the last act help? ([`Backoff`]) | `BackingOff`, `StepsSpent`, `RefusedAgain` |
 //! | was the workload left alone for a while? | `Cooldown` |
 //! | is a [window](Window) open? | `OutsideWindow` |
 //! | does it fit into the [budget](Budgets) of workload, namespace, node and cluster? | `BudgetSpent`, `WouldDisrupt` |

@@ -90,6 +90,11 @@ pub enum Reason {
         /// Until when.
         until: Timestamp,
     },
+    /// Attempts were refused again and again, by a disruption budget for instance. They go on.
+    RefusedAgain {
+        /// How many there were, one after the other.
+        refusals: u32,
+    },
     /// All steps of the policy were taken, and none helped.
     StepsSpent {
         /// How many there were.
@@ -165,6 +170,7 @@ impl Reason {
             Self::UnderWay { .. } => "UnderWay",
             Self::BackingOff { .. } => "BackingOff",
             Self::Cooldown { .. } => "Cooldown",
+            Self::RefusedAgain { .. } => "RefusedAgain",
             Self::StepsSpent { .. } => "StepsSpent",
             Self::AlreadyEscalated { .. } => "AlreadyEscalated",
             Self::CommonCause { .. } => "CommonCause",
@@ -221,6 +227,9 @@ impl fmt::Display for Reason {
             ),
             Self::Cooldown { until } => {
                 write!(f, "the workload was acted on a moment ago, until {until}")
+            }
+            Self::RefusedAgain { refusals } => {
+                write!(f, "{refusals} attempts were refused one after the other")
             }
             Self::StepsSpent { failures: 1 } => f.write_str("1 attempt did not help"),
             Self::StepsSpent { failures } => write!(f, "{failures} attempts did not help"),
