@@ -8,7 +8,7 @@ use opsbox_log::{
         self, CleanReport, Cleaner, ControlBytes, DocumentKind, InvalidUtf8, Refusal, Repair,
         TextChange,
     },
-    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_REPAIR_EXPANSION},
+    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES, MAX_REPAIR_EXPANSION},
     types::{TimestampFormat, Type},
 };
 use proptest::{collection::vec, prelude::*};
@@ -601,14 +601,20 @@ proptest! {
             "[{}\\[\\]\"'\\\\:, a1\\.eE+<>/-]{0,60}".prop_map(String::into_bytes),
             (object(), vec((any::<prop::sample::Index>(), "[{}\\[\\]\"'\\\\:,a1 \u{1}]{0,3}", 0_usize..4), 0..4))
                 .prop_map(|(object, edits)| broken(&object.to_string(), &edits)),
+            (1..MAX_FIELD_NAME_BYTES, 0..MAX_DOCUMENT_FIELDS, "<[a-c]( k='[a-c]')?/>").prop_map(
+                |(len, count, child)| {
+                    let name = "n".repeat(len);
+                    let children = child.repeat(count);
+                    format!("<a><{name}>{children}</{name}></a>").into_bytes()
+                }
+            ),
         ], 1..6),
     ) {
         for message in &messages {
             if let Ok(Some(document)) = clean::find(message) {
                 let json = document.json();
-                if document.kind() != DocumentKind::Xml {
-                    prop_assert!(json.len() <= MAX_REPAIR_EXPANSION * message.len() + 128);
-                }
+                let most = most_json(document.kind(), message.len());
+                prop_assert!(json.len() <= most, "{} of {}", json.len(), message.len());
                 prop_assert!(is_json(json), "{:?} of {:?}",
                     String::from_utf8_lossy(json), String::from_utf8_lossy(message));
                 prop_assert!(document.place().end <= message.len());
@@ -628,6 +634,18 @@ proptest! {
                 prop_assert_eq!(record.iter().count(), batch.fields().len());
             }
         }
+    }
+}
+
+/// The longest JSON that a document of these bytes may give.
+fn most_json(kind: DocumentKind, len: usize) -> usize {
+    match kind {
+        #[cfg(feature = "xml")]
+        DocumentKind::Xml => {
+            use opsbox_log::limits::{MAX_XML_EXPANSION, XML_ALLOWANCE_BYTES};
+            MAX_XML_EXPANSION * len + XML_ALLOWANCE_BYTES + 1
+        }
+        _ => MAX_REPAIR_EXPANSION * len + 128,
     }
 }
 

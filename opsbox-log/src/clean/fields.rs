@@ -92,6 +92,8 @@ pub(super) struct Fields<'f> {
     values: Vec<Value>,
     counts: Counts,
     mark: usize,
+    /// Bytes of its text, if that was put into the arena for it.
+    own: usize,
     /// Where its text begins, and whether in the arena.
     base: usize,
     in_arena: bool,
@@ -140,6 +142,7 @@ impl<'f> Fields<'f> {
             values: Vec::new(),
             counts: Counts::default(),
             mark: 0,
+            own: 0,
             base: 0,
             in_arena: false,
             open: [NONE; _],
@@ -362,6 +365,28 @@ impl<'f> Fields<'f> {
         });
     }
 
+    /// Leaves the values alone of a document whose text is in the arena: of XML the keys are most of it.
+    #[cold]
+    fn pack(&mut self) {
+        let first = self.arena.end() - self.arena.bytes.len();
+        let text_end = self.base + self.own;
+        let mut end = self.mark;
+        // Those in the text first, then what was written behind it: in the order of their places, so
+        // that none is written over before it is moved.
+        for in_text in [true, false] {
+            for value in &mut self.values {
+                if !value.in_arena || (value.start < text_end) != in_text {
+                    continue;
+                }
+                let (start, len) = (value.start - first, value.len as usize);
+                self.arena.bytes.copy_within(start..start + len, end);
+                value.start = first + end;
+                end += len;
+            }
+        }
+        self.arena.bytes.truncate(end);
+    }
+
     /// Takes a string with escapes.
     #[cold]
     fn push_escaped(&mut self, text: &[u8], place: Range<usize>) {
@@ -490,10 +515,10 @@ impl Sink for Fields<'_> {
     fn begin(&mut self, source: Source<'_>) {
         (self.depth, self.inside, self.at, self.is_empty) = (0, 0, ROOT, false);
         self.mark = self.arena.bytes.len();
-        (self.base, self.in_arena) = match source {
-            Source::Input(base) => (base, false),
-            Source::Arena(base) => (base, true),
-            Source::Text(text) => (self.arena.append(text), true),
+        (self.base, self.in_arena, self.own) = match source {
+            Source::Input(base) => (base, false, 0),
+            Source::Arena(base) => (base, true, 0),
+            Source::Text(text) => (self.arena.append(text), true, text.len()),
         };
     }
 
@@ -511,6 +536,9 @@ impl Sink for Fields<'_> {
 
     #[inline(always)]
     fn commit(&mut self, row: usize, _: Option<Span>, report: &mut CleanReport) {
+        if self.own > 0 {
+            self.pack();
+        }
         for value in self.values.drain(..) {
             let range = value.start..value.start + value.len as usize;
             let span = match value.in_arena {
