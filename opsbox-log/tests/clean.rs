@@ -350,6 +350,40 @@ fn names_that_the_batch_has_are_not_taken() {
 }
 
 #[test]
+fn columns_of_documents_and_traces_replace_none_that_the_batch_has() {
+    let lines = concat!(
+        r#"{"log":"{\"a\":1}","doc":"own","trace":"one"}"#,
+        "\n",
+        r#"{"log":"java.io.IOException: no\n\tat a.B.c(B.java:7)"}"#,
+        "\n",
+        r#"{"log":"-","doc":"mine","trace":"two"}"#,
+    );
+    let mut batch = Parser::new(Format::preset("ndjson").unwrap()).parse(lines);
+    let cleaner = Cleaner::new("log").json_column("doc").stack_trace("trace");
+    let report = cleaner.clean(&mut batch);
+    assert_eq!((report.json(), report.columns_refused()), (1, 0));
+    let column = |name| -> Vec<Option<String>> {
+        let values = batch.column(name).unwrap().iter();
+        values
+            .map(|it| Some(String::from_utf8_lossy(it?).into_owned()))
+            .collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(column("doc"), [some("own"), None, some("mine")]);
+    assert_eq!(column("doc_"), [some(r#"{"a":1}"#), None, None]);
+    assert_eq!(column("trace"), [some("one"), None, some("two")]);
+    assert_eq!(column("trace_"), [None, some("\tat a.B.c(B.java:7)"), None]);
+    // Nor does one replace the other.
+    let line = r#"{"log":"{\"a\":1}\n\tat a.B.c(B.java:7)"}"#;
+    let mut batch = Parser::new(Format::preset("ndjson").unwrap()).parse(line);
+    let cleaner = Cleaner::new("log").json_column("x").stack_trace("x");
+    cleaner.clean(&mut batch);
+    let record = batch.record(0).unwrap();
+    assert_eq!(record.get("x"), Some(&br#"{"a":1}"#[..]));
+    assert_eq!(record.get("x_"), Some(&b"\tat a.B.c(B.java:7)"[..]));
+}
+
+#[test]
 fn documents_are_kept_whole_or_taken_out() {
     let messages = [
         r#"a {"b": 1} c"#,

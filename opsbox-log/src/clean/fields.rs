@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use super::{
     fit::{Fit, fit},
     report::CleanReport,
-    sink::{Arena, Columns, Sink, Source},
+    sink::{Arena, Columns, Sink, Source, free_name},
     walk::Visit,
 };
 use crate::{
@@ -278,12 +278,10 @@ impl<'f> Fields<'f> {
                 let count = self.columns.len();
                 let is_full =
                     count >= MAX_DISCOVERED_FIELDS || count + self.taken.len() >= MAX_COLUMNS;
-                let mut name = format!("{}{path}", self.prefix);
-                while self.taken.iter().any(|field| field.name() == name)
-                    || self.columns.iter().any(|(field, _)| field.name() == name)
-                {
-                    name.push('_');
-                }
+                let name = free_name(format!("{}{path}", self.prefix), |name| {
+                    self.taken.iter().any(|field| field.name() == name)
+                        || self.columns.iter().any(|(field, _)| field.name() == name)
+                });
                 match u16::try_from(count) {
                     Ok(column)
                         if !is_full && !name.is_empty() && name.len() <= MAX_FIELD_NAME_BYTES =>

@@ -43,7 +43,8 @@
 //! `false` are their text, so that none is rounded; null is an absent value; arrays, empty objects, and
 //! objects nested deeper than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) stay JSON text. Of equal names the last counts. A
 //! document that is an array is the column `value`. If the batch has a column of a name already, the new
-//! one gets `_` behind its name. [`Cleaner::json_column`] keeps the document in one column instead.
+//! one gets `_` behind its name, that of [`Cleaner::stack_trace`] too. [`Cleaner::json_column`] keeps the
+//! document in one column instead, of which the same holds.
 //!
 //! An element of XML is a column of its path with its text, an attribute one of the path, `@` and its name:
 //! `<a k="1"><b>x</b><b>y</b></a>` has `a.@k`, `a.b` and `a.b.2`. Comments and processing instructions
