@@ -165,7 +165,19 @@ fn what_can_be_repaired_is() {
         (r#"{"a":[1,nul"#, r#"{"a":[1]}"#),
         (r#"{"a":"x\"#, r#"{"a":"x"}"#),
         (r#"{"a":"x\u00"#, r#"{"a":"x"}"#),
-        (r#"{"a":1"#, r#"{"a":1}"#),
+        // A number that the text ends with may be cut: no value is better than a wrong one.
+        (r#"{"a":1"#, "{}"),
+        (r#"{"total":12"#, "{}"),
+        (r#"{"a":1,"b":-1.5"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":1.5e3"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":.5"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":5."#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":007"#, r#"{"a":1}"#),
+        (r#"{"a":[1,2"#, r#"{"a":[1]}"#),
+        // What is after it says that it is whole; a word is.
+        (r#"{"a":1 "#, r#"{"a":1}"#),
+        (r#"{"a":[1,2]"#, r#"{"a":[1,2]}"#),
+        (r#"{"a":true"#, r#"{"a":true}"#),
     ] {
         mends(cut, left, &[Truncated]);
     }
@@ -625,7 +637,8 @@ proptest! {
         }
         prop_assume!(at >= 2);
         let document = clean::find(&text.as_bytes()[..at]).unwrap().unwrap();
-        serde_json::from_slice::<Value>(document.json()).unwrap();
+        let left = serde_json::from_slice::<Value>(document.json()).unwrap();
+        prop_assert!(is_left_of(&left, &object), "{left} of {object}");
     }
 
     #[test]
@@ -680,6 +693,25 @@ fn most_json(kind: DocumentKind, len: usize) -> usize {
             MAX_XML_EXPANSION * len + XML_ALLOWANCE_BYTES + 1
         }
         _ => MAX_REPAIR_EXPANSION * len + 128,
+    }
+}
+
+/// Whether a value is what may be left of another that was cut: all but strings are whole.
+fn is_left_of(left: &Value, whole: &Value) -> bool {
+    match (left, whole) {
+        (Value::Object(left), Value::Object(whole)) => left.iter().all(|(key, left)| {
+            let whole = whole.get(key);
+            whole.is_some_and(|whole| is_left_of(left, whole))
+        }),
+        (Value::Array(left), Value::Array(whole)) => {
+            left.len() <= whole.len()
+                && left
+                    .iter()
+                    .zip(whole)
+                    .all(|(left, whole)| is_left_of(left, whole))
+        }
+        (Value::String(left), Value::String(whole)) => whole.starts_with(left.as_str()),
+        _ => left == whole,
     }
 }
 

@@ -17,7 +17,8 @@ pub enum Repair {
     /// Keys were not in quotes.
     UnquotedKey,
     /// The end was missing: what was open is closed, and a key without a value or half a literal is left
-    /// out.
+    /// out, as is a number that the text ends with, since more of its digits may be missing. Of a string
+    /// that is cut stays what is there.
     Truncated,
     /// Control characters stood in strings as they are.
     ControlCharacter,
