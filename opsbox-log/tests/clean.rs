@@ -78,6 +78,14 @@ fn fields_are_named_by_their_path() {
     );
     assert_eq!(flat(r#"{"a":1,"a":2,"\u0061":3}"#), pairs([("a", "3")]));
     assert_eq!(
+        flat(r#"{"a":1,"b":"\u0032","a":null,"c":{"d":3,"d":null},"c":{"e":4}}"#),
+        pairs([("b", "2"), ("c.e", "4")])
+    );
+    let cleaner = Cleaner::new("message").field("a", Type::Integer);
+    let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,"b":2,"a":"x"}"#]);
+    assert_eq!(row(&batch), pairs([("b", "2")]));
+    assert_eq!(report.unfit(), 1);
+    assert_eq!(
         flat(r#"{"a.b":1,"a":{"c":2}}"#),
         pairs([("a.b", "1"), ("a.c", "2")])
     );

@@ -349,7 +349,21 @@ impl<'f> Fields<'f> {
                 self.counts.coerced += 1;
                 self.push_place(column, true, written, self.arena.end() - written);
             }
-            Fit::No => self.counts.unfit += 1,
+            Fit::No => {
+                self.counts.unfit += 1;
+                self.drop_earlier(column);
+            }
+        }
+    }
+
+    /// Takes back the values that the column has from the document at hand: of equal names the last counts,
+    /// if that is null, too.
+    fn drop_earlier(&mut self, column: u16) {
+        // A document with more is refused, and a look at each for each would take long.
+        if self.values.len() <= MAX_DOCUMENT_FIELDS
+            && self.values.iter().any(|value| value.column == column)
+        {
+            self.values.retain(|value| value.column != column);
         }
     }
 
@@ -503,7 +517,15 @@ impl Visit for Fields<'_> {
         }
     }
 
-    fn null(&mut self) {}
+    #[inline(always)]
+    fn null(&mut self) {
+        if self.inside == 0 {
+            let node = self.nodes.get(usize::from(self.at));
+            if let Some(column) = node.and_then(|node| node.column) {
+                self.drop_earlier(column);
+            }
+        }
+    }
 }
 
 impl Sink for Fields<'_> {

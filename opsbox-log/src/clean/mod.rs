@@ -41,7 +41,8 @@
 //! The fields of a document get columns with the [prefix](Cleaner::prefix) and the keys with dots between
 //! them, as those of the preset `ndjson`: a string is its text without escapes; a number, `true` and
 //! `false` are their text, so that none is rounded; null is an absent value; arrays, empty objects, and
-//! objects nested deeper than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) stay JSON text. Of equal names the last counts. A
+//! objects nested deeper than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) stay JSON text. Of equal names the last counts,
+//! if it is null or does not fit its type, too; but what is in two objects of equal names is joined. A
 //! document that is an array is the column `value`. If the batch has a column of a name already, the new
 //! one gets `_` behind its name, that of [`Cleaner::stack_trace`] too. [`Cleaner::json_column`] keeps the
 //! document in one column instead, of which the same holds.
