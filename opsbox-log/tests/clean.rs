@@ -303,6 +303,45 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
 }
 
 #[test]
+fn an_empty_object_is_a_document_if_no_other_comes() {
+    let place = |text: &str| {
+        let document = clean::find(text.as_bytes()).unwrap();
+        document.map(|document| text.get(document.place()).unwrap().to_owned())
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(place("{}"), some("{}"));
+    assert_eq!(place("x { } y {z} w"), some("{ }"));
+    assert_eq!(place(r#"sent {} of {"a":1}"#), some(r#"{"a":1}"#));
+    assert_eq!(place(r#"{}{ } {'a':1} {"b":2}"#), some("{'a':1}"));
+    assert_eq!(place(r#"{} [{"a":1}]"#), some(r#"[{"a":1}]"#));
+    // However many there are.
+    let many = format!(r#"{}{{"a":1}}"#, "{} ".repeat(20));
+    assert_eq!(place(&many), some(r#"{"a":1}"#));
+    let (batch, report) = cleaned(
+        &Cleaner::new("message").keep_document(false),
+        &[r#"sent {} of {"a":1}"#, "{} only"],
+    );
+    assert_eq!((report.json(), batch.arena().len()), (2, 0));
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+    let message = batch.column("message").unwrap();
+    let message: Vec<_> = message.iter().flatten().collect();
+    assert_eq!(message, [&b"sent {} of "[..], b" only"]);
+}
+
+#[cfg(feature = "xml")]
+#[test]
+fn what_is_not_looked_for_hides_nothing() {
+    let json = format!(r#"{}{{"a":1}}"#, "<b>".repeat(20));
+    let (batch, report) = cleaned(&Cleaner::new("message").xml(false), &[&json]);
+    assert_eq!(report.json(), 1);
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+    let xml = format!("{}<a>1</a>", r#"{"a":1}"#.repeat(20));
+    let (batch, report) = cleaned(&Cleaner::new("message").json(false), &[&xml]);
+    assert_eq!(report.xml(), 1);
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+}
+
+#[test]
 fn repairs_can_be_switched_off() {
     let cleaner = Cleaner::new("message").repair(false);
     let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{\"a\":1}"#, r#"{"a":1}"#]);

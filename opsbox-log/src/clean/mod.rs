@@ -30,7 +30,8 @@
 //!
 //! # Where a document is looked for
 //!
-//! The first document of a value counts; what comes before and after it is left as it is. JSON begins
+//! The first document of a value counts, but of an empty object and another document after it the other
+//! one: `{}` is a placeholder that nobody filled more often. What comes before and after is left as it is. JSON begins
 //! with `{` and a key or `}`, or with `[` and a string, an object or an array; an array of numbers is
 //! one only if nothing is before it, since `[12]` is a thread's name more often. Quotes that are escaped
 //! once or twice over begin JSON that was put into a string. With the feature `xml`, XML begins with an
