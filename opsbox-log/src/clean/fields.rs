@@ -162,6 +162,9 @@ impl<'f> Fields<'f> {
         let len = place.len();
         let near = text.get(place.start..);
         let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
+        if near.is_none() && len > 0 {
+            return self.last_node(text, place);
+        }
         if let Some(near) = near.filter(|_| len > 0) {
             let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
             // Longer ones are no names.
@@ -177,6 +180,18 @@ impl<'f> Fields<'f> {
             }
         }
         self.add(text.get(place).unwrap_or_default(), parent)
+    }
+
+    /// The node of a key with less behind it than the table compares: of the text's last bytes.
+    #[cold]
+    fn last_node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
+        let mut near = [0; 2 * SHORT];
+        let key = text.get(place).unwrap_or_default();
+        match near.get_mut(..key.len()) {
+            Some(slot) => slot.copy_from_slice(key),
+            None => return NONE,
+        }
+        self.node(&near, 0..key.len())
     }
 
     /// Whether the path of a node ends with a key.
@@ -581,5 +596,29 @@ impl Sink for Fields<'_> {
 
     fn finish(self) -> (Columns, Arena) {
         (self.columns, self.arena)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_node_wherever_it_is_in_its_text() {
+        let schema = HashMap::new();
+        let arena = Arena::new(0, Vec::new());
+        let mut fields = Fields::new("", &schema, &[], arena, Vec::new());
+        fields.begin(Source::Input(0));
+        fields.object(0);
+        let long = "a key of more than sixteen bytes";
+        for key in ["k", "fifteen bytes 5", long] {
+            let text = [key.as_bytes(), &[b' '; SHORT]].concat();
+            let node = fields.node(&text, 0..key.len());
+            let count = fields.nodes.len();
+            for _ in 0..2 * PROBES {
+                let last = fields.node(key.as_bytes(), 0..key.len());
+                assert_eq!((last, fields.nodes.len()), (node, count), "{key}");
+            }
+        }
     }
 }
