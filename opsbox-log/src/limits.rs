@@ -225,6 +225,17 @@ pub const MAX_DOCUMENT_FIELDS: usize = 1024;
 #[cfg(feature = "json")]
 pub const MAX_REPAIR_EXPANSION: usize = 6;
 
+/// How many bytes of JSON text XML makes of one of its bytes, at most: 16, and [`XML_ALLOWANCE_BYTES`]
+/// besides. Each field has its whole path in that text, so that long names above many short elements would
+/// make hundreds.
+#[cfg(feature = "xml")]
+pub const MAX_XML_EXPANSION: usize = 16;
+
+/// Bytes of JSON text that any XML may make besides [`MAX_XML_EXPANSION`] times its own: 64 KiB, so that
+/// small documents with long paths are read.
+#[cfg(feature = "xml")]
+pub const XML_ALLOWANCE_BYTES: usize = 64 << 10;
+
 /// Places in one value at which a document that turns out to be none is looked for: 8. So the time for a
 /// value is linear in its length.
 #[cfg(feature = "json")]

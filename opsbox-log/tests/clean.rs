@@ -8,7 +8,7 @@ use opsbox_log::{
         self, CleanReport, Cleaner, ControlBytes, DocumentKind, InvalidUtf8, Refusal, Repair,
         TextChange,
     },
-    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_REPAIR_EXPANSION},
+    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES, MAX_REPAIR_EXPANSION},
     types::{TimestampFormat, Type},
 };
 use proptest::{collection::vec, prelude::*};
@@ -77,6 +77,14 @@ fn fields_are_named_by_their_path() {
         ])
     );
     assert_eq!(flat(r#"{"a":1,"a":2,"\u0061":3}"#), pairs([("a", "3")]));
+    assert_eq!(
+        flat(r#"{"a":1,"b":"\u0032","a":null,"c":{"d":3,"d":null},"c":{"e":4}}"#),
+        pairs([("b", "2"), ("c.e", "4")])
+    );
+    let cleaner = Cleaner::new("message").field("a", Type::Integer);
+    let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,"b":2,"a":"x"}"#]);
+    assert_eq!(row(&batch), pairs([("b", "2")]));
+    assert_eq!(report.unfit(), 1);
     assert_eq!(
         flat(r#"{"a.b":1,"a":{"c":2}}"#),
         pairs([("a.b", "1"), ("a.c", "2")])
@@ -165,7 +173,19 @@ fn what_can_be_repaired_is() {
         (r#"{"a":[1,nul"#, r#"{"a":[1]}"#),
         (r#"{"a":"x\"#, r#"{"a":"x"}"#),
         (r#"{"a":"x\u00"#, r#"{"a":"x"}"#),
-        (r#"{"a":1"#, r#"{"a":1}"#),
+        // A number that the text ends with may be cut: no value is better than a wrong one.
+        (r#"{"a":1"#, "{}"),
+        (r#"{"total":12"#, "{}"),
+        (r#"{"a":1,"b":-1.5"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":1.5e3"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":.5"#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":5."#, r#"{"a":1}"#),
+        (r#"{"a":1,"b":007"#, r#"{"a":1}"#),
+        (r#"{"a":[1,2"#, r#"{"a":[1]}"#),
+        // What is after it says that it is whole; a word is.
+        (r#"{"a":1 "#, r#"{"a":1}"#),
+        (r#"{"a":[1,2]"#, r#"{"a":[1,2]}"#),
+        (r#"{"a":true"#, r#"{"a":true}"#),
     ] {
         mends(cut, left, &[Truncated]);
     }
@@ -283,6 +303,45 @@ fn what_cannot_be_repaired_is_refused_and_what_is_no_document_is_text() {
 }
 
 #[test]
+fn an_empty_object_is_a_document_if_no_other_comes() {
+    let place = |text: &str| {
+        let document = clean::find(text.as_bytes()).unwrap();
+        document.map(|document| text.get(document.place()).unwrap().to_owned())
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(place("{}"), some("{}"));
+    assert_eq!(place("x { } y {z} w"), some("{ }"));
+    assert_eq!(place(r#"sent {} of {"a":1}"#), some(r#"{"a":1}"#));
+    assert_eq!(place(r#"{}{ } {'a':1} {"b":2}"#), some("{'a':1}"));
+    assert_eq!(place(r#"{} [{"a":1}]"#), some(r#"[{"a":1}]"#));
+    // However many there are.
+    let many = format!(r#"{}{{"a":1}}"#, "{} ".repeat(20));
+    assert_eq!(place(&many), some(r#"{"a":1}"#));
+    let (batch, report) = cleaned(
+        &Cleaner::new("message").keep_document(false),
+        &[r#"sent {} of {"a":1}"#, "{} only"],
+    );
+    assert_eq!((report.json(), batch.arena().len()), (2, 0));
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+    let message = batch.column("message").unwrap();
+    let message: Vec<_> = message.iter().flatten().collect();
+    assert_eq!(message, [&b"sent {} of "[..], b" only"]);
+}
+
+#[cfg(feature = "xml")]
+#[test]
+fn what_is_not_looked_for_hides_nothing() {
+    let json = format!(r#"{}{{"a":1}}"#, "<b>".repeat(20));
+    let (batch, report) = cleaned(&Cleaner::new("message").xml(false), &[&json]);
+    assert_eq!(report.json(), 1);
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+    let xml = format!("{}<a>1</a>", r#"{"a":1}"#.repeat(20));
+    let (batch, report) = cleaned(&Cleaner::new("message").json(false), &[&xml]);
+    assert_eq!(report.xml(), 1);
+    assert_eq!(row(&batch), pairs([("a", "1")]));
+}
+
+#[test]
 fn repairs_can_be_switched_off() {
     let cleaner = Cleaner::new("message").repair(false);
     let (batch, report) = cleaned(&cleaner, &[r#"{"a":1,}"#, r#"{\"a\":1}"#, r#"{"a":1}"#]);
@@ -347,6 +406,40 @@ fn names_that_the_batch_has_are_not_taken() {
     assert_eq!(record.get("level"), Some(&b"INFO"[..]));
     assert_eq!(record.get("level_"), Some(&b"x"[..]));
     assert_eq!(record.get("message_"), Some(&b"y"[..]));
+}
+
+#[test]
+fn columns_of_documents_and_traces_replace_none_that_the_batch_has() {
+    let lines = concat!(
+        r#"{"log":"{\"a\":1}","doc":"own","trace":"one"}"#,
+        "\n",
+        r#"{"log":"java.io.IOException: no\n\tat a.B.c(B.java:7)"}"#,
+        "\n",
+        r#"{"log":"-","doc":"mine","trace":"two"}"#,
+    );
+    let mut batch = Parser::new(Format::preset("ndjson").unwrap()).parse(lines);
+    let cleaner = Cleaner::new("log").json_column("doc").stack_trace("trace");
+    let report = cleaner.clean(&mut batch);
+    assert_eq!((report.json(), report.columns_refused()), (1, 0));
+    let column = |name| -> Vec<Option<String>> {
+        let values = batch.column(name).unwrap().iter();
+        values
+            .map(|it| Some(String::from_utf8_lossy(it?).into_owned()))
+            .collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(column("doc"), [some("own"), None, some("mine")]);
+    assert_eq!(column("doc_"), [some(r#"{"a":1}"#), None, None]);
+    assert_eq!(column("trace"), [some("one"), None, some("two")]);
+    assert_eq!(column("trace_"), [None, some("\tat a.B.c(B.java:7)"), None]);
+    // Nor does one replace the other.
+    let line = r#"{"log":"{\"a\":1}\n\tat a.B.c(B.java:7)"}"#;
+    let mut batch = Parser::new(Format::preset("ndjson").unwrap()).parse(line);
+    let cleaner = Cleaner::new("log").json_column("x").stack_trace("x");
+    cleaner.clean(&mut batch);
+    let record = batch.record(0).unwrap();
+    assert_eq!(record.get("x"), Some(&br#"{"a":1}"#[..]));
+    assert_eq!(record.get("x_"), Some(&b"\tat a.B.c(B.java:7)"[..]));
 }
 
 #[test]
@@ -591,7 +684,8 @@ proptest! {
         }
         prop_assume!(at >= 2);
         let document = clean::find(&text.as_bytes()[..at]).unwrap().unwrap();
-        serde_json::from_slice::<Value>(document.json()).unwrap();
+        let left = serde_json::from_slice::<Value>(document.json()).unwrap();
+        prop_assert!(is_left_of(&left, &object), "{left} of {object}");
     }
 
     #[test]
@@ -601,14 +695,20 @@ proptest! {
             "[{}\\[\\]\"'\\\\:, a1\\.eE+<>/-]{0,60}".prop_map(String::into_bytes),
             (object(), vec((any::<prop::sample::Index>(), "[{}\\[\\]\"'\\\\:,a1 \u{1}]{0,3}", 0_usize..4), 0..4))
                 .prop_map(|(object, edits)| broken(&object.to_string(), &edits)),
+            (1..MAX_FIELD_NAME_BYTES, 0..MAX_DOCUMENT_FIELDS, "<[a-c]( k='[a-c]')?/>").prop_map(
+                |(len, count, child)| {
+                    let name = "n".repeat(len);
+                    let children = child.repeat(count);
+                    format!("<a><{name}>{children}</{name}></a>").into_bytes()
+                }
+            ),
         ], 1..6),
     ) {
         for message in &messages {
             if let Ok(Some(document)) = clean::find(message) {
                 let json = document.json();
-                if document.kind() != DocumentKind::Xml {
-                    prop_assert!(json.len() <= MAX_REPAIR_EXPANSION * message.len() + 128);
-                }
+                let most = most_json(document.kind(), message.len());
+                prop_assert!(json.len() <= most, "{} of {}", json.len(), message.len());
                 prop_assert!(is_json(json), "{:?} of {:?}",
                     String::from_utf8_lossy(json), String::from_utf8_lossy(message));
                 prop_assert!(document.place().end <= message.len());
@@ -628,6 +728,37 @@ proptest! {
                 prop_assert_eq!(record.iter().count(), batch.fields().len());
             }
         }
+    }
+}
+
+/// The longest JSON that a document of these bytes may give.
+fn most_json(kind: DocumentKind, len: usize) -> usize {
+    match kind {
+        #[cfg(feature = "xml")]
+        DocumentKind::Xml => {
+            use opsbox_log::limits::{MAX_XML_EXPANSION, XML_ALLOWANCE_BYTES};
+            MAX_XML_EXPANSION * len + XML_ALLOWANCE_BYTES + 1
+        }
+        _ => MAX_REPAIR_EXPANSION * len + 128,
+    }
+}
+
+/// Whether a value is what may be left of another that was cut: all but strings are whole.
+fn is_left_of(left: &Value, whole: &Value) -> bool {
+    match (left, whole) {
+        (Value::Object(left), Value::Object(whole)) => left.iter().all(|(key, left)| {
+            let whole = whole.get(key);
+            whole.is_some_and(|whole| is_left_of(left, whole))
+        }),
+        (Value::Array(left), Value::Array(whole)) => {
+            left.len() <= whole.len()
+                && left
+                    .iter()
+                    .zip(whole)
+                    .all(|(left, whole)| is_left_of(left, whole))
+        }
+        (Value::String(left), Value::String(whole)) => whole.starts_with(left.as_str()),
+        _ => left == whole,
     }
 }
 

@@ -5,7 +5,11 @@
 use opsbox_log::{
     Format, Parser,
     clean::{self, Cleaner, DocumentKind, Refusal},
-    limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES},
+    limits::{
+        MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES, MAX_XML_EXPANSION,
+        XML_ALLOWANCE_BYTES,
+    },
+    types::Type,
 };
 use serde_json::{Map, Value};
 
@@ -164,4 +168,49 @@ fn a_billion_laughs_in_a_log_are_counted() {
     // Nothing is lost.
     let message = batch.record(0).unwrap().get("message").unwrap();
     assert!(message.ends_with(b"</lolz>"));
+}
+
+#[test]
+fn long_names_above_many_elements_do_not_expand() {
+    let long = "L".repeat(1000);
+    let text = |count: usize| format!("<a><{long}>{}</{long}></a>", "<b/>".repeat(count));
+    let hostile = text(MAX_DOCUMENT_FIELDS - 1);
+    let refused = clean::find(hostile.as_bytes()).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Expansion);
+    let log = format!("2026-01-02 03:04:05 [INFO] {hostile}\n").repeat(10);
+    let mut batch = Parser::new(Format::preset("app").unwrap()).parse(log);
+    let report = Cleaner::new("message").clean(&mut batch);
+    assert_eq!(
+        report.refusals().collect::<Vec<_>>(),
+        [(Refusal::Expansion, 10)]
+    );
+    assert_eq!(batch.arena().len(), 0);
+    // Few of them are fine, and their text is within the limit.
+    let few = text(64);
+    let document = clean::find(few.as_bytes()).unwrap().unwrap();
+    assert!(document.json().len() > 64 * 1000);
+    assert!(document.json().len() <= MAX_XML_EXPANSION * few.len() + XML_ALLOWANCE_BYTES + 1);
+}
+
+#[test]
+fn the_arena_has_values_and_no_keys() {
+    let text = r#"<order id="7"><note>a"b</note><note/><total>4.2e1</total><n> x </n></order>"#;
+    let log = format!("2026-01-02 03:04:05 [INFO] {text}\n").repeat(2);
+    let mut batch = Parser::new(Format::preset("app").unwrap()).parse(log);
+    let cleaner = Cleaner::new("message").field("order.total", Type::Integer);
+    assert_eq!(cleaner.clean(&mut batch).xml(), 2);
+    for record in batch.records() {
+        for (name, value) in [
+            ("order.@id", "7"),
+            ("order.note", "a\"b"),
+            ("order.note.2", ""),
+            ("order.total", "42"),
+            ("order.n", "x"),
+        ] {
+            let value = Some(value.as_bytes());
+            assert_eq!(record.get(&format!("message.{name}")), value, "{name}");
+        }
+    }
+    // In the order of the text what is there as it is, then what was written.
+    assert_eq!(batch.arena(), "7xa\"b42".repeat(2).as_bytes());
 }

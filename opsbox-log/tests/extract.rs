@@ -136,6 +136,40 @@ fn flattened_documents_are_found_by_their_columns() {
 }
 
 #[test]
+fn of_flattened_documents_everything_is_counted() {
+    let log = concat!(
+        "2026-01-02 03:04:05 [INFO] {\"user\":{\"id\":7},\"items\":[1]}\n",
+        "2026-01-02 03:04:06 [INFO] {\"items\":[2]}\n",
+        "2026-01-02 03:04:07 [INFO] no document\n",
+    );
+    let mut batch = Parser::new(Format::preset("app").unwrap()).parse(log);
+    Cleaner::new("message").prefix("doc.").clean(&mut batch);
+    let extractor = Extractor::new("doc")
+        .column("user", "user.id")
+        .unwrap()
+        .column("none", "user.name")
+        .unwrap()
+        .column("first", "items[0]")
+        .unwrap();
+    let report = extractor.extract(&mut batch);
+    assert_eq!(report.examined(), 2);
+    assert_eq!(
+        (report.found(), report.absent(), report.failed()),
+        (1, 3, 2)
+    );
+    // None that is not flattened is taken for one that is.
+    let extractor = Extractor::new("do").column("x", "items[0]").unwrap();
+    assert_eq!(extractor.extract(&mut batch), ExtractReport::default());
+}
+
+#[test]
+fn a_number_is_its_text_where_no_tree_is_needed() {
+    let text = r#"{"total":12.50,"items":[{"price":12.50}]}"#;
+    assert_eq!(one(text, "total"), Some("12.50".to_owned()));
+    assert_eq!(one(text, "items[0].price"), Some("12.5".to_owned()));
+}
+
+#[test]
 fn errors_say_where() {
     let error = |expression: &str| {
         let error = Extractor::new("doc").column("x", expression).unwrap_err();

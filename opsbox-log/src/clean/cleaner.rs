@@ -7,7 +7,7 @@ use super::{
     fields::Fields,
     index::Index,
     report::{CleanReport, TextChange},
-    sink::{Arena, Columns, Sink, Source, Whole},
+    sink::{Arena, Columns, Sink, Source, Whole, free_name},
     text::{ControlBytes, InvalidUtf8, TextRules, stack_trace},
     walk::Text,
 };
@@ -121,7 +121,8 @@ impl Cleaner {
     }
 
     /// Keeps documents in one column of JSON text with this name instead of flattening them. A document
-    /// that is valid is as it was written; others, and XML, are without white space.
+    /// that is valid is as it was written; others, and XML, are without white space. If the batch has a
+    /// column of this name already, the new one gets `_` behind its name.
     #[must_use]
     pub fn json_column(mut self, name: &str) -> Self {
         self.json_column = Some(name.into());
@@ -159,7 +160,8 @@ impl Cleaner {
 
     /// Puts stack traces (of Java, .NET, Python, Go, JavaScript and Rust) into a column of this name. If
     /// there is a line of a trace after the value's first, the first stays and the others go there;
-    /// [records of several lines](crate::Multiline) have such values.
+    /// [records of several lines](crate::Multiline) have such values. If there is a column of this name
+    /// already, the new one gets `_` behind its name.
     ///
     /// ```
     /// use opsbox_log::{Format, Multiline, Parser, clean::Cleaner};
@@ -203,7 +205,13 @@ impl Cleaner {
         let spare = std::mem::take(&mut memory.columns);
         let arena = Arena::new(batch.arena().len(), std::mem::take(&mut memory.arena));
         let done = match &self.json_column {
-            Some(name) => self.run(batch, Whole::new(name, arena)),
+            Some(name) => {
+                let taken = batch.fields();
+                let name = free_name(name.to_string(), |name| {
+                    taken.iter().any(|field| field.name() == name)
+                });
+                self.run(batch, Whole::new(&name, arena))
+            }
             None => {
                 let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena, spare);
                 self.run(batch, fields)
@@ -252,7 +260,11 @@ impl Cleaner {
         } = pass;
         let (mut columns, arena) = sink.finish();
         if let Some(name) = &self.trace {
-            columns.push((Field::new(name), trace));
+            let name = free_name(name.to_string(), |name| {
+                batch.fields().iter().any(|field| field.name() == name)
+                    || columns.iter().any(|(field, _)| field.name() == name)
+            });
+            columns.push((Field::new(&name), trace));
         }
         if self.changes_text() {
             columns.push((column.field().clone(), rest));

@@ -44,6 +44,16 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// Whether documents of this kind are looked for.
+    fn wants(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Xml => self.xml,
+            Kind::Json | Kind::Escaped(_) => self.json,
+        }
+    }
+}
+
 /// What is in a value. Places are in the text that the value is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -81,12 +91,24 @@ pub(super) fn examine<S: Sink>(
 ) -> Outcome {
     let mut at = first;
     let mut unsure = 0;
+    let mut empty = None;
     while let Some(found) = candidate(text, first, at) {
         if found.kind == Kind::Json
             && rules.json
             && let Some(end) = valid(text, found.at, source, sink)
         {
+            if is_empty(text, found.at..end) {
+                sink.take_back();
+                empty = empty.or(Some(found.at));
+                at = end;
+                continue;
+            }
             return Outcome::Json(found.at..end);
+        }
+        // It takes none of the places that a document is looked for at.
+        if !rules.wants(found.kind) {
+            at = found.at + 1;
+            continue;
         }
         if S::IS_FLAT
             && found.kind == Kind::Escaped(1)
@@ -107,7 +129,19 @@ pub(super) fn examine<S: Sink>(
         }
         at = found.at + 1;
     }
-    Outcome::Plain
+    let empty = empty.and_then(|at| Some(at..valid(text, at, source, sink)?));
+    empty.map_or(Outcome::Plain, Outcome::Json)
+}
+
+/// Whether a document is an object with nothing in it: an empty placeholder, more often than not, if
+/// another document comes after it.
+#[inline(always)]
+fn is_empty(text: Text<'_>, place: Range<usize>) -> bool {
+    match text.bytes.get(place) {
+        None | Some([_, b'"', ..]) => false,
+        Some([b'{', inside @ .., _]) => inside.iter().all(u8::is_ascii_whitespace),
+        Some(_) => false,
+    }
 }
 
 /// Bytes of a value that is too long for a document in which the beginning of one is looked for.
@@ -118,11 +152,7 @@ pub(super) const LONG_BYTES: usize = 16 << 10;
 pub(super) fn too_long(text: Text<'_>, first: usize, rules: &Rules) -> Outcome {
     let mut at = first;
     while let Some(found) = candidate(text, first, at) {
-        let wanted = match found.kind {
-            Kind::Xml => rules.xml,
-            Kind::Json | Kind::Escaped(_) => rules.json,
-        };
-        if wanted {
+        if rules.wants(found.kind) {
             return Outcome::Refused(Refused::new(Refusal::TooLong, found.at - first));
         }
         at = found.at + 1;
@@ -181,13 +211,6 @@ fn mend(
     scratch: &mut Scratch,
     sink: &mut impl Sink,
 ) -> Option<Outcome> {
-    let wanted = match found.kind {
-        Kind::Xml => rules.xml,
-        Kind::Json | Kind::Escaped(_) => rules.json,
-    };
-    if !wanted {
-        return None;
-    }
     let rest = text.bytes.get(found.at..text.end).unwrap_or_default();
     let refused = |reason, offset: usize| {
         let refused = Refused::new(reason, found.at - first + offset);

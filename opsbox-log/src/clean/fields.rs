@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use super::{
     fit::{Fit, fit},
     report::CleanReport,
-    sink::{Arena, Columns, Sink, Source},
+    sink::{Arena, Columns, Sink, Source, free_name},
     walk::Visit,
 };
 use crate::{
@@ -92,6 +92,8 @@ pub(super) struct Fields<'f> {
     values: Vec<Value>,
     counts: Counts,
     mark: usize,
+    /// Bytes of its text, if that was put into the arena for it.
+    own: usize,
     /// Where its text begins, and whether in the arena.
     base: usize,
     in_arena: bool,
@@ -140,6 +142,7 @@ impl<'f> Fields<'f> {
             values: Vec::new(),
             counts: Counts::default(),
             mark: 0,
+            own: 0,
             base: 0,
             in_arena: false,
             open: [NONE; _],
@@ -159,6 +162,9 @@ impl<'f> Fields<'f> {
         let len = place.len();
         let near = text.get(place.start..);
         let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
+        if near.is_none() && len > 0 {
+            return self.last_node(text, place);
+        }
         if let Some(near) = near.filter(|_| len > 0) {
             let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
             // Longer ones are no names.
@@ -174,6 +180,18 @@ impl<'f> Fields<'f> {
             }
         }
         self.add(text.get(place).unwrap_or_default(), parent)
+    }
+
+    /// The node of a key with less behind it than the table compares: of the text's last bytes.
+    #[cold]
+    fn last_node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
+        let mut near = [0; 2 * SHORT];
+        let key = text.get(place).unwrap_or_default();
+        match near.get_mut(..key.len()) {
+            Some(slot) => slot.copy_from_slice(key),
+            None => return NONE,
+        }
+        self.node(&near, 0..key.len())
     }
 
     /// Whether the path of a node ends with a key.
@@ -275,12 +293,10 @@ impl<'f> Fields<'f> {
                 let count = self.columns.len();
                 let is_full =
                     count >= MAX_DISCOVERED_FIELDS || count + self.taken.len() >= MAX_COLUMNS;
-                let mut name = format!("{}{path}", self.prefix);
-                while self.taken.iter().any(|field| field.name() == name)
-                    || self.columns.iter().any(|(field, _)| field.name() == name)
-                {
-                    name.push('_');
-                }
+                let name = free_name(format!("{}{path}", self.prefix), |name| {
+                    self.taken.iter().any(|field| field.name() == name)
+                        || self.columns.iter().any(|(field, _)| field.name() == name)
+                });
                 match u16::try_from(count) {
                     Ok(column)
                         if !is_full && !name.is_empty() && name.len() <= MAX_FIELD_NAME_BYTES =>
@@ -348,7 +364,21 @@ impl<'f> Fields<'f> {
                 self.counts.coerced += 1;
                 self.push_place(column, true, written, self.arena.end() - written);
             }
-            Fit::No => self.counts.unfit += 1,
+            Fit::No => {
+                self.counts.unfit += 1;
+                self.drop_earlier(column);
+            }
+        }
+    }
+
+    /// Takes back the values that the column has from the document at hand: of equal names the last counts,
+    /// if that is null, too.
+    fn drop_earlier(&mut self, column: u16) {
+        // A document with more is refused, and a look at each for each would take long.
+        if self.values.len() <= MAX_DOCUMENT_FIELDS
+            && self.values.iter().any(|value| value.column == column)
+        {
+            self.values.retain(|value| value.column != column);
         }
     }
 
@@ -360,6 +390,28 @@ impl<'f> Fields<'f> {
             len: u32::try_from(len).unwrap_or(u32::MAX),
             start,
         });
+    }
+
+    /// Leaves the values alone of a document whose text is in the arena: of XML the keys are most of it.
+    #[cold]
+    fn pack(&mut self) {
+        let first = self.arena.end() - self.arena.bytes.len();
+        let text_end = self.base + self.own;
+        let mut end = self.mark;
+        // Those in the text first, then what was written behind it: in the order of their places, so
+        // that none is written over before it is moved.
+        for in_text in [true, false] {
+            for value in &mut self.values {
+                if !value.in_arena || (value.start < text_end) != in_text {
+                    continue;
+                }
+                let (start, len) = (value.start - first, value.len as usize);
+                self.arena.bytes.copy_within(start..start + len, end);
+                value.start = first + end;
+                end += len;
+            }
+        }
+        self.arena.bytes.truncate(end);
     }
 
     /// Takes a string with escapes.
@@ -480,7 +532,15 @@ impl Visit for Fields<'_> {
         }
     }
 
-    fn null(&mut self) {}
+    #[inline(always)]
+    fn null(&mut self) {
+        if self.inside == 0 {
+            let node = self.nodes.get(usize::from(self.at));
+            if let Some(column) = node.and_then(|node| node.column) {
+                self.drop_earlier(column);
+            }
+        }
+    }
 }
 
 impl Sink for Fields<'_> {
@@ -490,10 +550,10 @@ impl Sink for Fields<'_> {
     fn begin(&mut self, source: Source<'_>) {
         (self.depth, self.inside, self.at, self.is_empty) = (0, 0, ROOT, false);
         self.mark = self.arena.bytes.len();
-        (self.base, self.in_arena) = match source {
-            Source::Input(base) => (base, false),
-            Source::Arena(base) => (base, true),
-            Source::Text(text) => (self.arena.append(text), true),
+        (self.base, self.in_arena, self.own) = match source {
+            Source::Input(base) => (base, false, 0),
+            Source::Arena(base) => (base, true, 0),
+            Source::Text(text) => (self.arena.append(text), true, text.len()),
         };
     }
 
@@ -511,6 +571,9 @@ impl Sink for Fields<'_> {
 
     #[inline(always)]
     fn commit(&mut self, row: usize, _: Option<Span>, report: &mut CleanReport) {
+        if self.own > 0 {
+            self.pack();
+        }
         for value in self.values.drain(..) {
             let range = value.start..value.start + value.len as usize;
             let span = match value.in_arena {
@@ -533,5 +596,29 @@ impl Sink for Fields<'_> {
 
     fn finish(self) -> (Columns, Arena) {
         (self.columns, self.arena)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_node_wherever_it_is_in_its_text() {
+        let schema = HashMap::new();
+        let arena = Arena::new(0, Vec::new());
+        let mut fields = Fields::new("", &schema, &[], arena, Vec::new());
+        fields.begin(Source::Input(0));
+        fields.object(0);
+        let long = "a key of more than sixteen bytes";
+        for key in ["k", "fifteen bytes 5", long] {
+            let text = [key.as_bytes(), &[b' '; SHORT]].concat();
+            let node = fields.node(&text, 0..key.len());
+            let count = fields.nodes.len();
+            for _ in 0..2 * PROBES {
+                let last = fields.node(key.as_bytes(), 0..key.len());
+                assert_eq!((last, fields.nodes.len()), (node, count), "{key}");
+            }
+        }
     }
 }

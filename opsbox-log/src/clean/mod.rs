@@ -30,25 +30,29 @@
 //!
 //! # Where a document is looked for
 //!
-//! The first document of a value counts; what comes before and after it is left as it is. JSON begins
-//! with `{` and a key or `}`, or with `[` and a string, an object or an array; an array of numbers is
-//! one only if nothing is before it, since `[12]` is a thread's name more often. Quotes that are escaped
-//! once or twice over begin JSON that was put into a string. With the feature `xml`, XML begins with an
-//! element, a declaration or a document type.
+//! The first document of a value counts, but of an empty object and another document after it the other
+//! one, since `{}` is a placeholder that nobody filled more often. What comes before and after is left as
+//! it is. JSON begins with `{` and a key or `}`, or with `[` and a string, an object or an array; an array
+//! of numbers is one only if nothing is before it, since `[12]` is a thread's name more often. Quotes that
+//! are escaped once or twice over begin JSON that was put into a string. With the feature `xml`, XML begins
+//! with an element, a declaration or a document type.
 //!
 //! # Columns
 //!
 //! The fields of a document get columns with the [prefix](Cleaner::prefix) and the keys with dots between
 //! them, as those of the preset `ndjson`: a string is its text without escapes; a number, `true` and
 //! `false` are their text, so that none is rounded; null is an absent value; arrays, empty objects, and
-//! objects nested deeper than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) stay JSON text. Of equal names the last counts. A
-//! document that is an array is the column `value`. If the batch has a column of a name already, the new
-//! one gets `_` behind its name. [`Cleaner::json_column`] keeps the document in one column instead.
+//! objects nested deeper than [`MAX_FLATTEN_DEPTH`](crate::limits::MAX_FLATTEN_DEPTH) stay JSON text.
+//! Of equal names the last counts, if it is null or does not fit its type, too; but what is in two objects
+//! of equal names is joined, and of a value and an object both stay. A document that is an array is the
+//! column `value`. If the batch has a column of a name already, the new one gets `_` behind its name, that
+//! of [`Cleaner::stack_trace`] too. [`Cleaner::json_column`] keeps the document in one column instead, of
+//! which the same holds.
 //!
 //! An element of XML is a column of its path with its text, an attribute one of the path, `@` and its name:
 //! `<a k="1"><b>x</b><b>y</b></a>` has `a.@k`, `a.b` and `a.b.2`. Comments and processing instructions
 //! go, CDATA is text, and of mixed content the text between children is joined. Document types and other
-//! than the five predefined entities are refused, so nothing expands.
+//! than the five predefined entities are refused, and what is far longer as a flat object: nothing expands.
 //!
 //! # What it costs
 //!

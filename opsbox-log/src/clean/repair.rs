@@ -311,11 +311,16 @@ impl Writer<'_> {
             b"None" => self.python(b"null"),
             b"True" => self.python(b"true"),
             b"False" => self.python(b"false"),
+            // What is cut in the middle, or may be: of the digits of a number nobody knows.
+            _ if is_last && (is_number(word) || is_part(word)) => return Err(self.take_back()),
             _ if is_number(word) => word,
-            // What is cut in the middle.
-            _ if is_last && is_part(word) => return Err(self.take_back()),
             _ => {
+                let before = self.repairs;
                 return match self.number(word) {
+                    true if is_last => {
+                        self.repairs = before;
+                        Err(self.take_back())
+                    }
                     true => {
                         self.at += len;
                         Ok(())

@@ -17,7 +17,8 @@ pub enum Repair {
     /// Keys were not in quotes.
     UnquotedKey,
     /// The end was missing: what was open is closed, and a key without a value or half a literal is left
-    /// out.
+    /// out, as is a number that the text ends with, since more of its digits may be missing. Of a string
+    /// that is cut stays what is there.
     Truncated,
     /// Control characters stood in strings as they are.
     ControlCharacter,
@@ -130,11 +131,14 @@ pub enum Refusal {
     /// The XML has a reference to an entity that is not one of the five predefined, or to a character
     /// that XML does not allow.
     XmlEntity,
+    /// The XML would be more than `MAX_XML_EXPANSION` of [the limits](crate::limits) times as long as JSON,
+    /// since long names stand above many fields.
+    Expansion,
 }
 
 impl Refusal {
     /// All, in the order of their counts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::JsonSyntax,
         Self::TooLong,
         Self::TooDeep,
@@ -143,6 +147,7 @@ impl Refusal {
         Self::XmlSyntax,
         Self::XmlDoctype,
         Self::XmlEntity,
+        Self::Expansion,
     ];
 
     /// A name for metrics.
@@ -156,6 +161,7 @@ impl Refusal {
             Self::XmlSyntax => "xml_syntax",
             Self::XmlDoctype => "xml_doctype",
             Self::XmlEntity => "xml_entity",
+            Self::Expansion => "expansion",
         }
     }
 }

@@ -11,6 +11,14 @@ use crate::{
 /// Columns that a batch is to have.
 pub(super) type Columns = Vec<(Field, ColumnBuilder)>;
 
+/// The name of a new column: with `_` behind it, once or more, if there is one of that name.
+pub(super) fn free_name(mut name: String, is_taken: impl Fn(&str) -> bool) -> String {
+    while is_taken(&name) {
+        name.push('_');
+    }
+    name
+}
+
 /// Where the text of a document is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'t> {

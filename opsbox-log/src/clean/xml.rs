@@ -13,7 +13,10 @@ use super::{
     json::push_string,
     report::{Refusal, Refused},
 };
-use crate::limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES};
+use crate::limits::{
+    MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES, MAX_XML_EXPANSION,
+    XML_ALLOWANCE_BYTES,
+};
 
 /// What is kept from document to document.
 #[derive(Default)]
@@ -253,6 +256,10 @@ impl Read<'_> {
         push_string(path.as_bytes(), self.out);
         self.out.push(b':');
         push_string(value.as_bytes(), self.out);
+        // By what was read so far, so that no more than one field is written in vain.
+        if self.out.len() > MAX_XML_EXPANSION * self.at() + XML_ALLOWANCE_BYTES {
+            return Err(self.refuse(Refusal::Expansion));
+        }
         Ok(())
     }
 

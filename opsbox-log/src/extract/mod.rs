@@ -28,7 +28,8 @@
 //!
 //! Expressions that only name keys, as `a.b.c`, make no tree of a document: one walk through its text
 //! finds the values of all of them, and they are places in it. If the document is no longer there because
-//! it was flattened, they take the columns of the same names.
+//! it was flattened, they take the columns of the same names; other expressions fail then, since there is
+//! no document to evaluate them on.
 
 mod path;
 
@@ -47,8 +48,10 @@ use path::{Paths, Place};
 
 /// Expressions, compiled once, and the columns for what they find. Cheap to clone, and shared by threads.
 ///
-/// A string is its text without escapes; a number, `true` and `false` are their text; null is an absent
-/// value; an array or object is JSON text. Of keys that an object has twice the last counts.
+/// A string is its text without escapes; `true` and `false` are their text; null is an absent value; an
+/// array or object is JSON text. A number that an expression of keys alone finds is its text; one of another
+/// expression, as `items[0].price`, was an integer or a float of 64 bits and is written anew, so that 12.50
+/// is 12.5. Of keys that an object has twice the last counts.
 #[derive(Clone, Debug)]
 pub struct Extractor {
     source: Box<str>,
@@ -81,7 +84,7 @@ pub struct ExtractReport {
 }
 
 impl ExtractReport {
-    /// Documents that were looked at.
+    /// Documents that were looked at. One that was flattened is a row with a value in one of its columns.
     pub fn examined(&self) -> u64 {
         self.examined
     }
@@ -92,12 +95,14 @@ impl ExtractReport {
         self.found
     }
 
-    /// Expressions that gave null.
+    /// Expressions that gave null. Of a document that was flattened an object is null, too, unless it is
+    /// empty: it has no column.
     pub fn absent(&self) -> u64 {
         self.absent
     }
 
-    /// Expressions that could not be evaluated: a function was called with a value of another type.
+    /// Expressions that could not be evaluated: a function was called with a value of another type, or the
+    /// document was flattened and the expression has more than keys.
     pub fn failed(&self) -> u64 {
         self.failed
     }
@@ -257,23 +262,46 @@ impl Extractor {
         batch: &Batch<B>,
         report: &mut ExtractReport,
     ) -> Vec<(Box<str>, ColumnBuilder)> {
+        let documents = self.count_flattened(batch);
+        report.examined += documents;
         let mut columns = Vec::new();
         for rule in &self.rules {
-            let Some(path) = &rule.path else { continue };
-            let name = format!("{}.{path}", self.source);
-            let Some(column) = batch.column(&name) else {
+            let Some(path) = &rule.path else {
+                report.failed += documents;
                 continue;
             };
-            let mut values = ColumnBuilder::new();
+            let name = format!("{}.{path}", self.source);
+            let Some(column) = batch.column(&name) else {
+                report.absent += documents;
+                continue;
+            };
+            let (mut values, mut found) = (ColumnBuilder::new(), 0);
             for row in 0..column.len() {
                 if let Some(span) = column.span(row) {
-                    report.found += 1;
+                    found += 1;
                     values.push_span(row, span);
                 }
             }
+            report.found += found;
+            report.absent += documents - found;
             columns.push((rule.name.clone(), values));
         }
         columns
+    }
+
+    /// Rows with a value in one of the columns of a document that was flattened.
+    fn count_flattened<B: AsRef<[u8]>>(&self, batch: &Batch<B>) -> u64 {
+        let mut has_value = vec![false; batch.len()];
+        for column in batch.columns() {
+            let inside = column.field().name().strip_prefix(&*self.source);
+            if !inside.is_some_and(|name| name.starts_with('.')) {
+                continue;
+            }
+            for (row, has_value) in has_value.iter_mut().enumerate() {
+                *has_value |= column.span(row).is_some();
+            }
+        }
+        has_value.into_iter().map(u64::from).sum()
     }
 }
 
