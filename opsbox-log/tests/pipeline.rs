@@ -113,6 +113,29 @@ fn unmatched_lines_are_kept_if_asked_for() {
 }
 
 #[test]
+fn unmatched_lines_are_kept_under_any_name() {
+    for (column, expected) in [
+        (
+            "unmatched",
+            "{\"unmatched\":\"lost\",\"line_number\":1,\"unmatched_\":\"no_match\"}\n",
+        ),
+        (
+            "line_number",
+            "{\"line_number\":\"lost\",\"line_number_\":1,\"unmatched\":\"no_match\"}\n",
+        ),
+        (
+            "unmatched_",
+            "{\"unmatched_\":\"lost\",\"line_number\":1,\"unmatched\":\"no_match\"}\n",
+        ),
+    ] {
+        let mut out = Vec::new();
+        let mut pipeline = Pipeline::new(parser(1 << 20)).keep_unmatched(column);
+        pipeline.run(&b"lost\n"[..], &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
+#[test]
 fn records_of_several_lines_add_up() {
     let log = "lost\n2026-01-02 03:04:05 [INFO] a\n  at b\n  at c\n2026-01-02 03:04:05 [INFO] d\n";
     for batch_bytes in [1, 40, 1 << 20] {
