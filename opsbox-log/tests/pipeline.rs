@@ -365,9 +365,14 @@ proptest! {
 
 #[cfg(feature = "tokio")]
 mod asynchronous {
-    use std::{future::pending, time::Duration};
+    use std::{
+        future::pending,
+        pin::Pin,
+        task::{Context, Poll},
+        time::Duration,
+    };
 
-    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, duplex};
 
     use super::*;
 
@@ -394,24 +399,41 @@ mod asynchronous {
         }
     }
 
+    /// Says when so many bytes were read.
+    struct Counted<R>(R, usize, Option<tokio::sync::oneshot::Sender<()>>);
+
+    impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut self.0).poll_read(context, buffer);
+            self.1 -= buffer.filled().len() - before;
+            if self.1 == 0
+                && let Some(all) = self.2.take()
+            {
+                all.send(()).unwrap();
+            }
+            polled
+        }
+    }
+
     #[test]
     fn shutdown_loses_nothing_that_was_read() {
         block_on(async {
             let (mut ours, theirs) = duplex(1 << 16);
-            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let mut log: String = (0..100).map(|at| format!("at={at}\n")).collect();
+            log.push_str("at=half");
+            let (stop, stopped) = tokio::sync::oneshot::channel();
+            let reader = Counted(theirs, log.len(), Some(stop));
             let mut pipeline =
                 Pipeline::new(Parser::new(Format::preset("logfmt").unwrap()).batch_bytes(64));
             let mut out = Vec::new();
-            let running = pipeline.run_async(theirs, &mut out, async { drop(stopped.await) });
+            let running = pipeline.run_async(reader, &mut out, async { drop(stopped.await) });
             let feeding = async {
-                for at in 0..100 {
-                    ours.write_all(format!("at={at}\n").as_bytes())
-                        .await
-                        .unwrap();
-                }
-                ours.write_all(b"at=half").await.unwrap();
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                stop.send(()).unwrap();
+                ours.write_all(log.as_bytes()).await.unwrap();
                 // The other end is open, and says no more.
                 ours
             };
