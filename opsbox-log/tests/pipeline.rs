@@ -490,6 +490,48 @@ mod asynchronous {
     }
 
     #[test]
+    fn a_stage_that_panics_ends_it_though_the_reader_is_quiet() {
+        let (mut ours, theirs) = duplex(1 << 16);
+        // The second thread has the second batch.
+        let parser = Parser::new(Format::preset("logfmt").unwrap()).batch_bytes(8);
+        let mut pipeline = Pipeline::new(parser).threads(2).stage_fn("bad", |batch| {
+            let first = batch.record(0).map_or(0, |record| record.line_number());
+            assert!(first != 2, "as it should");
+
+            Ok(Counts::new())
+        });
+        let run = std::panic::AssertUnwindSafe(|| {
+            block_on(async {
+                ours.write_all(b"at=1111\nat=2222\nat=3333\n")
+                    .await
+                    .unwrap();
+                let running = pipeline.run_async(theirs, tokio::io::sink(), pending());
+                let waited = tokio::time::timeout(Duration::from_secs(20), running).await;
+                assert!(waited.is_err());
+            });
+        });
+        let panic = std::panic::catch_unwind(run).expect_err("it waits for the reader");
+        assert_eq!(panic.downcast_ref(), Some(&"as it should"));
+        drop(ours);
+    }
+
+    #[test]
+    fn threads_are_not_those_of_a_small_pool() {
+        let log = log(5_000);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let mut pipeline = marking(Pipeline::new(parser(512))).threads(2);
+        let report = runtime.block_on(async {
+            let running = pipeline.run_async(log.as_bytes(), tokio::io::sink(), pending());
+            tokio::time::timeout(Duration::from_secs(20), running).await
+        });
+        check(&report.unwrap().unwrap(), log.as_bytes());
+    }
+
+    #[test]
     fn errors_end_it() {
         let log = log(20_000);
         let (writer, reader) = duplex(64);
