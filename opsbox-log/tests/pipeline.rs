@@ -679,6 +679,59 @@ mod configured {
         assert!(config.has_format() && config.build(None).is_ok());
     }
 
+    #[cfg(all(feature = "enrich", feature = "json"))]
+    #[test]
+    fn variables_are_as_they_are_written() {
+        let toml = "[input]\npreset = \"logfmt\"\n[clean]\ncolumns = [\"a\"]\n";
+        let values = [
+            ("VERSION", "1.10"),
+            ("BUILD", "007"),
+            ("FLAG", "TRUE"),
+            ("LIST", "a,b"),
+            ("EXPONENT", "1e3"),
+        ];
+        let names = values.map(|(name, _)| format!("OPSBOX_LOG__ENRICH__LABELS__{name}"));
+        let labels = names
+            .iter()
+            .zip(values)
+            .map(|(name, (_, value))| (&**name, value));
+        let mut pairs: Vec<_> = labels.collect();
+        pairs.extend([
+            ("OPSBOX_LOG__THREADS", "2"),
+            ("OPSBOX_LOG__KEEP_UNMATCHED", "10.0"),
+            ("OPSBOX_LOG__INPUT__SELECT", "a,007"),
+            ("OPSBOX_LOG__CLEAN__COLUMNS", "1.0"),
+            ("OPSBOX_LOG__CLEAN__REPAIR", "false"),
+            ("OPSBOX_LOG__ENRICH__HOST", "007"),
+            ("OPSBOX_LOG__OUTPUT__INFER", "true"),
+            ("OPSBOX_LOG__OUTPUT__CEF__SEVERITIES__PANIC", "10"),
+        ]);
+        let config = read(toml, &pairs).unwrap();
+        let settings = format!("{config:?}");
+        for expected in [
+            "threads: Some(2)",
+            "keep_unmatched: Some(\"10.0\")",
+            "select: Some([\"a\", \"007\"])",
+            "columns: [\"1.0\"]",
+            "repair: Some(false)",
+            "host: Some(Name(\"007\"))",
+            "infer: true",
+            "severities: {\"panic\": 10}",
+        ] {
+            assert!(settings.contains(expected), "{expected}: {settings}");
+        }
+        let pairs: Vec<_> = pairs.drain(..values.len()).collect();
+        let mut out = Vec::new();
+        let mut pipeline = read(toml, &pairs).unwrap().build(None).unwrap();
+        pipeline.run(&b"a=b\n"[..], &mut out).unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        for (name, value) in values {
+            assert_eq!(row[name.to_lowercase()], value);
+        }
+        let host = read(toml, &[("OPSBOX_LOG__ENRICH__HOST", "True")]).unwrap();
+        assert!(format!("{host:?}").contains("host: Some(System(true))"));
+    }
+
     #[test]
     fn the_program_may_say_the_format() {
         let config = read("[output]\nnested = true\n", &[]).unwrap();

@@ -85,7 +85,8 @@ use crate::{
 /// ```
 ///
 /// Stages run in the order clean, extract, mask, enrich; a section that is left out is no stage. A setting that does
-/// not exist is an error, never ignored.
+/// not exist is an error, never ignored. A variable's value is taken as it is written, a version `1.10` as that; of a
+/// list the elements have commas between them.
 ///
 /// ```
 /// use std::collections::BTreeMap;
