@@ -732,6 +732,26 @@ mod configured {
         assert!(format!("{host:?}").contains("host: Some(System(true))"));
     }
 
+    #[cfg(feature = "jmespath")]
+    #[test]
+    fn what_was_cleaned_is_extracted_from() {
+        let toml = concat!(
+            "[input]\npreset = \"app\"\n[clean]\ncolumns = [\"message\"]\njson_column = \"doc\"\n",
+            "[extract]\nsource = \"doc\"\ncolumns = { user = \"user.id\" }\n",
+        );
+        let log = "2026-01-02 03:04:05 [INFO] paid {\"user\":{\"id\":\"u1\"}}\n";
+        let mut out = Vec::new();
+        let mut pipeline = read(toml, &[]).unwrap().build(None).unwrap();
+        let report = pipeline.run(log.as_bytes(), &mut out).unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&row["user"], row.get("user.id")), (&"u1".into(), None));
+        assert_eq!(report.stages()[1].counts().get("found"), 1);
+
+        let two = toml.replace("[\"message\"]", "[\"message\", \"level\"]");
+        let said = said(&two, &[]);
+        assert!(said.contains("p.toml: clean.json_column: "), "{said}");
+    }
+
     #[test]
     fn the_program_may_say_the_format() {
         let config = read("[output]\nnested = true\n", &[]).unwrap();
