@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use opsbox_log::{
-    Batch, ErrorKind, Format, Parser,
+    Batch, ColumnBuilder, ErrorKind, Field, Format, Parser,
     enrich::{
         CI_FIELDS, CiSystem, Enrich, Environment, Filled, Generated, Kubernetes, TraceContext,
         TraceparentProblem, system_host_name,
     },
+    limits::MAX_COLUMNS,
 };
 use proptest::prelude::*;
 
@@ -89,6 +90,32 @@ fn labels_that_no_column_can_have_are_refused() {
         .apply(&mut logfmt("a=1\n"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidColumn);
+}
+
+#[test]
+fn a_batch_without_room_for_a_field_says_so() {
+    let mut batch = logfmt("a=1\na=2\n");
+    let same = |value: &[u8]| {
+        let mut values = ColumnBuilder::new();
+        values.push_same(0..2, value);
+        values
+    };
+    let columns = (1..MAX_COLUMNS - 1).map(|at| (Field::new(&format!("c{at}")), same(b"x")));
+    batch.set_columns(columns).unwrap();
+    let enrich = Enrich::new()
+        .label("a", "kept")
+        .label("b", "1")
+        .label("c", "2")
+        .tenant("c1", None);
+    let mut report = enrich.apply(&mut batch).unwrap();
+    assert_eq!(batch.fields().len(), MAX_COLUMNS);
+    assert_eq!(get(&batch, 1, "b"), Some("1"));
+    assert_eq!(report.columns_refused(), 2);
+    let fields: Vec<_> = report.fields().map(|(name, _)| name).collect();
+    assert_eq!(fields, ["a", "b"]);
+    // What is there is filled, and what another batch refused is added.
+    report.merge(&enrich.apply(&mut batch).unwrap());
+    assert_eq!((report.rows(), report.columns_refused()), (4, 4));
 }
 
 #[test]

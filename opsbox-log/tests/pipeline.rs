@@ -113,6 +113,29 @@ fn unmatched_lines_are_kept_if_asked_for() {
 }
 
 #[test]
+fn unmatched_lines_are_kept_under_any_name() {
+    for (column, expected) in [
+        (
+            "unmatched",
+            "{\"unmatched\":\"lost\",\"line_number\":1,\"unmatched_\":\"no_match\"}\n",
+        ),
+        (
+            "line_number",
+            "{\"line_number\":\"lost\",\"line_number_\":1,\"unmatched\":\"no_match\"}\n",
+        ),
+        (
+            "unmatched_",
+            "{\"unmatched_\":\"lost\",\"line_number\":1,\"unmatched\":\"no_match\"}\n",
+        ),
+    ] {
+        let mut out = Vec::new();
+        let mut pipeline = Pipeline::new(parser(1 << 20)).keep_unmatched(column);
+        pipeline.run(&b"lost\n"[..], &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
+#[test]
 fn records_of_several_lines_add_up() {
     let log = "lost\n2026-01-02 03:04:05 [INFO] a\n  at b\n  at c\n2026-01-02 03:04:05 [INFO] d\n";
     for batch_bytes in [1, 40, 1 << 20] {
@@ -342,9 +365,14 @@ proptest! {
 
 #[cfg(feature = "tokio")]
 mod asynchronous {
-    use std::{future::pending, time::Duration};
+    use std::{
+        future::pending,
+        pin::Pin,
+        task::{Context, Poll},
+        time::Duration,
+    };
 
-    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, duplex};
 
     use super::*;
 
@@ -371,24 +399,41 @@ mod asynchronous {
         }
     }
 
+    /// Says when so many bytes were read.
+    struct Counted<R>(R, usize, Option<tokio::sync::oneshot::Sender<()>>);
+
+    impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut self.0).poll_read(context, buffer);
+            self.1 -= buffer.filled().len() - before;
+            if self.1 == 0
+                && let Some(all) = self.2.take()
+            {
+                all.send(()).unwrap();
+            }
+            polled
+        }
+    }
+
     #[test]
     fn shutdown_loses_nothing_that_was_read() {
         block_on(async {
             let (mut ours, theirs) = duplex(1 << 16);
-            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let mut log: String = (0..100).map(|at| format!("at={at}\n")).collect();
+            log.push_str("at=half");
+            let (stop, stopped) = tokio::sync::oneshot::channel();
+            let reader = Counted(theirs, log.len(), Some(stop));
             let mut pipeline =
                 Pipeline::new(Parser::new(Format::preset("logfmt").unwrap()).batch_bytes(64));
             let mut out = Vec::new();
-            let running = pipeline.run_async(theirs, &mut out, async { drop(stopped.await) });
+            let running = pipeline.run_async(reader, &mut out, async { drop(stopped.await) });
             let feeding = async {
-                for at in 0..100 {
-                    ours.write_all(format!("at={at}\n").as_bytes())
-                        .await
-                        .unwrap();
-                }
-                ours.write_all(b"at=half").await.unwrap();
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                stop.send(()).unwrap();
+                ours.write_all(log.as_bytes()).await.unwrap();
                 // The other end is open, and says no more.
                 ours
             };
@@ -442,6 +487,48 @@ mod asynchronous {
             );
             assert!(report.adds_up());
         });
+    }
+
+    #[test]
+    fn a_stage_that_panics_ends_it_though_the_reader_is_quiet() {
+        let (mut ours, theirs) = duplex(1 << 16);
+        // The second thread has the second batch.
+        let parser = Parser::new(Format::preset("logfmt").unwrap()).batch_bytes(8);
+        let mut pipeline = Pipeline::new(parser).threads(2).stage_fn("bad", |batch| {
+            let first = batch.record(0).map_or(0, |record| record.line_number());
+            assert!(first != 2, "as it should");
+
+            Ok(Counts::new())
+        });
+        let run = std::panic::AssertUnwindSafe(|| {
+            block_on(async {
+                ours.write_all(b"at=1111\nat=2222\nat=3333\n")
+                    .await
+                    .unwrap();
+                let running = pipeline.run_async(theirs, tokio::io::sink(), pending());
+                let waited = tokio::time::timeout(Duration::from_secs(20), running).await;
+                assert!(waited.is_err());
+            });
+        });
+        let panic = std::panic::catch_unwind(run).expect_err("it waits for the reader");
+        assert_eq!(panic.downcast_ref(), Some(&"as it should"));
+        drop(ours);
+    }
+
+    #[test]
+    fn threads_are_not_those_of_a_small_pool() {
+        let log = log(5_000);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let mut pipeline = marking(Pipeline::new(parser(512))).threads(2);
+        let report = runtime.block_on(async {
+            let running = pipeline.run_async(log.as_bytes(), tokio::io::sink(), pending());
+            tokio::time::timeout(Duration::from_secs(20), running).await
+        });
+        check(&report.unwrap().unwrap(), log.as_bytes());
     }
 
     #[test]
@@ -590,6 +677,79 @@ mod configured {
         // Without a file, too.
         let config = read("", &[("OPSBOX_LOG__INPUT__PRESET", "logfmt")]).unwrap();
         assert!(config.has_format() && config.build(None).is_ok());
+    }
+
+    #[cfg(all(feature = "enrich", feature = "json"))]
+    #[test]
+    fn variables_are_as_they_are_written() {
+        let toml = "[input]\npreset = \"logfmt\"\n[clean]\ncolumns = [\"a\"]\n";
+        let values = [
+            ("VERSION", "1.10"),
+            ("BUILD", "007"),
+            ("FLAG", "TRUE"),
+            ("LIST", "a,b"),
+            ("EXPONENT", "1e3"),
+        ];
+        let names = values.map(|(name, _)| format!("OPSBOX_LOG__ENRICH__LABELS__{name}"));
+        let labels = names
+            .iter()
+            .zip(values)
+            .map(|(name, (_, value))| (&**name, value));
+        let mut pairs: Vec<_> = labels.collect();
+        pairs.extend([
+            ("OPSBOX_LOG__THREADS", "2"),
+            ("OPSBOX_LOG__KEEP_UNMATCHED", "10.0"),
+            ("OPSBOX_LOG__INPUT__SELECT", "a,007"),
+            ("OPSBOX_LOG__CLEAN__COLUMNS", "1.0"),
+            ("OPSBOX_LOG__CLEAN__REPAIR", "false"),
+            ("OPSBOX_LOG__ENRICH__HOST", "007"),
+            ("OPSBOX_LOG__OUTPUT__INFER", "true"),
+            ("OPSBOX_LOG__OUTPUT__CEF__SEVERITIES__PANIC", "10"),
+        ]);
+        let config = read(toml, &pairs).unwrap();
+        let settings = format!("{config:?}");
+        for expected in [
+            "threads: Some(2)",
+            "keep_unmatched: Some(\"10.0\")",
+            "select: Some([\"a\", \"007\"])",
+            "columns: [\"1.0\"]",
+            "repair: Some(false)",
+            "host: Some(Name(\"007\"))",
+            "infer: true",
+            "severities: {\"panic\": 10}",
+        ] {
+            assert!(settings.contains(expected), "{expected}: {settings}");
+        }
+        let pairs: Vec<_> = pairs.drain(..values.len()).collect();
+        let mut out = Vec::new();
+        let mut pipeline = read(toml, &pairs).unwrap().build(None).unwrap();
+        pipeline.run(&b"a=b\n"[..], &mut out).unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        for (name, value) in values {
+            assert_eq!(row[name.to_lowercase()], value);
+        }
+        let host = read(toml, &[("OPSBOX_LOG__ENRICH__HOST", "True")]).unwrap();
+        assert!(format!("{host:?}").contains("host: Some(System(true))"));
+    }
+
+    #[cfg(feature = "jmespath")]
+    #[test]
+    fn what_was_cleaned_is_extracted_from() {
+        let toml = concat!(
+            "[input]\npreset = \"app\"\n[clean]\ncolumns = [\"message\"]\njson_column = \"doc\"\n",
+            "[extract]\nsource = \"doc\"\ncolumns = { user = \"user.id\" }\n",
+        );
+        let log = "2026-01-02 03:04:05 [INFO] paid {\"user\":{\"id\":\"u1\"}}\n";
+        let mut out = Vec::new();
+        let mut pipeline = read(toml, &[]).unwrap().build(None).unwrap();
+        let report = pipeline.run(log.as_bytes(), &mut out).unwrap();
+        let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&row["user"], row.get("user.id")), (&"u1".into(), None));
+        assert_eq!(report.stages()[1].counts().get("found"), 1);
+
+        let two = toml.replace("[\"message\"]", "[\"message\", \"level\"]");
+        let said = said(&two, &[]);
+        assert!(said.contains("p.toml: clean.json_column: "), "{said}");
     }
 
     #[test]

@@ -63,6 +63,7 @@ use crate::{
     batch::{Batch, Column, ColumnBuilder, KeptValue, Span},
     error::Error,
     format::Field,
+    limits::MAX_COLUMNS,
     types::{PLACEHOLDER, Type},
 };
 
@@ -265,12 +266,12 @@ impl Enrich {
         })
     }
 
-    /// Adds the fields to a batch: a field that there is gets values where it has none, others come after all.
+    /// Adds the fields to a batch: a field that there is gets values where it has none, others come after all. For those
+    /// that make more than [`MAX_COLUMNS`] the batch has no room; they are [counted](EnrichReport::columns_refused).
     ///
     /// # Errors
     ///
-    /// `InvalidColumn` if a label has no name or too long a name, or the batch would have too many columns. Fields before
-    /// that one may have been added.
+    /// `InvalidColumn` if a label has no name or too long a name. Fields before that one may have been added.
     pub fn apply<B: AsRef<[u8]>>(&self, batch: &mut Batch<B>) -> Result<EnrichReport, Error> {
         let mut report = EnrichReport {
             rows: batch.len() as u64,
@@ -287,6 +288,10 @@ impl Enrich {
         }
         if let Some((from, default)) = &self.tenant {
             columns.push(self.tenant_column(batch, from, default.as_deref(), &mut report));
+        }
+        let room = MAX_COLUMNS.saturating_sub(batch.fields().len());
+        if columns.len() > room {
+            refuse(&mut columns, room, batch, &mut report);
         }
         batch.set_columns(columns)?;
         Ok(report)
@@ -389,6 +394,31 @@ impl Enrich {
         }
         tenant.finish(report)
     }
+}
+
+/// Takes out the columns that a batch has no room for: how many it has is for the log to say, and so no error.
+#[cold]
+fn refuse<B: AsRef<[u8]>>(
+    columns: &mut Vec<(Field, ColumnBuilder)>,
+    room: usize,
+    batch: &Batch<B>,
+    report: &mut EnrichReport,
+) {
+    let mut added: Vec<String> = Vec::new();
+    columns.retain(|(field, _)| {
+        let name = field.name();
+        if batch.column(name).is_some() || added.iter().any(|added| added == name) {
+            return true;
+        }
+        let fits = added.len() < room;
+        if fits {
+            added.push(name.to_owned());
+        } else {
+            report.fields.remove(name);
+            report.columns_refused += 1;
+        }
+        fits
+    });
 }
 
 /// A column being filled where it has no values of its own.

@@ -5,12 +5,14 @@ use super::trace::TraceparentProblem;
 /// What [`Enrich::apply`](super::Enrich::apply) did, in counts. Those of several batches [merge](Self::merge).
 ///
 /// For each field, the rows that it was [filled](Filled::filled) in, that had a value of their [own](Filled::kept), and
-/// that there was [nothing](Filled::absent) for, add up to [`rows`](Self::rows).
+/// that there was [nothing](Filled::absent) for, add up to [`rows`](Self::rows). A field that a batch
+/// [did not take](Self::columns_refused) is not among them for that batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnrichReport {
     pub(super) rows: u64,
     pub(super) fields: BTreeMap<Box<str>, Filled>,
     pub(super) refused: BTreeMap<TraceparentProblem, u64>,
+    pub(super) columns_refused: u64,
 }
 
 /// The rows of one field.
@@ -56,6 +58,11 @@ impl EnrichReport {
             .map(|(problem, count)| (*problem, *count))
     }
 
+    /// Fields that a batch did not take, since it has [`MAX_COLUMNS`](crate::limits::MAX_COLUMNS) without them.
+    pub fn columns_refused(&self) -> u64 {
+        self.columns_refused
+    }
+
     /// Adds the counts of another batch.
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
@@ -68,5 +75,6 @@ impl EnrichReport {
         for (problem, count) in &other.refused {
             *self.refused.entry(*problem).or_default() += count;
         }
+        self.columns_refused += other.columns_refused;
     }
 }

@@ -140,8 +140,8 @@ impl Pipeline {
     }
 
     /// Writes lines that do not fit the format, too: as rows with the line in this column, `line_number`, and the
-    /// [reason](crate::Reason::as_str) as `unmatched`. They go through all stages, a masker among them, and come behind
-    /// the rows of their batch.
+    /// [reason](crate::Reason::as_str) as `unmatched`; if the column has one of these names, what else would have it ends
+    /// in `_`. They go through all stages, a masker among them, and come behind the rows of their batch.
     #[must_use]
     pub fn keep_unmatched(mut self, column: impl Into<Box<str>>) -> Self {
         self.worker.unmatched = Some(column.into());

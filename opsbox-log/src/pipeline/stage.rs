@@ -227,7 +227,8 @@ impl Stage for crate::mask::Masker {
     }
 }
 
-/// Named `enrich`; counts by field `filled.*`, `kept.*`, `absent.*`, and `traceparent.*` for those that are none.
+/// Named `enrich`; counts by field `filled.*`, `kept.*`, `absent.*`, `traceparent.*` for those that are none, and
+/// `columns_refused`.
 #[cfg(feature = "enrich")]
 impl Stage for crate::enrich::Enrich {
     fn name(&self) -> &str {
@@ -236,7 +237,7 @@ impl Stage for crate::enrich::Enrich {
 
     fn apply(&mut self, batch: &mut Batch<Input<'_>>) -> Result<Counts, Error> {
         let report = Self::apply(self, batch)?;
-        let mut counts = Counts::new();
+        let mut counts = Counts::new().with("columns_refused", report.columns_refused());
         for (field, filled) in report.fields() {
             counts.add(format!("filled.{field}"), filled.filled());
             counts.add(format!("kept.{field}"), filled.kept());

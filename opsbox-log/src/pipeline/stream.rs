@@ -3,15 +3,19 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::{Pin, pin},
     task::{Context, Poll},
+    thread,
 };
 
 use futures_core::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    sync::mpsc::{Receiver, Sender, channel},
-    task::spawn_blocking,
+    sync::{
+        mpsc::{Receiver, Sender, channel},
+        oneshot,
+    },
 };
 
 use super::{
@@ -22,14 +26,15 @@ use crate::{batch::Batch, error::Error, limits::PIPELINE_BATCHES_AHEAD, parser::
 
 impl Pipeline {
     /// [`run`](Self::run) for an asynchronous reader and writer, until the reader ends or `shutdown` is ready. Stages run
-    /// on [threads](Self::threads) of tokio's pool for blocking work, so that no other task waits for them.
+    /// on [threads](Self::threads) of their own, beside those of a runtime, so that no other task waits for them.
     ///
     /// Each thread has [a few](crate::limits::PIPELINE_BATCHES_AHEAD) batches before it: a slow writer, or slow stages,
     /// slow the reading. When `shutdown` is ready nothing more is read; what was read goes through all stages and is
     /// written, the beginning of a line that was cut there too. For a source that never ends give
     /// [`Parser::batch_bytes`] a low value, since a batch comes when it is full.
     ///
-    /// If the future is dropped before it is ready, the batches that are in the pipeline are lost.
+    /// If the future is dropped before it is ready, the batches that are in the pipeline are lost, and each thread ends
+    /// with the one that it works on.
     ///
     /// ```
     /// use opsbox_log::{Format, Parser, pipeline::Pipeline};
@@ -47,11 +52,12 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run); `Io`, too, if the system has room for none of the threads. If it has room for some, they
+    /// do it.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, and with a stage that panics.
+    /// With a stage that panics, even while the reader is quiet.
     ///
     /// [`Parser::batch_bytes`]: crate::Parser::batch_bytes
     pub async fn run_async<R, W>(
@@ -90,39 +96,58 @@ async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     shutdown: impl Future<Output = ()>,
     report: &mut PipelineReport,
 ) -> Result<(), Error> {
-    let (mut to_workers, mut from_workers, mut working) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut to_workers, mut from_workers, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..pipeline.threads {
         let (to, batches) = channel(PIPELINE_BATCHES_AHEAD);
         let (results, from) = channel(PIPELINE_BATCHES_AHEAD);
+        let (ended, end) = oneshot::channel();
+        let worker = pipeline.worker.fork();
+        // Not of tokio's pool: all must run at once, and a pool may have room for fewer.
+        let spawned = thread::Builder::new().spawn(move || {
+            let work = AssertUnwindSafe(move || work(worker, batches, &results));
+            // Nobody waits for it if the future was dropped.
+            let _dropped = ended.send(catch_unwind(work));
+        });
+        match spawned {
+            Ok(_) => {}
+            Err(_) if !ends.is_empty() => break,
+            Err(source) => {
+                return Err(Error::Read {
+                    offset: 0,
+                    line: 1,
+                    source,
+                });
+            }
+        }
         to_workers.push(to);
         from_workers.push(from);
-        let worker = pipeline.worker.fork();
-        working.push(spawn_blocking(move || work(worker, batches, &results)));
+        ends.push(end);
     }
     let until = Until {
         reader,
         shutdown: pin!(shutdown),
         is_down: false,
     };
-    let mut reading = pin!(read(&pipeline.parser, until, to_workers));
-    let mut writing = pin!(write(from_workers, writer, report));
-    let mut read = None;
-    // Reading ends first, unless a stage or the writer fails: then there is nothing to read for.
-    let written = poll_fn(|context| {
-        if read.is_none()
-            && let Poll::Ready(result) = reading.as_mut().poll(context)
-        {
-            read = Some(result);
-        }
-        writing.as_mut().poll(context)
-    })
-    .await;
-    written?;
-    for working in working {
-        if let Err(error) = working.await
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
+    // In a block of their own: workers end when there is nobody to send them batches, or to take their results.
+    let read = {
+        let mut reading = pin!(read(&pipeline.parser, until, to_workers));
+        let mut writing = pin!(write(from_workers, writer, report));
+        let mut read = None;
+        // Reading ends first, unless a stage or the writer fails: then there is nothing to read for.
+        let written = poll_fn(|context| {
+            if read.is_none()
+                && let Poll::Ready(result) = reading.as_mut().poll(context)
+            {
+                read = Some(result);
+            }
+            writing.as_mut().poll(context)
+        });
+        written.await?;
+        read
+    };
+    for end in ends {
+        if let Ok(Err(panic)) = end.await {
+            resume_unwind(panic);
         }
     }
     read.unwrap_or(Ok(()))

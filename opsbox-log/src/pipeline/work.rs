@@ -129,10 +129,15 @@ fn unmatched_rows(batch: &Batch<Input<'_>>, column: &str) -> Result<Batch<Input<
         reasons.push_bytes(row, line.reason().as_str().as_bytes());
     }
     rows.drop_column("line");
+    // Of two columns of one name the later one would be in the place of the lines.
+    let [number, reason] = ["line_number", "unmatched"].map(|name| match name == column {
+        true => format!("{name}_"),
+        false => name.to_owned(),
+    });
     rows.set_columns([
         (Field::new(column), raw),
-        (Field::new("line_number").with_type(Type::Integer), numbers),
-        (Field::new("unmatched"), reasons),
+        (Field::new(&number).with_type(Type::Integer), numbers),
+        (Field::new(&reason), reasons),
     ])?;
     Ok(rows)
 }

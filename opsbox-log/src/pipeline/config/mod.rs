@@ -47,9 +47,10 @@ use crate::{
 /// repair = true
 /// strip_ansi = true
 /// keep_document = true
+/// json_column = "doc"            # documents as JSON text in this one column; else their fields are columns
 ///
 /// [extract]                      # feature jmespath
-/// source = "doc"
+/// source = "doc"                 # a column of JSON text, as clean.json_column makes it
 /// columns = { user = "user.id" }
 ///
 /// [mask]                         # feature mask
@@ -85,7 +86,8 @@ use crate::{
 /// ```
 ///
 /// Stages run in the order clean, extract, mask, enrich; a section that is left out is no stage. A setting that does
-/// not exist is an error, never ignored.
+/// not exist is an error, never ignored. A variable's value is taken as it is written, a version `1.10` as that; of a
+/// list the elements have commas between them.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -308,8 +310,16 @@ impl PipelineConfig {
             let message = "it names the columns to look for documents in, one at least";
             return Err(self.wrong("clean.columns", message));
         }
+        // The documents of the second would be in the place of those of the first.
+        if settings.json_column.is_some() && settings.columns.len() > 1 {
+            let message = "it keeps the documents of one column; name one in clean.columns";
+            return Err(self.wrong("clean.json_column", message));
+        }
         Ok(settings.columns.iter().fold(pipeline, |pipeline, column| {
             let mut cleaner = crate::clean::Cleaner::new(column);
+            if let Some(name) = &settings.json_column {
+                cleaner = cleaner.json_column(name);
+            }
             if let Some(repair) = settings.repair {
                 cleaner = cleaner.repair(repair);
             }

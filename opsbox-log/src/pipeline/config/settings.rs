@@ -73,6 +73,8 @@ pub(super) struct CleanSettings {
     pub(super) strip_ansi: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keep_document: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) json_column: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::config::{Config, ConfigError, File, FileFormat};
+use ::config::{Config, ConfigError, File, FileFormat, Value};
 
 use super::settings::Settings;
 use crate::error::Error;
@@ -12,6 +12,9 @@ const PREFIX: &str = "OPSBOX_LOG";
 
 /// Settings that are lists: in a variable, with commas.
 const LISTS: [&str; 3] = ["input.select", "clean.columns", "output.json_columns"];
+
+/// The setting that is a boolean or text.
+const HOST: &str = "enrich.host";
 
 /// The settings with what the variables change of them.
 pub(super) fn with_variables(
@@ -34,20 +37,30 @@ pub(super) fn with_variables(
     }
     let file =
         serde_json::to_string(settings).map_err(|error| wrong(String::new(), error.to_string()))?;
-    let ours = ours.map(|(name, value)| (name.clone(), value.clone()));
-    let mut environment = ::config::Environment::with_prefix(PREFIX)
+    // Read as text, which numbers and booleans are made of where a setting is one: else a version 1.10 would be 1.1.
+    let text = ours
+        .clone()
+        .map(|(name, value)| (name.clone(), value.clone()));
+    let environment = ::config::Environment::with_prefix(PREFIX)
         .prefix_separator("__")
         .separator("__")
-        .try_parsing(true)
-        .list_separator(",")
-        .source(Some(ours.collect()));
-    for list in LISTS {
-        environment = environment.with_list_parse_key(list);
-    }
-    let merged = Config::builder()
+        .source(Some(text.collect()));
+    let mut builder = Config::builder()
         .add_source(File::from_str(&file, FileFormat::Json))
-        .add_source(environment)
-        .build();
+        .add_source(environment);
+    for (name, value) in ours {
+        let setting = setting(name);
+        let value: Value = match value.to_ascii_lowercase().as_str() {
+            _ if LISTS.contains(&&*setting) => value.split(',').collect::<Vec<_>>().into(),
+            "true" if setting == HOST => true.into(),
+            "false" if setting == HOST => false.into(),
+            _ => continue,
+        };
+        builder = builder
+            .set_override(&setting, value)
+            .map_err(|error| wrong(setting.clone(), error.to_string()))?;
+    }
+    let merged = builder.build();
     let merged = merged.and_then(Config::try_deserialize::<Settings>);
     merged.map_err(|error| {
         let (setting, message) = explained(&error);
@@ -56,6 +69,13 @@ pub(super) fn with_variables(
             format!("{message}; look at the variables {PREFIX}__SECTION__SETTING"),
         )
     })
+}
+
+/// The setting that a variable is for.
+fn setting(name: &str) -> String {
+    let name = name.strip_prefix(PREFIX).unwrap_or(name);
+    let name = name.strip_prefix("__").unwrap_or(name);
+    name.to_lowercase().replace("__", ".")
 }
 
 /// The setting, and what is wrong with it.
