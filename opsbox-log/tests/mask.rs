@@ -134,6 +134,94 @@ fn no_canary_leaves_by_any_way() {
     }
 }
 
+/// A column or text of a secret's name is one, without the name next to the value.
+#[test]
+fn no_canary_leaves_under_its_own_name() {
+    const CANARY: &str = "hunter2canary";
+    let logs = [
+        (
+            "logfmt",
+            format!("level=info password={CANARY}\nlevel=info password=null\n"),
+        ),
+        (
+            "ndjson",
+            format!(
+                "{{\"level\":\"info\",\"password\":\"{CANARY}\"}}\n{{\"level\":\"info\",\"password\":\"\"}}\n"
+            ),
+        ),
+        (
+            "ndjson",
+            format!("{{\"level\":\"info\",\"message\":{{\"password\":\"{CANARY}\"}}}}\n"),
+        ),
+    ];
+    for action in actions() {
+        let policy = || Policy::new().default_action(action.clone());
+        let all = [policy(), policy().free_text("level")];
+        for policy in all {
+            let mut masker = Masker::new(policy, Some(keys())).unwrap();
+            for (preset, log) in &logs {
+                let mut batch = Parser::new(Format::preset(preset).unwrap()).parse(log);
+                let report = masker.mask(&mut batch);
+                assert_eq!(report.findings_of(&Tag::PASSWORD), 1, "{log}");
+                let (what, _) = report.counts().next().unwrap();
+                assert_eq!(&*what.rule, "secret_pair");
+                let mut seen = format!("{report} {report:?}");
+                for value in batch.columns().flat_map(|column| column.iter()).flatten() {
+                    seen.push_str(&String::from_utf8_lossy(value));
+                }
+                assert!(seen.contains("info"), "{seen}");
+                assert!(!seen.contains("unter2canar"), "{action:?}: {seen}");
+            }
+            for name in [
+                "password",
+                "message.password",
+                "a.@token",
+                "@token",
+                "user.apiKey",
+                "HTTP_AUTHORIZATION",
+            ] {
+                let mut of = |value: &str| {
+                    let (mut out, mut report) = (Vec::new(), MaskReport::default());
+                    masker.mask_text(name, value.as_bytes(), &mut out, &mut report);
+                    String::from_utf8(out).unwrap()
+                };
+                assert!(!of(CANARY).contains("unter2canar"), "{name} {action:?}");
+                for nothing in [
+                    "",
+                    "null",
+                    "****",
+                    "${PASSWORD}",
+                    "[REDACTED:SECRET_PASSWORD]",
+                ] {
+                    assert_eq!(of(nothing), nothing, "{name}");
+                }
+            }
+        }
+    }
+    // What is told otherwise stays.
+    for policy in [
+        Policy::new().ignore("*password"),
+        Policy::new().detectors([Detector::Email]),
+    ] {
+        let (mut out, mut report) = (Vec::new(), MaskReport::default());
+        let mut masker = Masker::new(policy, None).unwrap();
+        masker.mask_text("a.password", b"hunter2", &mut out, &mut report);
+        assert_eq!(out, b"hunter2");
+    }
+    let mut masker = Masker::new(Policy::new(), None).unwrap();
+    for name in [
+        "tokens",
+        "password_count",
+        "token.kind",
+        "monkey",
+        "message",
+    ] {
+        let (mut out, mut report) = (Vec::new(), MaskReport::default());
+        masker.mask_text(name, b"hunter2", &mut out, &mut report);
+        assert_eq!(out, b"hunter2", "{name}");
+    }
+}
+
 #[test]
 fn errors_do_not_show_values_or_keys() {
     let keys = keys();

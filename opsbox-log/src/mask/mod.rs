@@ -26,6 +26,7 @@
 //! # What it does not do
 //!
 //! - It finds what has a shape. A name, an address, a diagnosis in free text has none: give such fields a tag.
+//! - Names of columns are not masked, also where they come from the input, and reports have them.
 //! - The input's bytes stay as they are: see [`Masker`].
 //! - It knows no JSON: where a number is masked in a column of JSON text, that is none any more. Text stays text.
 //! - A value that is cut in two, by a line's end or by other columns, is not found.

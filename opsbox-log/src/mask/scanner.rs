@@ -141,7 +141,7 @@ impl Scanner {
     ///
     /// # Errors
     ///
-    /// `InvalidPattern` for what does not compile, can match nothing at all, or is beyond a
+    /// `MaskRule` for what does not compile, can match nothing at all, or is beyond a
     /// [limit](crate::limits).
     pub fn with_pattern(mut self, pattern: Pattern) -> Result<Self, Error> {
         self.patterns = self.patterns.with(pattern)?;
@@ -202,6 +202,10 @@ impl Scanner {
         Detector::ALL
             .into_iter()
             .filter(move |&it| detectors.contains(it))
+    }
+
+    pub(super) fn wants(&self, detector: Detector) -> bool {
+        self.detectors.contains(detector)
     }
 
     fn finding(&self, found: Found) -> Finding {

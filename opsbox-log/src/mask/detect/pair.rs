@@ -80,13 +80,22 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     sink.push(Detector::SecretPair, value..value + len);
 }
 
+/// Whether the value of such a name is one, and does not stand for nothing or for what was masked.
+pub(in crate::mask) fn is_secret(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    let is_token = is_masked(value) && memchr::memchr(b']', value) == Some(value.len() - 1);
+    !value.is_empty() && !is_token && !is_nothing(value)
+}
+
 fn ends_with(text: &[u8], end: &str) -> bool {
     let at = text.len().checked_sub(end.len());
     at.and_then(|at| text.get(at..))
         .is_some_and(|it| it.eq_ignore_ascii_case(end.as_bytes()))
 }
 
-fn names_secret(key: &[u8]) -> bool {
+/// Whether this is how secrets are named.
+pub(in crate::mask) fn names_secret(key: impl AsRef<[u8]>) -> bool {
+    let key = key.as_ref();
     let Some(name) = NAMES.iter().find(|name| ends_with(key, name)) else {
         return false;
     };
