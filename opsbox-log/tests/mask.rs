@@ -549,7 +549,10 @@ fn overlaps_are_settled_as_the_scanner_says() {
             .map(|it| format!("{}={}", it.rule(), &text[it.range()]))
             .collect::<Vec<_>>()
     };
-    assert_eq!(found("password=a.b@example.com"), ["email=a.b@example.com"]);
+    assert_eq!(
+        found("password=a.b@example.com"),
+        ["secret_pair=a.b@example.com"]
+    );
     assert_eq!(
         found("token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"),
         ["jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"]
@@ -565,7 +568,66 @@ fn overlaps_are_settled_as_the_scanner_says() {
     // The pair goes on behind the address: no part of the secret is left next to it.
     assert_eq!(
         found("secret=a.b@example.com/x9!"),
-        ["email=a.b@example.com/x9!"]
+        ["secret_pair=a.b@example.com/x9!"]
+    );
+    // A pattern of the user's is no secret unless its tag says so.
+    let named = |tag: &str| {
+        let pattern = Pattern::new("pin", "[0-9]{4}", tag.parse().unwrap());
+        let scanner = Scanner::new().with_pattern(pattern).unwrap();
+        let found = scanner.scan(b"password=1234");
+        found[0].rule().to_owned()
+    };
+    assert_eq!(
+        (named("PII_PIN"), named("SECRET_PIN")),
+        ("secret_pair".into(), "pin".into())
+    );
+}
+
+/// A secret that looks like something milder is masked as a secret, and of two that overlap nothing is left.
+#[test]
+fn no_part_of_what_overlaps_is_left() {
+    let masked = |action: Action, text: &str| {
+        let policy = Policy::new()
+            .action(Tag::PHONE, action.clone())
+            .action(Tag::EMAIL, action.clone())
+            .action(Tag::ID_CARD, action.clone())
+            .action(Tag::CARD, action)
+            .pattern(Pattern::new(
+                "order",
+                "AB[0-9]+",
+                "PII_ORDER".parse().unwrap(),
+            ))
+            .pattern(Pattern::new("tail", "45678 tail-[a-z0-9]+", Tag::PHONE));
+        let (mut out, mut report) = (Vec::new(), MaskReport::default());
+        Masker::new(policy, None)
+            .unwrap()
+            .mask_text("t", text.as_bytes(), &mut out, &mut report);
+        assert_eq!(report.findings(), 1, "{report}");
+        String::from_utf8(out).unwrap()
+    };
+    for action in [Action::Partial, Action::KeepLast(4)] {
+        for secret in [
+            "13812345678",
+            "a.b@example.com",
+            "a.b@example.com/x9!tail",
+            "AB12345",
+            "4111111111111111",
+            "x13812345678",
+        ] {
+            assert_eq!(
+                masked(action.clone(), &format!("password={secret}")),
+                "password=[REDACTED:SECRET_PASSWORD]",
+                "{secret} {action:?}"
+            );
+        }
+        assert_eq!(
+            masked(action.clone(), "call 13812345678 tail-s3cr3t"),
+            "call [REDACTED:PII_PHONE]"
+        );
+    }
+    assert_eq!(
+        masked(Action::Partial, "call 13812345678"),
+        "call 138****5678"
     );
 }
 

@@ -365,7 +365,11 @@ impl Rules {
         let mut place = 0;
         let found = mem::take(&mut work.scratch.found);
         for found in &found {
-            let (tag, action) = self.of(found.what);
+            let (tag, own) = self.of(found.what);
+            let action = match own {
+                Action::Partial | Action::KeepLast(_) if found.widened => &Action::Redact,
+                own => own,
+            };
             let value = text.get(found.range.clone()).unwrap_or_default();
             work.out
                 .extend_from_slice(text.get(place..found.range.start).unwrap_or_default());
