@@ -659,7 +659,68 @@ fn named_secrets() {
         ("api_key=>\"x1\"", "x1"),
         ("X-Auth-Token: 12ab", "12ab"),
         ("AWS_SECRET_ACCESS_KEY=wJalr/K7+x", "wJalr/K7+x"),
+        // Of headers all is one but the name of a scheme that is well known.
+        ("Authorization: SSWS 00QCjAl4Ml", "SSWS 00QCjAl4Ml"),
+        ("authorization: apikey 00QCj; x", "apikey 00QCj; x"),
+        (
+            "Authorization: Bot MTk4.Cl2FMQ\r\nHost: a",
+            "Bot MTk4.Cl2FMQ",
+        ),
+        (
+            r"Proxy-Authorization: NTLM TlRMTVNTUAAB\r\nHost: a",
+            "TlRMTVNTUAAB",
+        ),
+        ("Authorization: Negotiate YIIJvwYGKwYB x", "YIIJvwYGKwYB x"),
+        (
+            r#"Authorization: Token token="abcdef", nonce="x""#,
+            r#"token="abcdef", nonce="x""#,
+        ),
+        (
+            r#"Authorization: Digest username="Bob", response="6629fae49393""#,
+            r#"username="Bob", response="6629fae49393""#,
+        ),
+        (
+            r#"curl -H "Authorization: SSWS 00QCj" https://a"#,
+            "SSWS 00QCj",
+        ),
+        (
+            r#"-H 'Authorization: Digest username="B", response="66"' x"#,
+            r#"username="B", response="66""#,
+        ),
+        (
+            r#"{"m":"sent Authorization: SSWS 00QCj","a":1}"#,
+            "SSWS 00QCj",
+        ),
+        (
+            r#"{"m":"{\"h\":\"Authorization: SSWS 00QCj\"}","a":1}"#,
+            "SSWS 00QCj",
+        ),
+        ("{Authorization=[SSWS 00QCj], Accept=[*/*]}", "SSWS 00QCj"),
+        (r#"{"Authorization":["SSWS 00QCj"],"a":1}"#, "SSWS 00QCj"),
+        ("authorization: required for this", ""),
+        ("authorization=null user=bob", ""),
+        // Words are passwords.
+        ("password: swordfish", "swordfish"),
+        ("password: correct-horse-battery", "correct-horse-battery"),
+        ("password: incorrect", ""),
+        ("password: must not be empty", ""),
+        ("password=ab,cd", "ab,cd"),
+        ("password=ab;c&d)e rest", "ab;c&d)e"),
+        ("password=ab,user=bob", "ab"),
+        ("{password: ab,user: bob}", "ab"),
+        ("password=ab, cd", "ab"),
+        ("(password=ab)", "ab"),
+        ("password=\"<hunter2>\"", "<hunter2>"),
+        ("password=<hunter2", "<hunter2"),
+        ("password=${hunter2", "${hunter2"),
+        (r#"{"password":["hunter2"]}"#, "hunter2"),
+        (r#"{"password":[ "a", "b" ],"c":1}"#, r#"a", "b"#),
+        ("password=[hunter2, b] c", "hunter2, b"),
         // None of them:
+        ("password=\"<your password>\"", ""),
+        ("password=<redacted>", ""),
+        ("password=${DB_PASSWORD}", ""),
+        ("password=\"${DB_PASSWORD}\"", ""),
         ("password=", ""),
         ("password=****", ""),
         ("password=null", ""),
@@ -879,6 +940,12 @@ fn hostile_texts_take_linear_time() {
         "password=<",
         "token: ",
         "token: a",
+        "password=a&",
+        "password=a,",
+        "password=[\"a\",",
+        "authorization=a\"",
+        "authorization: [REDACTED",
+        "authorization: ",
         "key=",
         "DE89",
         "DE89 ",
@@ -894,6 +961,9 @@ fn hostile_texts_take_linear_time() {
             let text = |bytes: usize| format!("{front}{}", piece.repeat(bytes / piece.len()));
             let (small, large) = (text(8 << 10), text(64 << 10));
             let Some((few, many)) = of(&small).zip(of(&large)) else {
+                eprintln!(
+                    "SKIPPED: there is no /proc/thread-self/schedstat here, so nothing tells how long scans took"
+                );
                 return;
             };
             // Eight times the text: quadratic would be 64 times.
