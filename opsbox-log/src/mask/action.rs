@@ -35,12 +35,13 @@ pub enum Action {
     /// and last four, of a card the last four, of an account the country and the last four, of an IPv4
     /// address the first two octets, of other values the first and the last character if there are ten
     /// or more. Of secrets nothing is left, and nothing of a value that is not of the kind that its tag
-    /// says.
+    /// says, or that [overlaps](super::Scanner#overlaps) with another.
     ///
     /// What is left and what is known otherwise can tell who it was: this is for those who have to
     /// recognise a value, not for the public.
     Partial,
-    /// The last characters are left, but at most half of them.
+    /// The last characters are left, but at most half of them, and none of values that
+    /// [overlap](super::Scanner#overlaps).
     KeepLast(u8),
     /// The first 128 bits of an HMAC-SHA-256 with a key: the same value is the same token, so that it
     /// can be counted and joined, as long as tenant, tag and key version are the same. Who does not

@@ -50,7 +50,8 @@ pub enum Detector {
     /// An IPv6 address (RFC 4291) that has a digit.
     Ipv6,
     /// The value of a key such as `password`, `token`, `api_key` or `Authorization`, in logfmt, JSON
-    /// (escaped in a string too), YAML, query strings, headers and options of commands.
+    /// (escaped in a string too), YAML, query strings, headers and options of commands. A
+    /// [`Masker`](super::Masker) takes the whole value of a column of such a name for one.
     SecretPair,
 }
 

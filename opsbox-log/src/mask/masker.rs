@@ -2,7 +2,7 @@ use std::{fmt, mem, sync::Arc};
 
 use super::{
     Action, Detector, Keys, MaskCount, MaskRefusal, MaskReport, Pattern, Policy, Scanner, Tag,
-    detect::What,
+    detect::{self, What},
     key::{Nonces, Refused},
     scanner::Scratch,
 };
@@ -39,9 +39,12 @@ struct Work {
 }
 
 /// What is done with a column.
+#[derive(Debug, PartialEq, Eq)]
 enum Plan {
     Nothing,
     Tagged(Tag, Action),
+    /// Its name is that of a secret.
+    Named,
     Scanned,
 }
 
@@ -110,17 +113,18 @@ impl Masker {
         let mut dropped = Vec::new();
         for column in batch.columns() {
             let plan = self.rules.plan(column.field().name());
-            match plan {
+            match &plan {
                 Plan::Nothing => {}
                 Plan::Tagged(tag, action) => {
                     let field = column.field();
-                    match self.tagged(&column, &tag, &action, &mut report) {
+                    match self.tagged(&column, tag, action, &mut report) {
                         Some(values) => columns.push((text(field), values)),
                         None => dropped.push(field.name().to_owned()),
                     }
                 }
-                Plan::Scanned => {
-                    if let Some(values) = self.scanned(&column, &mut report) {
+                Plan::Named | Plan::Scanned => {
+                    let named = plan == Plan::Named;
+                    if let Some(values) = self.scanned(&column, named, &mut report) {
                         columns.push((text(column.field()), values));
                     }
                 }
@@ -141,7 +145,7 @@ impl Masker {
     }
 
     /// Writes a text of the name with what is found in it masked, and adds to the report. The name
-    /// counts as a field's: if it has a tag, the whole text is masked. Of a text that is dropped
+    /// counts as a field's: if it has a tag, or is that of a secret, the whole text is masked. Of a text that is dropped
     /// nothing is written.
     ///
     /// ```
@@ -160,7 +164,8 @@ impl Masker {
         out: &mut Vec<u8>,
         report: &mut MaskReport,
     ) {
-        match self.rules.plan(name) {
+        let plan = self.rules.plan(name);
+        match plan {
             Plan::Nothing => out.extend_from_slice(text),
             Plan::Tagged(tag, action) => {
                 report.count(name, "field", &tag, &action, 1);
@@ -175,10 +180,11 @@ impl Masker {
                     }
                 }
             }
-            Plan::Scanned => {
+            Plan::Named | Plan::Scanned => {
                 report.scanned_values += 1;
                 report.scanned_bytes += text.len() as u64;
-                match self.rules.scan(text, &mut self.work) {
+                let named = plan == Plan::Named;
+                match self.rules.look(text, named, &mut self.work) {
                     Masked::Same => out.extend_from_slice(text),
                     Masked::Changed => {
                         report.changed_values += 1;
@@ -226,7 +232,12 @@ impl Masker {
     }
 
     /// The column with what is found in its values masked; none if nothing is.
-    fn scanned(&mut self, column: &Column<'_>, report: &mut MaskReport) -> Option<ColumnBuilder> {
+    fn scanned(
+        &mut self,
+        column: &Column<'_>,
+        named: bool,
+        report: &mut MaskReport,
+    ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
         let keep = |values: &mut ColumnBuilder, row: usize| {
             if let Some(span) = column.span(row) {
@@ -237,7 +248,7 @@ impl Masker {
             let Some(value) = value else { continue };
             report.scanned_values += 1;
             report.scanned_bytes += value.len() as u64;
-            let masked = self.rules.scan(value, &mut self.work);
+            let masked = self.rules.look(value, named, &mut self.work);
             if masked == Masked::Same {
                 if let Some(values) = &mut values {
                     keep(values, row);
@@ -297,7 +308,16 @@ impl Rules {
             .free_text
             .as_ref()
             .is_none_or(|it| it.iter().any(|glob| glob.matches(name)));
-        match is_text && !policy.ignored.iter().any(|glob| glob.matches(name)) {
+        if policy.ignored.iter().any(|glob| glob.matches(name)) {
+            return Plan::Nothing;
+        }
+        // Of `a.@token`, as of XML, the name is `token`.
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let last = last.strip_prefix('@').unwrap_or(last);
+        match is_text {
+            _ if self.scanner.wants(Detector::SecretPair) && detect::names_secret(last) => {
+                Plan::Named
+            }
             true => Plan::Scanned,
             false => Plan::Nothing,
         }
@@ -314,7 +334,27 @@ impl Rules {
         found.unwrap_or(&UNKNOWN)
     }
 
-    /// Leaves the masked text in `work.out`, if there is something to mask.
+    /// Leaves the masked text in `work.out`, if there is something to mask. A named value is a secret as
+    /// a whole, unless it stands for nothing.
+    fn look(&self, text: &[u8], named: bool, work: &mut Work) -> Masked {
+        if !named || !detect::is_secret(text) {
+            return self.scan(text, work);
+        }
+        let what = What::Detector(Detector::SecretPair);
+        let (tag, action) = self.of(what);
+        let Work { nonces, out, .. } = &mut *work;
+        out.clear();
+        let by = Some(Detector::SecretPair);
+        let done = action.apply(text, (tag, by), self.keys.as_deref(), nonces, out);
+        work.note(done);
+        work.count(what);
+        match *action == Action::Drop {
+            true => Masked::Dropped,
+            false => Masked::Changed,
+        }
+    }
+
+    /// The same of free text.
     fn scan(&self, text: &[u8], work: &mut Work) -> Masked {
         self.scanner.scan_in(text, &mut work.scratch);
         if work.scratch.found.is_empty() {
@@ -325,7 +365,11 @@ impl Rules {
         let mut place = 0;
         let found = mem::take(&mut work.scratch.found);
         for found in &found {
-            let (tag, action) = self.of(found.what);
+            let (tag, own) = self.of(found.what);
+            let action = match own {
+                Action::Partial | Action::KeepLast(_) if found.widened => &Action::Redact,
+                own => own,
+            };
             let value = text.get(found.range.clone()).unwrap_or_default();
             work.out
                 .extend_from_slice(text.get(place..found.range.start).unwrap_or_default());
@@ -340,10 +384,7 @@ impl Rules {
             let Work { nonces, out, .. } = &mut *work;
             let done = action.apply(value, (tag, detector), self.keys.as_deref(), nonces, out);
             work.note(done);
-            match work.counts.iter_mut().find(|(what, _)| *what == found.what) {
-                Some((_, count)) => *count += 1,
-                None => work.counts.push((found.what, 1)),
-            }
+            work.count(found.what);
         }
         work.out
             .extend_from_slice(text.get(place..).unwrap_or_default());
@@ -353,6 +394,13 @@ impl Rules {
 }
 
 impl Work {
+    fn count(&mut self, what: What) {
+        match self.counts.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((what, 1)),
+        }
+    }
+
     fn note(&mut self, done: Result<(), Refused>) {
         let Err(refused) = done else { return };
         let why = match refused {

@@ -26,9 +26,14 @@
 //! # What it does not do
 //!
 //! - It finds what has a shape. A name, an address, a diagnosis in free text has none: give such fields a tag.
+//! - Names of columns are not masked, also where they come from the input, and reports have them.
 //! - The input's bytes stay as they are: see [`Masker`].
 //! - It knows no JSON: where a number is masked in a column of JSON text, that is none any more. Text stays text.
 //! - A value that is cut in two, by a line's end or by other columns, is not found.
+//! - A secret is named next to its value, or by its column: `{"name":"token","value":"..."}` is not found, nor
+//!   one whose separator is encoded (`password%3D`). Without quotes it ends at a blank or quote, a word of
+//!   lower case behind `token: ` or `secret: ` is taken for a sentence, and so are words such as `expired`
+//!   behind any name. `${NAME}`, and letters alone in `<` and `>`, are taken for what is to be put in.
 //! - A check digit says that a number can be a card, not that it is one: of random numbers with a network's
 //!   prefix every tenth is taken for one.
 //!

@@ -112,7 +112,11 @@ impl Patterns {
                     continue;
                 }
                 if !range.is_empty() {
-                    found.push(Found { range, what });
+                    found.push(Found {
+                        range,
+                        what,
+                        widened: false,
+                    });
                 }
                 at = whole.end.max(at + 1);
             }

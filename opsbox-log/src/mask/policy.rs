@@ -9,8 +9,10 @@ use crate::{error::Error, limits::MAX_POLICY_RULES};
 ///
 /// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag
 /// is masked as a whole; if several rules fit its name, the most specific counts: a name without `*`
-/// and `?`, else the one with the most other characters. All other fields are scanned as free text
-/// unless told otherwise. A tag without an action is redacted.
+/// and `?`, else the one with the most other characters. Of the others, those whose last part is the name
+/// of a secret, as `password`, `user.apiKey` or `request.@token`, are masked as what
+/// [`Detector::SecretPair`] finds if that is looked for, unless they are ignored. All other fields are
+/// scanned as free text unless told otherwise. A tag without an action is redacted.
 ///
 /// ```
 /// use opsbox_log::mask::{Action, Detector, Masker, Policy, Tag};

@@ -16,10 +16,12 @@ use crate::{
 ///
 /// # Overlaps
 ///
-/// Findings do not overlap. Where two would, one [`Pattern`] of the user's goes before another by
-/// their order, patterns go before detectors, and detectors by the order of [`Detector`]; of the same
-/// the one that begins first, then the longer. What the other one has beyond that is added to the
-/// range, so that no masked value has a part of another next to it.
+/// Findings do not overlap. Where two would, a secret goes before anything else: a tag that begins with
+/// `SECRET_`. Then one [`Pattern`] of the user's goes before another by their order, patterns go before
+/// detectors, and detectors by the order of [`Detector`]; of the same the one that begins first, then the
+/// longer. What the other one has beyond that is added to the range, so that no masked value has a part of
+/// another next to it. Such a range is not what the tag says any more, and a
+/// [`Masker`](super::Masker) leaves nothing of it where the action would leave a part.
 ///
 /// ```
 /// use opsbox_log::mask::{Detector, Scanner};
@@ -141,7 +143,7 @@ impl Scanner {
     ///
     /// # Errors
     ///
-    /// `InvalidPattern` for what does not compile, can match nothing at all, or is beyond a
+    /// `MaskRule` for what does not compile, can match nothing at all, or is beyond a
     /// [limit](crate::limits).
     pub fn with_pattern(mut self, pattern: Pattern) -> Result<Self, Error> {
         self.patterns = self.patterns.with(pattern)?;
@@ -189,7 +191,13 @@ impl Scanner {
         }
         self.patterns.find(text, found);
         if found.len() > 1 {
-            settle(found);
+            settle(found, |what| match what {
+                What::Detector(detector) => detector.tag().is_secret(),
+                What::Pattern(at) => {
+                    let pattern = self.patterns.all().get(usize::from(at));
+                    pattern.is_none_or(|it| it.tag.is_secret())
+                }
+            });
         }
     }
 
@@ -202,6 +210,10 @@ impl Scanner {
         Detector::ALL
             .into_iter()
             .filter(move |&it| detectors.contains(it))
+    }
+
+    pub(super) fn wants(&self, detector: Detector) -> bool {
+        self.detectors.contains(detector)
     }
 
     fn finding(&self, found: Found) -> Finding {
@@ -238,11 +250,12 @@ impl fmt::Debug for Scanner {
 }
 
 /// Joins what overlaps, as the [`Scanner`] says.
-fn settle(found: &mut Vec<Found>) {
+fn settle(found: &mut Vec<Found>, is_secret: impl Fn(What) -> bool) {
     found.sort_unstable_by(|a, b| {
         let by_place = (a.range.start, a.what).cmp(&(b.range.start, b.what));
         by_place.then_with(|| b.range.end.cmp(&a.range.end))
     });
+    let rank = |what: What| (!is_secret(what), what);
     let mut kept: usize = 0;
     for at in 1..found.len() {
         let (front, back) = found.split_at_mut(at);
@@ -250,8 +263,14 @@ fn settle(found: &mut Vec<Found>) {
             break;
         };
         if next.range.start < last.range.end {
-            last.range.end = last.range.end.max(next.range.end);
-            last.what = last.what.min(next.what);
+            let all = last.range.start..last.range.end.max(next.range.end);
+            if rank(next.what) < rank(last.what) {
+                last.what = next.what;
+                last.widened = all != next.range;
+            } else {
+                last.widened |= all != last.range;
+            }
+            last.range = all;
             continue;
         }
         kept += 1;

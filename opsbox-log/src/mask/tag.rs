@@ -56,6 +56,11 @@ impl Tag {
         Self(Cow::Borrowed(name))
     }
 
+    /// Whether it is one of secrets, which nothing is left of.
+    pub(super) fn is_secret(&self) -> bool {
+        self.0.starts_with("SECRET_")
+    }
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,6 +12,7 @@ mod pem;
 mod phone;
 mod url;
 
+pub(super) use pair::{is_secret, names_secret};
 pub(super) use phone::country_code_len;
 
 use std::ops::Range;
@@ -26,6 +27,8 @@ use super::{
 pub(super) struct Found {
     pub(super) range: Range<usize>,
     pub(super) what: What,
+    /// Whether the range has more than that found, from another one that overlaps.
+    pub(super) widened: bool,
 }
 
 /// What found it.
@@ -69,6 +72,7 @@ impl<'a> Sink<'a> {
         self.found.push(Found {
             range,
             what: What::Detector(detector),
+            widened: false,
         });
     }
 }

@@ -27,8 +27,48 @@ const KEYS: [&str; 7] = [
     "signing",
 ];
 
-/// Words that say how what follows them authorises (RFC 9110, section 11).
-const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
+/// The header's fields whose value is a secret to its end, whatever the scheme.
+const AUTHORIZATION: &str = "authorization";
+
+/// Words that say how what follows them authorises (RFC 9110, section 11), and are no secret.
+const SCHEMES: [&str; 6] = ["bearer", "basic", "token", "digest", "negotiate", "ntlm"];
+
+/// Names that sentences are about: behind these and a colon a word of lower case is no secret.
+const TOPICS: [&str; 4] = ["token", "secret", "credential", "credentials"];
+
+/// What else is said of secrets behind a colon.
+const SAID: [&str; 30] = [
+    "accepted",
+    "authentication",
+    "cannot",
+    "changed",
+    "denied",
+    "does",
+    "empty",
+    "expired",
+    "failed",
+    "failure",
+    "has",
+    "incorrect",
+    "invalid",
+    "is",
+    "mismatch",
+    "missing",
+    "must",
+    "not",
+    "refused",
+    "rejected",
+    "required",
+    "reset",
+    "revoked",
+    "should",
+    "too",
+    "unknown",
+    "updated",
+    "valid",
+    "was",
+    "wrong",
+];
 
 /// Values that are none.
 const NOTHING: [&str; 8] = [
@@ -58,26 +98,28 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     if !names_secret(key) {
         return;
     }
-    let Some((value, quote)) = value(text, start, end) else {
+    let Some(place) = Place::of(text, start, end) else {
         return;
     };
-    let len = match quote {
-        Some(quote) => quoted(text, value, quote),
-        None => span_of(text, value, |it| {
-            it > b' '
-                && !matches!(
-                    it,
-                    b'"' | b'\'' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'>' | b'<' | b'`'
-                )
-        }),
-    };
+    let whole = text.get(place.start..).unwrap_or_default();
     // A token that the masking wrote has brackets.
-    let whole = text.get(value..).unwrap_or_default();
-    let secret = text.get(value..value + len).unwrap_or_default();
-    if secret.is_empty() || is_masked(whole) || is_nothing(secret) {
+    if is_masked(whole) {
         return;
     }
-    sink.push(Detector::SecretPair, value..value + len);
+    let len = place.len(text);
+    let secret = whole.get(..len).unwrap_or_default();
+    let closed = place.closed(text, len);
+    if secret.is_empty() || is_nothing(whole.get(..closed).unwrap_or_default()) {
+        return;
+    }
+    sink.push(Detector::SecretPair, place.start..place.start + len);
+}
+
+/// Whether the value of such a name is one, and does not stand for nothing or for what was masked.
+pub(in crate::mask) fn is_secret(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    let is_token = is_masked(value) && memchr::memchr(b']', value) == Some(value.len() - 1);
+    !value.is_empty() && !is_token && !is_nothing(value)
 }
 
 fn ends_with(text: &[u8], end: &str) -> bool {
@@ -86,7 +128,9 @@ fn ends_with(text: &[u8], end: &str) -> bool {
         .is_some_and(|it| it.eq_ignore_ascii_case(end.as_bytes()))
 }
 
-fn names_secret(key: &[u8]) -> bool {
+/// Whether this is how secrets are named.
+pub(in crate::mask) fn names_secret(key: impl AsRef<[u8]>) -> bool {
+    let key = key.as_ref();
     let Some(name) = NAMES.iter().find(|name| ends_with(key, name)) else {
         return false;
     };
@@ -104,54 +148,196 @@ fn names_secret(key: &[u8]) -> bool {
     KEYS.iter().any(|it| ends_with(stem, it))
 }
 
-/// Where the value of a key begins, and the quote that ends it.
-fn value(text: &[u8], key: usize, end: usize) -> Option<(usize, Option<Quote>)> {
-    let blank = |at: usize| {
+/// Where the value of a key begins, and what ends it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    ends: Ends,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    Quote(Quote),
+    /// With more such values behind it.
+    List(Option<Quote>),
+    /// A blank or a bracket, or what separates it from the next key, which has this behind it.
+    Word(u8),
+    Line,
+}
+
+impl Place {
+    fn of(text: &[u8], key: usize, end: usize) -> Option<Self> {
+        let blank = |at: usize| {
+            let near = text
+                .get(..text.len().min(at + MOST_AROUND))
+                .unwrap_or_default();
+            at + span_of(near, at, |it| matches!(it, b' ' | b'\t'))
+        };
+        let name = text.get(key..end).unwrap_or_default();
+        let authorizes = ends_with(name, AUTHORIZATION);
+        let key_quote = Quote::at(text, end);
+        let after_key = end + key_quote.map_or(0, Quote::len);
+        let mut at = blank(after_key);
+        let mut bare_colon = false;
+        let separator = byte(text, at);
+        match separator {
+            b'=' => at += 1 + usize::from(byte(text, at + 1) == b'>'),
+            b':' => {
+                at += 1 + usize::from(byte(text, at + 1) == b'=');
+                bare_colon = key_quote.is_none();
+            }
+            // An option of a command.
+            _ if at > after_key && byte(text, key) == b'-' && byte(text, key + 1) == b'-' => {}
+            _ => return None,
+        }
+        let mut start = blank(at);
+        let spaced = start > at;
+        let is_list = byte(text, start) == b'[';
+        if is_list {
+            if is_masked(text.get(start..).unwrap_or_default()) {
+                return None;
+            }
+            start = blank(start + 1);
+        }
+        let mut quote = Quote::at(text, start);
+        start += quote.map_or(0, Quote::len);
+        let bare = bare_colon && spaced && quote.is_none() && !is_list;
         let near = text
-            .get(..text.len().min(at + MOST_AROUND))
+            .get(..text.len().min(start + MOST_AROUND))
             .unwrap_or_default();
-        at + span_of(near, at, |it| matches!(it, b' ' | b'\t'))
-    };
-    let key_quote = Quote::at(text, end);
-    let after_key = end + key_quote.map_or(0, Quote::len);
-    let mut at = blank(after_key);
-    let mut bare_colon = false;
-    match byte(text, at) {
-        b'=' => at += 1 + usize::from(byte(text, at + 1) == b'>'),
-        b':' => {
-            at += 1 + usize::from(byte(text, at + 1) == b'=');
-            bare_colon = key_quote.is_none();
-        }
-        // An option of a command.
-        _ if at > after_key && byte(text, key) == b'-' && byte(text, key + 1) == b'-' => {}
-        _ => return None,
-    }
-    let mut start = blank(at);
-    let spaced = start > at;
-    let mut quote = Quote::at(text, start);
-    start += quote.map_or(0, Quote::len);
-    let word = span_of(text, start, |it| it.is_ascii_alphabetic());
-    let scheme = text.get(start..start + word).unwrap_or_default();
-    let schemed = SCHEMES
-        .iter()
-        .any(|it| scheme.eq_ignore_ascii_case(it.as_bytes()))
-        && byte(text, start + word) == b' ';
-    if schemed {
-        start = blank(start + word);
-        if quote.is_none() {
-            quote = Quote::at(text, start);
-            start += quote.map_or(0, Quote::len);
-        }
-    } else if bare_colon && spaced && quote.is_none() {
-        // `token: expired` is a sentence.
-        let len = span_of(text, start, |it| it > b' ' && !matches!(it, b',' | b';'));
-        let said = text.get(start..start + len).unwrap_or_default();
-        let said = said.strip_suffix(b".").unwrap_or(said);
-        if said.iter().all(|it| it.is_ascii_lowercase() || *it == b'-') {
+        let said = span_of(near, start, |it| it > b' ' && !matches!(it, b',' | b';'));
+        let said = text.get(start..start + said).unwrap_or_default();
+        if bare && is_sentence(name, said) {
             return None;
         }
+        let word = span_of(near, start, |it| it.is_ascii_alphabetic());
+        let scheme = text.get(start..start + word).unwrap_or_default();
+        if is_one_of(&SCHEMES, scheme) && byte(text, start + word) == b' ' {
+            start = blank(start + word);
+            if quote.is_none() && !authorizes {
+                quote = Quote::at(text, start);
+                start += quote.map_or(0, Quote::len);
+            }
+        }
+        let ends = match quote {
+            _ if is_list => Ends::List(quote),
+            Some(quote) => Ends::Quote(quote),
+            None if authorizes && key_quote.is_none() => {
+                if is_one_of(&NOTHING, said) {
+                    return None;
+                }
+                // That of the whole header, as an argument of a command is.
+                Quote::before(text, key).map_or(Ends::Line, Ends::Quote)
+            }
+            None => Ends::Word(separator),
+        };
+        Some(Self { start, ends })
     }
-    Some((start, quote))
+
+    fn len(self, text: &[u8]) -> usize {
+        let Self { start, ends } = self;
+        match ends {
+            Ends::Quote(quote) => quoted(text, start, quote),
+            Ends::List(Some(quote)) => {
+                let mut end = start + quoted(text, start, quote);
+                // Up to the last of the values that are quoted as the first one is.
+                loop {
+                    let gap = end + quote.len();
+                    let comma = span_of(text, gap, |it| it.is_ascii_whitespace());
+                    if byte(text, gap + comma) != b',' {
+                        return end - start;
+                    }
+                    let next = gap + comma + 1;
+                    let next = next + span_of(text, next, |it| it.is_ascii_whitespace());
+                    if Quote::at(text, next) != Some(quote) {
+                        return end - start;
+                    }
+                    let next = next + quote.len();
+                    end = next + quoted(text, next, quote);
+                }
+            }
+            Ends::List(None) => span_of(text, start, |it| !matches!(it, b']' | b'\n' | b'\r')),
+            Ends::Word(separator) => word(text, start, separator),
+            Ends::Line => line(text, start),
+        }
+    }
+
+    /// The length with the bracket that closes what the value opens: a word ends before it.
+    fn closed(self, text: &[u8], len: usize) -> usize {
+        let end = self.start + len;
+        let opens = byte(text, self.start);
+        let closes = byte(text, end);
+        let is_closed = matches!((opens, closes), (b'$', b'}') | (b'<', b'>'));
+        len + usize::from(is_closed && matches!(self.ends, Ends::Word(_)))
+    }
+}
+
+fn is_one_of(words: &[&str], word: &[u8]) -> bool {
+    words
+        .iter()
+        .any(|it| word.eq_ignore_ascii_case(it.as_bytes()))
+}
+
+/// Whether `token: expired` is one.
+fn is_sentence(name: &[u8], said: &[u8]) -> bool {
+    let word = said.strip_suffix(b".").unwrap_or(said);
+    let is_topic = TOPICS.iter().any(|it| ends_with(name, it));
+    word.is_empty() || is_one_of(&SAID, word) || is_topic && word.iter().all(u8::is_ascii_lowercase)
+}
+
+/// Bytes of a value without quotes: to a blank or quote, to a bracket that no word goes on behind, or to a
+/// comma and its like that the next key follows.
+fn word(text: &[u8], start: usize, separator: u8) -> usize {
+    let mut at = start;
+    loop {
+        let is_part = |it: u8| {
+            it > b' '
+                && !matches!(
+                    it,
+                    b'"' | b'\'' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'>' | b'<' | b'`'
+                )
+        };
+        at += span_of(text, at, is_part);
+        let goes_on = match byte(text, at) {
+            b',' | b';' | b'&' => {
+                let next = at + 1 + span_of(text, at + 1, |it| is_part(it) && it != separator);
+                next > at + 1 && byte(text, next) != separator
+            }
+            b')' | b']' | b'}' | b'>' | b'<' => byte(text, at + 1).is_ascii_alphanumeric(),
+            _ => false,
+        };
+        if !goes_on {
+            return at - start;
+        }
+        at += 1;
+    }
+}
+
+/// Bytes to the end of a line, or to a quote that was opened before the value.
+fn line(text: &[u8], start: usize) -> usize {
+    let mut open = None;
+    let mut at = start;
+    while let Some(&it) = text.get(at) {
+        match it {
+            b'\n' | b'\r' => break,
+            b'\\' if open.is_none() && matches!(byte(text, at + 1), b'n' | b'r') => break,
+            b'"' | b'\'' if open == Some(it) => open = None,
+            b'"' | b'\'' if open.is_none() => {
+                let value = text.get(start..at).unwrap_or_default();
+                let escapes = span_before(value, value.len(), |it| it == b'\\');
+                let front = at - escapes;
+                if front > start && !matches!(before(text, front), b'=' | b' ' | b',') {
+                    at = front;
+                    break;
+                }
+                open = Some(it);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let value = text.get(start..at).unwrap_or_default();
+    value.trim_ascii_end().len()
 }
 
 /// A quote, behind as many backslashes as there are around it where JSON is inside of a string.
@@ -168,6 +354,16 @@ impl Quote {
             .unwrap_or_default();
         let escapes = span_of(near, at, |it| it == b'\\');
         let mark = byte(text, at + escapes);
+        matches!(mark, b'"' | b'\'').then_some(Self { mark, escapes })
+    }
+
+    /// The one that ends here.
+    fn before(text: &[u8], end: usize) -> Option<Self> {
+        let mark = before(text, end);
+        let front = text
+            .get(end.saturating_sub(MOST_AROUND)..end.saturating_sub(1))
+            .unwrap_or_default();
+        let escapes = span_before(front, front.len(), |it| it == b'\\');
         matches!(mark, b'"' | b'\'').then_some(Self { mark, escapes })
     }
 
@@ -194,17 +390,15 @@ fn quoted(text: &[u8], start: usize, quote: Quote) -> usize {
     rest.len()
 }
 
-/// Words for nothing, stars and their like, and names of variables to be put in.
+/// Words for nothing, stars and their like, and names of variables or of what is to be put in, in brackets.
 fn is_nothing(value: &[u8]) -> bool {
-    let is_word = NOTHING
-        .iter()
-        .any(|it| value.eq_ignore_ascii_case(it.as_bytes()));
     let is_hidden = |it: &u8| matches!(it, b'*' | b'.' | b'x' | b'X' | b'-');
-    let variable = value.strip_prefix(b"${").unwrap_or_default();
-    let variable = variable.strip_suffix(b"}").unwrap_or(variable);
-    let is_variable = !variable.is_empty() && variable.iter().all(|&it| self::is_word(it));
-    let is_marked = value.starts_with(b"<") && value.ends_with(b">");
-    is_word || value.iter().all(is_hidden) || is_variable || is_marked
+    let inside = |open: &[u8], close: &[u8]| value.strip_prefix(open)?.strip_suffix(close);
+    let is_variable =
+        inside(b"${", b"}").is_some_and(|it| !it.is_empty() && it.iter().all(|&it| is_word(it)));
+    let is_text = |it: &u8| it.is_ascii_alphabetic() || matches!(it, b' ' | b'_' | b'-' | b'.');
+    let is_marked = inside(b"<", b">").is_some_and(|it| it.iter().all(is_text));
+    is_one_of(&NOTHING, value) || value.iter().all(is_hidden) || is_variable || is_marked
 }
 
 /// Whether this begins with something that [masking](crate::mask) wrote.

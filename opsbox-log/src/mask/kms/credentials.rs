@@ -60,8 +60,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 
 fn required(name: &str) -> Result<String, Error> {
     variable(name).ok_or_else(|| {
-        let message =
-            format!("{name} is not set; set it, or give credentials by AwsKms::credentials");
+        let message = format!("{name} is not set; set it, or give credentials to AwsKms::new");
         Error::key("find AWS credentials", false, message)
     })
 }
