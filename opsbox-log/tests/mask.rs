@@ -760,6 +760,53 @@ fn kernels_find_the_same() {
     }
 }
 
+/// What an escape in front of it belongs to is no part of it.
+#[test]
+fn escapes_in_front_hide_nothing() {
+    let found = |text: &str| {
+        let found = Scanner::of(Detector::ALL).scan(text.as_bytes()).into_iter();
+        found
+            .map(|it| (it.rule().to_owned(), text[it.range()].to_owned()))
+            .collect::<Vec<_>>()
+    };
+    for escape in [
+        r"\n", r"\r\n", r"\t", r"\u000a", r"\u0020", r"\u00a0", "%20", "%3D", "%0a", "%22", r"\\n",
+    ] {
+        for (detector, secret, _) in CANARIES {
+            if matches!(detector, Detector::UrlPassword | Detector::SecretPair) {
+                continue;
+            }
+            let text = format!("to:{escape}{secret}");
+            let expected = (detector.name().to_owned(), secret.to_owned());
+            assert_eq!(found(&text), [expected], "{text}");
+        }
+        for name in ["password=", "pwd=", "token=", "--password "] {
+            let text = format!("a{escape}{name}hunter2");
+            assert_eq!(
+                found(&text),
+                [("secret_pair".into(), "hunter2".into())],
+                "{text}"
+            );
+        }
+    }
+    for (text, rule, value) in [
+        ("tel=%2B8613812345678", "phone_cn", "8613812345678"),
+        ("tel=%2b442071838750", "phone_e164", "442071838750"),
+        (
+            r"\npm_0123456789abcdefghijABCDEFGHIJ012345",
+            "api_token",
+            "npm_0123456789abcdefghijABCDEFGHIJ012345",
+        ),
+        (r"\n+8613812345678", "phone_cn", "+8613812345678"),
+        ("100%13812345678", "phone_cn", "13812345678"),
+    ] {
+        assert_eq!(found(text), [(rule.into(), value.to_owned())], "{text}");
+    }
+    for text in ["n13812345678", "20x13812345678", "u000a13812345678"] {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
 /// Bytes that detectors stumble over, more often than by chance.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -950,6 +997,11 @@ fn hostile_texts_take_linear_time() {
         "DE89",
         "DE89 ",
         "%40",
+        "%20",
+        "%2B1",
+        "%201",
+        "\\u0020",
+        "\\n",
         "a%40b.c",
         "\\",
         "\"",

@@ -1,6 +1,6 @@
 //! Secrets that are named: `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
 
-use super::{Sink, before, byte, is_word, span_before, span_of};
+use super::{Sink, before, byte, escape_end, is_word, span_before, span_of};
 use crate::mask::Detector;
 
 /// How keys of secrets end. `key` alone says nothing: it needs one of [`KEYS`] before it.
@@ -94,10 +94,12 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         .get(..text.len().min(at + MOST_AROUND))
         .unwrap_or_default();
     let end = at + 1 + span_of(near, at + 1, |it| it.is_ascii_alphabetic());
-    let key = text.get(start..end).unwrap_or_default();
-    if !names_secret(key) {
+    // `\token` is `token` in some place, and `\npwd` is `pwd`.
+    let starts = [escape_end(text, start), Some(start)].into_iter().flatten();
+    let names = |start: &usize| text.get(*start..end).is_some_and(names_secret);
+    let Some(start) = { starts }.find(names) else {
         return;
-    }
+    };
     let Some(place) = Place::of(text, start, end) else {
         return;
     };
