@@ -326,6 +326,26 @@ fn encrypted_values_come_back_for_whom_they_are() {
     }
 }
 
+/// Tokens name their tags, which are not names of secrets.
+#[test]
+fn what_was_masked_stays_when_it_is_masked_again() {
+    for action in [Action::Redact, Action::Pseudonym, Action::Encrypt] {
+        let policy = Policy::new()
+            .default_action(action.clone())
+            .detectors(Detector::ALL);
+        let mut masker = Masker::new(policy, Some(keys())).unwrap();
+        let mut mask = |text: &[u8]| {
+            let (mut out, mut report) = (Vec::new(), MaskReport::default());
+            masker.mask_text("t", text, &mut out, &mut report);
+            String::from_utf8(out).unwrap()
+        };
+        for (detector, secret, _) in CANARIES {
+            let once = mask(line(detector, secret).as_bytes());
+            assert_eq!(mask(once.as_bytes()), once, "{detector} {action:?}");
+        }
+    }
+}
+
 #[test]
 fn pseudonyms_are_equal_for_equal_values_only() {
     let mask = |keys: Keys, text: &str| {
@@ -716,7 +736,10 @@ fn named_secrets() {
         (r#"{"password":["hunter2"]}"#, "hunter2"),
         (r#"{"password":[ "a", "b" ],"c":1}"#, r#"a", "b"#),
         ("password=[hunter2, b] c", "hunter2, b"),
+        ("<password>hunter 2</password>", "hunter 2"),
         // None of them:
+        ("usage: login <password> <host>", ""),
+        ("usage: login <password>", ""),
         ("password=\"<your password>\"", ""),
         ("password=<redacted>", ""),
         ("password=${DB_PASSWORD}", ""),
@@ -985,6 +1008,9 @@ fn hostile_texts_take_linear_time() {
         "password='\"",
         "password=${",
         "password=<",
+        "<password>",
+        "<password>a</",
+        "[enc1:TOKEN:1",
         "token: ",
         "token: a",
         "password=a&",
