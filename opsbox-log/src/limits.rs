@@ -141,7 +141,9 @@ pub const MAX_TAG_BYTES: usize = 64;
 pub const MAX_MASK_PATTERNS: usize = 64;
 
 /// Longest match, in bytes, of a pattern of one's own: 4 KiB; of a longer one the beginning is found, and
-/// the search goes on behind it. Without a bound some patterns take time quadratic in the value.
+/// the search goes on behind it. A pattern that requires something at its end, as `<.*>` does, matches no
+/// beginning: of a match that is much longer nothing is found. Without a bound some patterns take time
+/// quadratic in the value.
 pub const MAX_PATTERN_MATCH_BYTES: usize = 4 << 10;
 
 /// Longest local part of a mail address, in bytes: 64 (RFC 5321, section 4.5.3.1.1).

@@ -326,6 +326,26 @@ fn encrypted_values_come_back_for_whom_they_are() {
     }
 }
 
+/// Tokens name their tags, which are not names of secrets.
+#[test]
+fn what_was_masked_stays_when_it_is_masked_again() {
+    for action in [Action::Redact, Action::Pseudonym, Action::Encrypt] {
+        let policy = Policy::new()
+            .default_action(action.clone())
+            .detectors(Detector::ALL);
+        let mut masker = Masker::new(policy, Some(keys())).unwrap();
+        let mut mask = |text: &[u8]| {
+            let (mut out, mut report) = (Vec::new(), MaskReport::default());
+            masker.mask_text("t", text, &mut out, &mut report);
+            String::from_utf8(out).unwrap()
+        };
+        for (detector, secret, _) in CANARIES {
+            let once = mask(line(detector, secret).as_bytes());
+            assert_eq!(mask(once.as_bytes()), once, "{detector} {action:?}");
+        }
+    }
+}
+
 #[test]
 fn pseudonyms_are_equal_for_equal_values_only() {
     let mask = |keys: Keys, text: &str| {
@@ -716,7 +736,10 @@ fn named_secrets() {
         (r#"{"password":["hunter2"]}"#, "hunter2"),
         (r#"{"password":[ "a", "b" ],"c":1}"#, r#"a", "b"#),
         ("password=[hunter2, b] c", "hunter2, b"),
+        ("<password>hunter 2</password>", "hunter 2"),
         // None of them:
+        ("usage: login <password> <host>", ""),
+        ("usage: login <password>", ""),
         ("password=\"<your password>\"", ""),
         ("password=<redacted>", ""),
         ("password=${DB_PASSWORD}", ""),
@@ -757,6 +780,53 @@ fn kernels_find_the_same() {
     assert!(expected.len() >= 190, "{}", expected.len());
     for kernel in Kernel::ALL {
         assert_eq!(of(kernel), expected, "{kernel}");
+    }
+}
+
+/// What an escape in front of it belongs to is no part of it.
+#[test]
+fn escapes_in_front_hide_nothing() {
+    let found = |text: &str| {
+        let found = Scanner::of(Detector::ALL).scan(text.as_bytes()).into_iter();
+        found
+            .map(|it| (it.rule().to_owned(), text[it.range()].to_owned()))
+            .collect::<Vec<_>>()
+    };
+    for escape in [
+        r"\n", r"\r\n", r"\t", r"\u000a", r"\u0020", r"\u00a0", "%20", "%3D", "%0a", "%22", r"\\n",
+    ] {
+        for (detector, secret, _) in CANARIES {
+            if matches!(detector, Detector::UrlPassword | Detector::SecretPair) {
+                continue;
+            }
+            let text = format!("to:{escape}{secret}");
+            let expected = (detector.name().to_owned(), secret.to_owned());
+            assert_eq!(found(&text), [expected], "{text}");
+        }
+        for name in ["password=", "pwd=", "token=", "--password "] {
+            let text = format!("a{escape}{name}hunter2");
+            assert_eq!(
+                found(&text),
+                [("secret_pair".into(), "hunter2".into())],
+                "{text}"
+            );
+        }
+    }
+    for (text, rule, value) in [
+        ("tel=%2B8613812345678", "phone_cn", "8613812345678"),
+        ("tel=%2b442071838750", "phone_e164", "442071838750"),
+        (
+            r"\npm_0123456789abcdefghijABCDEFGHIJ012345",
+            "api_token",
+            "npm_0123456789abcdefghijABCDEFGHIJ012345",
+        ),
+        (r"\n+8613812345678", "phone_cn", "+8613812345678"),
+        ("100%13812345678", "phone_cn", "13812345678"),
+    ] {
+        assert_eq!(found(text), [(rule.into(), value.to_owned())], "{text}");
+    }
+    for text in ["n13812345678", "20x13812345678", "u000a13812345678"] {
+        assert_eq!(found(text), [], "{text}");
     }
 }
 
@@ -938,6 +1008,9 @@ fn hostile_texts_take_linear_time() {
         "password='\"",
         "password=${",
         "password=<",
+        "<password>",
+        "<password>a</",
+        "[enc1:TOKEN:1",
         "token: ",
         "token: a",
         "password=a&",
@@ -950,6 +1023,11 @@ fn hostile_texts_take_linear_time() {
         "DE89",
         "DE89 ",
         "%40",
+        "%20",
+        "%2B1",
+        "%201",
+        "\\u0020",
+        "\\n",
         "a%40b.c",
         "\\",
         "\"",

@@ -541,6 +541,18 @@ mod kms {
             let error = kms().endpoint(bad).unwrap_err().to_string();
             assert!(error.contains(says), "{bad}: {error}");
         }
+        for bad in [
+            "https://user:pass-canary@kms.example.com",
+            "http://user:pass-canary@kms.example.com",
+            "ftp://pass-canary@kms.example.com",
+            "https://kms.example.com/?X-Amz-Security-Token=pass-canary",
+            "https://us er:pass-canary@kms.example.com",
+            "user:pass-canary@kms.example.com",
+        ] {
+            let error = kms().endpoint(bad).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("canary"), "{bad}: {said}");
+        }
         assert!(AwsKms::new("k", "eu central", credentials()).is_err());
     }
 }

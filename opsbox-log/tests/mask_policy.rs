@@ -229,6 +229,47 @@ fn salts_are_not_in_errors() {
         let error = Policy::parse("p", text, Language::Toml).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
+    // Of another type, too.
+    for value in [
+        "8675309",
+        "-8675309",
+        "8675309.25",
+        "86753098675309867530",
+        "[\"8675309\"]",
+        "[8675309]",
+        "{\"a\": 8675309}",
+        "{\"8675309\": 1}",
+        "true",
+        "null",
+    ] {
+        let toml = value.replace(": ", " = ");
+        let texts = [
+            (
+                Language::Toml,
+                format!("[actions]\nPII_A = {{ action = \"salted_sha256\", salt = {toml} }}\n"),
+            ),
+            (
+                Language::Json,
+                format!(
+                    "{{\"actions\": {{\"PII_IP\": {{\"action\": \"salted_sha256\", \"salt\": {value}}}}}}}"
+                ),
+            ),
+            (
+                Language::Yaml,
+                format!("actions:\n  PII_IP: {{action: salted_sha256, salt: {value}}}\n"),
+            ),
+        ];
+        for (language, text) in texts {
+            let error = Policy::parse("p", &text, language).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("8675309"), "{text}: {said}");
+            let says = match value {
+                "null" | "86753098675309867530" => "policy p: ",
+                _ => "the salt is no text; write it in quotes",
+            };
+            assert!(said.contains(says), "{text}: {said}");
+        }
+    }
 }
 
 #[test]

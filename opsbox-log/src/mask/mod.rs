@@ -30,6 +30,7 @@
 //! - The input's bytes stay as they are: see [`Masker`].
 //! - It knows no JSON: where a number is masked in a column of JSON text, that is none any more. Text stays text.
 //! - A value that is cut in two, by a line's end or by other columns, is not found.
+//! - `\n`, `\t` and their like in front of a value are taken for escapes: of `DOMAIN\nick@example.com` the `n` stays.
 //! - A secret is named next to its value, or by its column: `{"name":"token","value":"..."}` is not found, nor
 //!   one whose separator is encoded (`password%3D`). Without quotes it ends at a blank or quote, a word of
 //!   lower case behind `token: ` or `secret: ` is taken for a sentence, and so are words such as `expired`

@@ -87,7 +87,8 @@ impl Patterns {
         }))))
     }
 
-    /// Adds what they find. A match is no longer than the limit: a longer one is found up to there.
+    /// Adds what they find. A match is no longer than the limit: a longer one is found up to there, or not
+    /// at all if the pattern requires something at its end.
     pub(super) fn find(&self, text: &[u8], found: &mut Vec<Found>) {
         let Some(compiled) = &self.0 else { return };
         if text.len() <= MAX_PATTERN_MATCH_BYTES && !compiled.all.is_match(Input::new(text)) {

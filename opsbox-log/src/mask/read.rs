@@ -298,7 +298,69 @@ struct RawAction {
     #[serde(default)]
     chars: Option<u8>,
     #[serde(default)]
-    salt: Option<String>,
+    salt: Option<RawSalt>,
+}
+
+/// Text that no error shows: what serde says of another type has the value in it.
+struct RawSalt(Salt);
+
+impl<'de> Deserialize<'de> for RawSalt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        /// What is no text is refused alike.
+        macro_rules! refuse {
+            ($($visit:ident($of:ty)),*) => {$(
+                fn $visit<E: de::Error>(self, _: $of) -> Result<RawSalt, E> {
+                    Err(not_text())
+                }
+            )*};
+        }
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = RawSalt;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text in quotes")
+            }
+
+            fn visit_str<E: de::Error>(self, salt: &str) -> Result<RawSalt, E> {
+                Ok(RawSalt(Salt::new(salt)))
+            }
+
+            fn visit_string<E: de::Error>(self, salt: String) -> Result<RawSalt, E> {
+                Ok(RawSalt(Salt::new(salt)))
+            }
+
+            refuse!(
+                visit_bool(bool),
+                visit_i64(i64),
+                visit_i128(i128),
+                visit_u64(u64),
+                visit_u128(u128),
+                visit_f64(f64),
+                visit_bytes(&[u8])
+            );
+
+            fn visit_unit<E: de::Error>(self) -> Result<RawSalt, E> {
+                Err(not_text())
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<RawSalt, A::Error> {
+                Err(not_text())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<RawSalt, A::Error> {
+                Err(not_text())
+            }
+        }
+
+        fn not_text<E: de::Error>() -> E {
+            E::custom("the salt is no text; write it in quotes")
+        }
+
+        deserializer.deserialize_any(Read)
+    }
 }
 
 impl RawAction {
@@ -333,9 +395,10 @@ impl RawAction {
             ),
             "pseudonym" => Action::Pseudonym,
             "encrypt" => Action::Encrypt,
-            "salted_sha256" => Action::SaltedSha256(Salt::new(
-                salt.take().ok_or("`salted_sha256` needs `salt`")?,
-            )),
+            "salted_sha256" => {
+                let salt = salt.take().ok_or("`salted_sha256` needs `salt`")?;
+                Action::SaltedSha256(salt.0)
+            }
             "drop" => Action::Drop,
             _ => return Err(unknown("action", &name, Self::NAMES)),
         };

@@ -161,7 +161,7 @@ fn dense_line(rng: &mut Rng) -> Line {
 
 /// What is around a value.
 fn context(rng: &mut Rng, kind: Kind) -> (&'static str, &'static str) {
-    const ANY: [(&str, &str); 14] = [
+    const ANY: [(&str, &str); 22] = [
         ("", ""),
         ("value=", ""),
         ("\"contact\":\"", "\""),
@@ -176,6 +176,15 @@ fn context(rng: &mut Rng, kind: Kind) -> (&'static str, &'static str) {
         ("/lookup/", "/next"),
         ("q=", "&page=2"),
         ("ref:", ","),
+        // What is in front is escaped.
+        ("who:\\n", "\\n"),
+        ("who:\\r\\n", "\\r\\n"),
+        ("\\t", "\\t"),
+        ("\\u000a", "\\u000a"),
+        ("\\u0020", ""),
+        ("?q%3D", "%26page=2"),
+        ("?q=to%20", "%20x"),
+        ("%5B%22", "%22%5D"),
     ];
     const MAIL: [(&str, &str); 5] = [
         ("mailto:", "?subject=hi"),

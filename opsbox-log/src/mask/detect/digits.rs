@@ -1,6 +1,6 @@
 //! Groups of digits, and what begins at each: a phone number, an ID card, a payment card.
 
-use super::{Sink, byte, card, id_card, opens_number, phone, span_of};
+use super::{Sink, byte, card, escape_end, id_card, opens_number, phone, span_of};
 use crate::mask::{Detector, prefilter::DIGITS};
 
 /// Some digits without a separator.
@@ -31,18 +31,34 @@ impl Group {
 
 pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let mut next = Some(Group::of(text, (at + 1).saturating_sub(DIGITS)));
+    // What is behind `%20`, whose digits are no part of the number.
+    if let Some(end) = next.and_then(|it| escape_end(text, it.at))
+        && byte(text, end).is_ascii_digit()
+    {
+        look_group(text, Group::of(text, end), sink);
+    }
     while let Some(group) = next {
-        if opens_number(text, group.at) {
-            if sink.wants(Detector::IdCardCn) || sink.wants(Detector::LegacyIdCardCn) {
-                id_card::look(text, group, sink);
-            }
-            if sink.wants(Detector::PhoneCn) {
-                phone::look_cn(text, group, sink);
-            }
-            if sink.wants(Detector::Card) {
-                card::look(text, group, sink);
-            }
-        }
+        look_group(text, group, sink);
         next = group.next(text).map(|(_, group)| group);
+    }
+}
+
+fn look_group(text: &[u8], group: Group, sink: &mut Sink<'_>) {
+    if !opens_number(text, group.at) {
+        return;
+    }
+    if sink.wants(Detector::IdCardCn) || sink.wants(Detector::LegacyIdCardCn) {
+        id_card::look(text, group, sink);
+    }
+    if sink.wants(Detector::PhoneCn) {
+        phone::look_cn(text, group, sink);
+    }
+    // A plus in a URL.
+    let encoded = text.get(group.at.saturating_sub(3)..group.at);
+    if encoded.is_some_and(|it| it.eq_ignore_ascii_case(b"%2B")) {
+        phone::look_encoded(text, group.at, sink);
+    }
+    if sink.wants(Detector::Card) {
+        card::look(text, group, sink);
     }
 }

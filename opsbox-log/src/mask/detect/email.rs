@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Sink, before, byte, is_word, span_before, span_of};
+use super::{Sink, before, byte, escape_end, is_word, span_before, span_of};
 use crate::{
     limits::{MAX_EMAIL_DOMAIN_BYTES, MAX_EMAIL_LOCAL_BYTES},
     mask::Detector,
@@ -36,6 +36,9 @@ fn local(text: &[u8], end: usize) -> Option<usize> {
     // Dots only stand between other characters.
     let twice = part.windows(2).rposition(|pair| pair == b"..");
     let mut start = end - len + twice.map_or(0, |at| at + 1);
+    if let Some(escaped) = escape_end(text, start).filter(|it| *it < end) {
+        start = escaped;
+    }
     start += span_of(text, start, |it| matches!(it, b'.' | b'-' | b'+'));
     let fits = start < end && end - start <= MAX_EMAIL_LOCAL_BYTES && before(text, end) != b'.';
     fits.then_some(start)

@@ -1,6 +1,6 @@
 //! Bank accounts: ISO 13616, with the lengths of the registry and the check of ISO 7064, MOD 97-10.
 
-use super::{Sink, before, byte, is_word};
+use super::{Sink, byte, is_word, starts_word};
 use crate::mask::Detector;
 
 /// Characters of the longest account number.
@@ -12,7 +12,7 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         return;
     };
     let country = [byte(text, start), byte(text, start + 1)];
-    let Some(len) = length(country).filter(|_| !is_word(before(text, start))) else {
+    let Some(len) = length(country).filter(|_| starts_word(text, start)) else {
         return;
     };
     let mut account = [0; MOST];

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv6Addr, str};
 
-use super::{Sink, before, byte, is_word, span_before, span_of};
+use super::{Sink, before, byte, escape_end, is_word, span_before, span_of, starts_word};
 use crate::mask::Detector;
 
 /// Words in front of what is a version.
@@ -16,7 +16,12 @@ pub(super) fn look_v4(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     // From the third dot to the first octet.
     let mut start = at;
     for octet in 0..3 {
-        let digits = digits_before(start);
+        let mut digits = digits_before(start);
+        if digits > 3
+            && let Some(end) = escape_end(text, start - digits)
+        {
+            digits = start.saturating_sub(end);
+        }
         if digits == 0 || digits > 3 {
             return;
         }
@@ -49,8 +54,7 @@ pub(super) fn look_v4(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     }
     let behind = byte(text, place);
     let goes_on = is_word(behind) || behind == b'.' && byte(text, place + 1).is_ascii_digit();
-    let in_front = before(text, start);
-    let opens = !is_word(in_front) && in_front != b'.';
+    let opens = starts_word(text, start) && before(text, start) != b'.';
     if opens && !goes_on && !is_version(text, start, place) {
         sink.push(Detector::Ipv4, start..place);
     }
@@ -92,11 +96,15 @@ pub(super) fn look_v6(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     {
         end -= 1;
     }
-    let bytes = text.get(start..end).unwrap_or_default();
-    let opens = !is_word(before(text, start)) && before(text, start) != b':';
     let closes = !is_word(byte(text, end)) && byte(text, end) != b':';
-    let parses = str::from_utf8(bytes).is_ok_and(|it| it.parse::<Ipv6Addr>().is_ok());
-    if opens && closes && parses && bytes.iter().any(u8::is_ascii_digit) {
-        sink.push(Detector::Ipv6, start..end);
+    // The digits of an escape in front are such of an address, too.
+    for start in [Some(start), escape_end(text, start)].into_iter().flatten() {
+        let bytes = text.get(start..end).unwrap_or_default();
+        let opens = starts_word(text, start) && before(text, start) != b':';
+        let parses = str::from_utf8(bytes).is_ok_and(|it| it.parse::<Ipv6Addr>().is_ok());
+        if opens && closes && parses && bytes.iter().any(u8::is_ascii_digit) {
+            sink.push(Detector::Ipv6, start..end);
+            return;
+        }
     }
 }

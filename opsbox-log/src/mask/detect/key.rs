@@ -2,7 +2,9 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::{Sink, before, byte, is_word, span_before, span_of};
+use super::{
+    MOST_ESCAPED, Sink, before, byte, escape_end, is_word, span_before, span_of, starts_word,
+};
 use crate::mask::Detector;
 
 fn is_base64url(byte: u8) -> bool {
@@ -65,13 +67,21 @@ static SHAPES: [Shape; 22] = [
 
 /// The place is somewhere in the beginning of a key: in its first eleven bytes.
 pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let word = text.get(at.saturating_sub(11)..at).unwrap_or_default();
+    let word = text
+        .get(at.saturating_sub(11 + MOST_ESCAPED)..at)
+        .unwrap_or_default();
     let start = at - span_before(word, word.len(), is_word);
-    let candidate = text.get(start..).unwrap_or_default();
-    let Some(shape) = SHAPES.iter().find(|it| candidate.starts_with(it.begins)) else {
+    // `\npm_` can begin with an escape or with `npm_`.
+    let starts = [Some(start), escape_end(text, start)].into_iter().flatten();
+    let found = starts.filter_map(|start| {
+        let candidate = text.get(start..).unwrap_or_default();
+        let shape = SHAPES.iter().find(|it| candidate.starts_with(it.begins))?;
+        Some((start, shape))
+    });
+    let Some((start, shape)) = { found }.next() else {
         return;
     };
-    if !sink.wants(shape.detector) || is_word(before(text, start)) {
+    if !sink.wants(shape.detector) || !starts_word(text, start) {
         return;
     }
     let body = start + shape.begins.len();
@@ -95,8 +105,8 @@ pub(super) fn look_jwt(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         return;
     };
     let behind = before(text, start);
-    if is_base64url(behind)
-        || behind == b'.'
+    if matches!(behind, b'-' | b'.')
+        || !starts_word(text, start)
         || !text.get(start..).is_some_and(|it| it.starts_with(b"eyJ"))
     {
         return;

@@ -133,6 +133,44 @@ fn span_before(text: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
     other.map_or(front.len(), |other| front.len() - 1 - other)
 }
 
+/// Bytes of the longest escape, `\\u000a`.
+const MOST_ESCAPED: usize = 6;
+
+/// Whether a word may begin here: no letter, digit or `_` is in front, or one that belongs to an escape, as
+/// those of a line's end in a string, or of a space in a URL.
+#[inline]
+fn starts_word(text: &[u8], at: usize) -> bool {
+    !is_word(before(text, at)) || ends_escape(text, at)
+}
+
+/// Whether `\n`, `\r`, `\t`, `\u000a` or `%0A` ends here.
+fn ends_escape(text: &[u8], at: usize) -> bool {
+    let near = text.get(at.saturating_sub(MOST_ESCAPED)..at);
+    match near.unwrap_or_default() {
+        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
+        [b'\\', b'u', digits @ ..] => digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    }
+}
+
+/// Where the escape ends that this place is inside of: letters and digits of an escape look as if they
+/// were those of the word behind it.
+fn escape_end(text: &[u8], at: usize) -> Option<usize> {
+    (at + 1..at + MOST_ESCAPED).find(|&end| {
+        // Its first byte, which is no letter or digit, is in front of the place.
+        ends_escape(text, end) && span_before_escape(text, end) < at
+    })
+}
+
+/// Where the escape begins that ends here.
+fn span_before_escape(text: &[u8], end: usize) -> usize {
+    let near = text
+        .get(end.saturating_sub(MOST_ESCAPED)..end)
+        .unwrap_or_default();
+    (end - span_before(near, near.len(), is_word)).saturating_sub(1)
+}
+
 /// Whether a number may begin here: it is not the end of a word, of a decimal number, or of digits
 /// with hyphens.
 fn opens_number(text: &[u8], at: usize) -> bool {
@@ -140,7 +178,7 @@ fn opens_number(text: &[u8], at: usize) -> bool {
         b'.' | b'-' => !at
             .checked_sub(2)
             .is_some_and(|at| byte(text, at).is_ascii_digit()),
-        other => !is_word(other),
+        _ => starts_word(text, at),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Secrets that are named: `password=...`, `"token": "..."`, `Authorization: Bearer ...`.
 
-use super::{Sink, before, byte, is_word, span_before, span_of};
+use super::{Sink, before, byte, escape_end, is_word, span_before, span_of};
 use crate::mask::Detector;
 
 /// How keys of secrets end. `key` alone says nothing: it needs one of [`KEYS`] before it.
@@ -94,8 +94,13 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
         .get(..text.len().min(at + MOST_AROUND))
         .unwrap_or_default();
     let end = at + 1 + span_of(near, at + 1, |it| it.is_ascii_alphabetic());
-    let key = text.get(start..end).unwrap_or_default();
-    if !names_secret(key) {
+    // `\token` is `token` in some place, and `\npwd` is `pwd`.
+    let starts = [escape_end(text, start), Some(start)].into_iter().flatten();
+    let names = |start: &usize| text.get(*start..end).is_some_and(names_secret);
+    let Some(start) = { starts }.find(names) else {
+        return;
+    };
+    if is_tag(text, start, end) {
         return;
     }
     let Some(place) = Place::of(text, start, end) else {
@@ -115,11 +120,27 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     sink.push(Detector::SecretPair, place.start..place.start + len);
 }
 
+/// Whether this is the tag in a token that [masking](crate::mask) wrote: `[enc1:SECRET_KEY:1:`.
+fn is_tag(text: &[u8], start: usize, end: usize) -> bool {
+    let front = text.get(..start).unwrap_or_default();
+    let is_part = |it: &u8| it.is_ascii_uppercase() || it.is_ascii_digit() || *it == b'_';
+    (front.ends_with(b"[enc1:") || front.ends_with(b"[pid1:"))
+        && text
+            .get(start..end)
+            .is_some_and(|it| it.iter().all(is_part))
+        && byte(text, end) == b':'
+        && byte(text, end + 1).is_ascii_digit()
+}
+
 /// Whether the value of such a name is one, and does not stand for nothing or for what was masked.
 pub(in crate::mask) fn is_secret(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    let is_token = is_masked(value) && memchr::memchr(b']', value) == Some(value.len() - 1);
-    !value.is_empty() && !is_token && !is_nothing(value)
+    !value.is_empty() && !is_token(value) && !is_nothing(value)
+}
+
+/// Whether this is all that masking wrote for a value, and nothing else.
+pub(super) fn is_token(value: &[u8]) -> bool {
+    is_masked(value) && memchr::memchr(b']', value).is_some_and(|it| it + 1 == value.len())
 }
 
 fn ends_with(text: &[u8], end: &str) -> bool {
@@ -163,6 +184,8 @@ enum Ends {
     /// A blank or a bracket, or what separates it from the next key, which has this behind it.
     Word(u8),
     Line,
+    /// An end tag of XML, which may be missing: then it is no element.
+    Element,
 }
 
 impl Place {
@@ -185,6 +208,11 @@ impl Place {
             b':' => {
                 at += 1 + usize::from(byte(text, at + 1) == b'=');
                 bare_colon = key_quote.is_none();
+            }
+            b'>' if before(text, key) == b'<' && key_quote.is_none() && at == after_key => {
+                let start = at + 1;
+                let ends = Ends::Element;
+                return Some(Self { start, ends });
             }
             // An option of a command.
             _ if at > after_key && byte(text, key) == b'-' && byte(text, key + 1) == b'-' => {}
@@ -259,6 +287,13 @@ impl Place {
             Ends::List(None) => span_of(text, start, |it| !matches!(it, b']' | b'\n' | b'\r')),
             Ends::Word(separator) => word(text, start, separator),
             Ends::Line => line(text, start),
+            Ends::Element => {
+                let len = span_of(text, start, |it| it != b'<');
+                match byte(text, start + len + 1) {
+                    b'/' => len,
+                    _ => 0,
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Sink, before, byte, closes_number, digits::Group, is_word, span_of};
+use super::{Sink, before, byte, closes_number, digits::Group, span_of, starts_word};
 use crate::mask::Detector;
 
 /// Mobile numbers of eleven digits, in one group or 3-4-4; lines of an area as `010-12345678`. Before
@@ -22,7 +22,7 @@ pub(super) fn look_cn(text: &[u8], group: Group, sink: &mut Sink<'_>) {
     };
     let Some(end) = number else { return };
     let start = group.at - usize::from(plus);
-    if (!plus || !is_word(before(text, start))) && closes_number(text, end) {
+    if (!plus || starts_word(text, start)) && closes_number(text, end) {
         sink.push(Detector::PhoneCn, start..end);
     }
 }
@@ -86,10 +86,20 @@ pub(super) fn look_e164(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let Some(start) = at.checked_sub(1) else {
         return;
     };
-    let behind = before(text, start);
-    if is_word(behind) || behind == b'+' {
-        return;
+    if starts_word(text, start) && before(text, start) != b'+' {
+        look_digits(text, (start, at), sink);
     }
+}
+
+/// The same behind a plus that is written `%2B`.
+pub(super) fn look_encoded(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    if sink.wants(Detector::PhoneE164) {
+        look_digits(text, (at, at), sink);
+    }
+}
+
+/// What begins at `start` and has its first digit at `at`.
+fn look_digits(text: &[u8], (start, at): (usize, usize), sink: &mut Sink<'_>) {
     let mut digits = [0; MOST + 1];
     let (mut count, mut place) = (0, at);
     let mut end = None;

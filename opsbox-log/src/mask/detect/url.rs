@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{Sink, span_before, span_of};
+use super::{Sink, pair::is_token, span_before, span_of};
 use crate::{limits::MAX_USERINFO_BYTES, mask::Detector};
 
 /// Whether the at sign is that of a URL's user information; its password, if there is one, goes to the
@@ -33,7 +33,9 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
     let end = start + memchr::memrchr(b'@', authority).unwrap_or(at - start);
     let user_info = text.get(start..end.max(at)).unwrap_or_default();
     if let Some(colon) = memchr::memchr(b':', user_info)
-        && colon + 1 < user_info.len()
+        && let Some(password) = user_info.get(colon + 1..)
+        && !password.is_empty()
+        && !is_token(password)
         && sink.wants(Detector::UrlPassword)
     {
         sink.push(

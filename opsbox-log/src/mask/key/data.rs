@@ -10,7 +10,7 @@ use aes_gcm::{
 };
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 use super::{SecretKey, provider::fill, ring::check_tenant};
 use crate::{
@@ -20,6 +20,13 @@ use crate::{
 };
 
 type HmacSha256 = Hmac<Sha256>;
+
+/// What the hash holds of a key is wiped: that takes features of more than one crate.
+const _: () = {
+    const fn is_wiped<T: ZeroizeOnDrop>() {}
+    is_wiped::<Sha256>();
+    is_wiped::<Aes256Gcm>();
+};
 
 const NONCE: usize = 12;
 const MARK: usize = 16;

@@ -65,7 +65,7 @@ impl AwsKms {
     ///
     /// # Errors
     ///
-    /// `Key` if the region is no name of one, or the system has no root certificates.
+    /// `Key` if the region is no name of one. Without root certificates of the system the first request fails.
     pub fn new(key_id: &str, region: &str, credentials: AwsCredentials) -> Result<Self, Error> {
         let is_region = !region.is_empty()
             && region
@@ -113,10 +113,15 @@ impl AwsKms {
     ///
     /// `Key` if it is no URL of a host alone, or plain HTTP to another machine.
     pub fn endpoint(mut self, url: &str) -> Result<Self, Error> {
-        let refuse = |message: &str| setup(format!("endpoint {url:?}: {message}"));
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| refuse("it is no URL; write one such as https://kms.example.com"))?;
+        let uri: Uri = url.parse().map_err(|_| {
+            setup("endpoint: it is no URL; write one such as https://kms.example.com".into())
+        })?;
+        // No more of it: a URL may have a password.
+        let scheme = uri
+            .scheme_str()
+            .map_or(String::new(), |it| format!("{it}://"));
+        let shown = format!("{scheme}{}", uri.host().unwrap_or_default());
+        let refuse = |message: &str| setup(format!("endpoint {shown:?}: {message}"));
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_here = host == "localhost"
             || host
