@@ -9,10 +9,10 @@ Without a file it reads the sample of the repository; - is standard input.
 
 Usage: clean_logs [OPTION]... [FILE]
 
-  -o, --output FILE  where to write, whole or not at all (default: standard output)
+  -o, --output FILE  where to write, a file whole or not at all (default: standard output)
   --format PRESET    the format of the lines, as nginx or logfmt (default: what fits a sample)
   --policy FILE      what to mask, and how, in TOML, YAML or JSON (default: all that is known)
-  --config FILE      the whole pipeline in TOML, YAML or JSON; with --format for the input alone
+  --config FILE      the whole pipeline in TOML, YAML or JSON; --format if it does not say that
   --threads N        threads for the stages; 0 for all (default: 1)
   --quiet            no summary
   -h, --help         this text

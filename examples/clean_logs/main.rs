@@ -122,6 +122,9 @@ fn pipeline(args: &Args, path: &Path, head: &[u8]) -> Result<Pipeline, String> {
     let config = config.transpose().map_err(told)?;
     let says_format = config.as_ref().is_some_and(PipelineConfig::has_format);
     let format = match &args.format {
+        Some(_) if says_format => {
+            return Err("the --config says the format, too; leave out --format".to_owned());
+        }
         Some(name) => Some(Format::preset(name).map_err(told)?),
         None if says_format => None,
         None => Some(detect(head, path)?),
@@ -137,6 +140,10 @@ fn pipeline(args: &Args, path: &Path, head: &[u8]) -> Result<Pipeline, String> {
 }
 
 fn detect(head: &[u8], path: &Path) -> Result<Format, String> {
+    if head.is_empty() {
+        // Any does for no lines.
+        return Format::preset("app").map_err(|error| error.to_string());
+    }
     let detection = Format::detect(head);
     let detection =
         detection.map_err(|error| format!("{}: {error}; or give --format", path.display()))?;

@@ -1,5 +1,5 @@
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -18,18 +18,35 @@ impl Output {
         let Some(path) = path else {
             return Ok(Self::Stream(Box::new(io::stdout().lock())));
         };
-        // What is no file, as /dev/null or a pipe, is not to be replaced by one.
-        if path.metadata().is_ok_and(|it| !it.is_file()) {
-            return Ok(Self::Stream(Box::new(
-                File::options().write(true).open(path)?,
-            )));
-        }
+        let permissions = match fs::metadata(path) {
+            // What is no file, as /dev/null or a pipe, is not to be replaced by one.
+            Ok(there) if !there.is_file() => {
+                let stream = File::options().write(true).open(path)?;
+                return Ok(Self::Stream(Box::new(stream)));
+            }
+            Ok(there) => Some(there.permissions()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // A link stays, and what it points to is replaced, or made.
+        let path = match permissions {
+            Some(_) => fs::canonicalize(path)?,
+            None => end_of_links(path),
+        };
         let mut builder = tempfile::Builder::new();
-        // As any new file has it; the umask is applied.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder(path))?;
-        Ok(Self::File(file, path.to_owned()))
+        if permissions.is_none() {
+            // As any new file has it; the umask is applied.
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        } else {
+            // One that may not be written may not be replaced, either.
+            File::options().write(true).open(&path)?;
+        }
+        let file = builder.tempfile_in(folder(&path))?;
+        if let Some(permissions) = permissions {
+            file.as_file().set_permissions(permissions)?;
+        }
+        Ok(Self::File(file, path))
     }
 
     /// Makes the file appear under its name, so that it is whole after a crash, too.
@@ -59,6 +76,19 @@ impl Write for Output {
             Self::File(file, _) => file.flush(),
         }
     }
+}
+
+/// Where links lead whose end is not there.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut end = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&end) {
+            Ok(target) => end = folder(&end).join(target),
+            Err(_) => break,
+        }
+    }
+    end
 }
 
 fn folder(path: &Path) -> &Path {

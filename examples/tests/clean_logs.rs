@@ -125,6 +125,51 @@ fn a_file_is_written_whole_or_not_at_all() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_and_a_mode_stay() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("deep")).unwrap();
+    let target = folder.path().join("deep/clean.ndjson");
+    let (link, loose) = (folder.path().join("link"), folder.path().join("loose"));
+    symlink("deep/clean.ndjson", &link).unwrap();
+    symlink("link", &loose).unwrap();
+    // The first makes the file that the links lead to.
+    for (at, mode) in [0o644, 0o600, 0o640].into_iter().enumerate() {
+        let log = format!("level=info at={at}\n");
+        let (code, out, errors) = clean_logs(&["-", "-o", loose.to_str().unwrap()], &log);
+        assert_eq!((code, out.as_str()), (0, ""), "{errors}");
+        let written = fs::read_to_string(&target).unwrap();
+        assert_eq!(records(&written)[0]["at"], at.to_string());
+        if at > 0 {
+            let before = [0o644, 0o600][at - 1];
+            let is = fs::metadata(&target).unwrap().permissions().mode() & 0o777;
+            assert_eq!(is, before);
+        }
+        fs::set_permissions(&target, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    assert!(link.is_symlink() && loose.is_symlink() && !target.is_symlink());
+
+    let (code, out, errors) = clean_logs(&["-", "-o", "/dev/stdout"], "level=info at=9\n");
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(records(&out)[0]["at"], "9");
+}
+
+#[test]
+fn an_empty_log_is_clean() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clean.ndjson");
+    let (code, out, errors) = clean_logs(&["-", "-o", path.to_str().unwrap()], "");
+    assert_eq!((code, out.as_str()), (0, ""), "{errors}");
+    assert!(
+        errors.contains("read 0 lines") && errors.contains("wrote 0 lines"),
+        "{errors}"
+    );
+    assert_eq!(fs::read(path).unwrap(), b"");
+}
+
 #[test]
 fn a_file_says_the_pipeline() {
     let folder = tempfile::tempdir().unwrap();
@@ -150,6 +195,16 @@ fn a_file_says_the_pipeline() {
         out.contains("deployment.environment.name=prod") && !out.contains("ann@"),
         "{out}"
     );
+
+    let says = write("says.toml", "[input]\npreset = \"logfmt\"\n");
+    let args = ["--config", &says, "--format", "app", "-"];
+    let (code, out, errors) = clean_logs(&args, "n=1\n");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.contains("--format"), "{errors}");
+    let (code, out, errors) =
+        clean_logs(&["--config", &config, "--format", "logfmt", "-"], "n=1\n");
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("n=1"), "{out}");
 
     let wrong = write("wrong.toml", "[output]\nformat = \"xml\"\n");
     let (code, out, errors) = clean_logs(&["--config", &wrong], "");

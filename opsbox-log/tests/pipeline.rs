@@ -12,7 +12,7 @@ use std::{
 
 use opsbox_log::{
     Error, ErrorKind, Format, Multiline, Parser,
-    export::{cef::Cef, logfmt::Logfmt},
+    export::{cef::Cef, logfmt::Logfmt, ndjson::Ndjson},
     pipeline::{Counts, Pipeline, PipelineReport},
 };
 use proptest::prelude::*;
@@ -245,6 +245,99 @@ fn a_full_disk_ends_the_run() {
         assert_eq!(error.error().kind(), ErrorKind::Io);
         assert!(error.to_string().contains("of the output"), "{error}");
         assert!(error.report().lines() < 1_000);
+    }
+}
+
+/// Keeps what is written, and how much of it came at once.
+#[derive(Default)]
+struct Pieces {
+    bytes: Vec<u8>,
+    largest: usize,
+    /// Fails with what comes when it has so many bytes.
+    most: Option<usize>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.most.is_some_and(|most| self.bytes.len() >= most) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.largest = self.largest.max(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl tokio::io::AsyncWrite for Pieces {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        self.get_mut().write(bytes).into()
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        Ok(()).into()
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        Ok(()).into()
+    }
+}
+
+/// A batch of 50 KB, its pipeline, and the 25 MB that it becomes.
+fn much_of_little() -> (String, Pipeline, Vec<u8>) {
+    let name = "n".repeat(200);
+    let mut log: String = (0..200).map(|at| format!("{name}{at}=1\n")).collect();
+    log.push('\n');
+    log.push_str(&"a=1\n".repeat(400));
+    let output = Ndjson::new().nulls(true);
+    let parser = Parser::new(Format::preset("logfmt").unwrap());
+    let mut expected = Vec::new();
+    output.append(&parser.parse(log.as_bytes()), &mut expected);
+    expected.extend_from_slice(b"{\"message\":\"\",\"line_number\":201,\"unmatched\":\"empty\"}\n");
+    assert!(expected.len() > 400 * log.len());
+    let pipeline = Pipeline::new(parser)
+        .keep_unmatched("message")
+        .output(output);
+    (log, pipeline, expected)
+}
+
+#[test]
+fn a_batch_that_becomes_much_is_written_in_pieces() {
+    let (log, mut pipeline, expected) = much_of_little();
+    for threads in [1, 2] {
+        pipeline = pipeline.threads(threads);
+        let mut out = Pieces::default();
+        let report = pipeline.run(log.as_bytes(), &mut out).unwrap();
+        assert!(out.bytes == expected, "{threads} threads");
+        assert!(out.largest < 8 << 20, "{}", out.largest);
+        check(&report, log.as_bytes());
+        assert_eq!((report.batches(), report.written().rows()), (1, 601));
+
+        let most = 10 << 20;
+        let mut out = Pieces {
+            most: Some(most),
+            ..Pieces::default()
+        };
+        let error = pipeline.run(log.as_bytes(), &mut out).unwrap_err();
+        let Error::Write { offset, .. } = error.error() else {
+            panic!("{error}");
+        };
+        assert_eq!(*offset, out.bytes.len() as u64);
+        assert!(error.report().adds_up() && expected.starts_with(&out.bytes));
     }
 }
 
@@ -487,6 +580,15 @@ mod asynchronous {
             );
             assert!(report.adds_up());
         });
+    }
+
+    #[test]
+    fn a_batch_that_becomes_much_is_written_in_pieces() {
+        let (log, mut pipeline, expected) = much_of_little();
+        let mut out = Pieces::default();
+        let report = block_on(pipeline.run_async(log.as_bytes(), &mut out, pending())).unwrap();
+        assert!(out.bytes == expected && out.largest < 8 << 20);
+        check(&report, log.as_bytes());
     }
 
     #[test]

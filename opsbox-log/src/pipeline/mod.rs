@@ -28,7 +28,8 @@
 //! - Each record of the input is written once, or the run ends with an error that says where. Lines that do not fit the
 //!   format are counted, and written if [asked for](Pipeline::keep_unmatched).
 //! - Memory is bounded: by the parser's [batches](Parser::batch_bytes), of which each thread has
-//!   [a few](crate::limits::PIPELINE_BATCHES_AHEAD). Who reads slowly slows the reading.
+//!   [a few](crate::limits::PIPELINE_BATCHES_AHEAD). Output of more than 4 MiB is written before the batch is at its end,
+//!   since names of keys that each row repeats can make much of little. Who reads slowly slows the reading.
 //! - Neither a report nor an error has text of the log, but for names of fields that are found in it.
 //!
 //! # Spans

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::{
     batch::Batch,
     export::{Written, cef::Cef, logfmt::Logfmt, ndjson::Ndjson},
@@ -16,11 +18,16 @@ pub enum Output {
 }
 
 impl Output {
-    pub(super) fn append<B: AsRef<[u8]>>(&self, batch: &Batch<B>, out: &mut Vec<u8>) -> Written {
+    pub(super) fn append_rows<B: AsRef<[u8]>>(
+        &self,
+        batch: &Batch<B>,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Written {
         match self {
-            Self::Ndjson(ndjson) => ndjson.append(batch, out),
-            Self::Logfmt(logfmt) => logfmt.append(batch, out),
-            Self::Cef(cef) => cef.append(batch, out),
+            Self::Ndjson(ndjson) => ndjson.append_rows(batch, rows, out),
+            Self::Logfmt(logfmt) => logfmt.append_rows(batch, rows, out),
+            Self::Cef(cef) => cef.append_rows(batch, rows, out),
         }
     }
 

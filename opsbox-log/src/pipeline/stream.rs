@@ -176,18 +176,24 @@ async fn write<W: AsyncWrite + Unpin>(
 ) -> Result<(), Error> {
     loop {
         for from in &mut workers {
-            // A worker that has no more was dealt no more, and neither were those after it.
-            let Some(result) = from.recv().await else {
-                return Ok(());
-            };
-            let Done {
-                bytes,
-                report: done,
-            } = result?;
-            let offset = report.written.bytes();
-            let written = writer.write_all(&bytes).await;
-            report.merge(done);
-            written.map_err(|source| Error::Write { offset, source })?;
+            // Bytes of the batch that is not at its end.
+            let mut pending = 0;
+            let mut is_last = false;
+            while !is_last {
+                // A worker that has no more was dealt no more, and neither were those after it.
+                let Some(result) = from.recv().await else {
+                    return Ok(());
+                };
+                let done = result?;
+                let offset = report.written.bytes() + pending;
+                let written = writer.write_all(&done.bytes).await;
+                pending += done.bytes.len() as u64;
+                is_last = done.report.is_some();
+                if let Some(done) = done.report {
+                    report.merge(done);
+                }
+                written.map_err(|source| Error::Write { offset, source })?;
+            }
         }
     }
 }
@@ -198,10 +204,15 @@ fn work(
     results: &Sender<Result<Done, Error>>,
 ) {
     while let Some(mut batch) = batches.blocking_recv() {
-        let result = worker.work(&mut batch);
-        let failed = result.is_err();
-        if results.blocking_send(result).is_err() || failed {
-            return;
+        let mut hand = |done| Ok(results.blocking_send(Ok(done)).ok().map(|()| Vec::new()));
+        match worker.work(&mut batch, &mut hand) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // Whoever is gone needs no error.
+                let _gone = results.blocking_send(Err(error));
+                return;
+            }
         }
     }
 }

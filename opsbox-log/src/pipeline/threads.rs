@@ -12,18 +12,28 @@ use super::{
 };
 use crate::{batch::Batch, error::Error, limits::PIPELINE_BATCHES_AHEAD, parser::Parser};
 
-/// Writes what is done, and adds it to the report. Gives the memory of the bytes back.
-fn write(
-    done: Done,
-    writer: &mut impl Write,
-    report: &mut PipelineReport,
-) -> Result<Vec<u8>, Error> {
-    let offset = report.written.bytes();
-    let result = writer.write_all(&done.bytes);
-    report.merge(done.report);
-    match result {
-        Ok(()) => Ok(done.bytes),
-        Err(source) => Err(Error::Write { offset, source }),
+/// A writer, and what was done.
+struct Sink<'s, W> {
+    writer: &'s mut W,
+    report: &'s mut PipelineReport,
+    /// Bytes of the batch that is not at its end.
+    pending: u64,
+}
+
+impl<W: Write> Sink<'_, W> {
+    /// Writes what is done, and adds it to the report when the batch is at its end. Gives the memory of the bytes back.
+    fn write(&mut self, done: Done) -> Result<Vec<u8>, Error> {
+        let offset = self.report.written.bytes() + self.pending;
+        let result = self.writer.write_all(&done.bytes);
+        self.pending += done.bytes.len() as u64;
+        if let Some(report) = done.report {
+            self.report.merge(report);
+            self.pending = 0;
+        }
+        match result {
+            Ok(()) => Ok(done.bytes),
+            Err(source) => Err(Error::Write { offset, source }),
+        }
     }
 }
 
@@ -35,9 +45,14 @@ pub(super) fn one<R: Read>(
     writer: &mut impl Write,
     report: &mut PipelineReport,
 ) -> Result<(), Error> {
+    let mut sink = Sink {
+        writer,
+        report,
+        pending: 0,
+    };
     for batch in parser.read(reader) {
         let mut batch = batch?.map_input(Input::Owned);
-        worker.spare = write(worker.work(&mut batch)?, writer, report)?;
+        worker.work(&mut batch, &mut |done| sink.write(done).map(Some))?;
     }
     Ok(())
 }
@@ -61,10 +76,22 @@ pub(super) fn several<R: Read + Send>(
             scope.spawn(move || work(&mut worker, &batches, &results));
         }
         let reading = scope.spawn(move || read(parser, reader, &to_workers));
-        for from in from_workers.iter().cycle() {
-            // A worker that has no more was dealt no more, and neither were those after it.
-            let Ok(result) = from.recv() else { break };
-            write(result?, writer, report)?;
+        let mut sink = Sink {
+            writer,
+            report,
+            pending: 0,
+        };
+        'batches: for from in from_workers.iter().cycle() {
+            let mut is_last = false;
+            while !is_last {
+                // A worker that has no more was dealt no more, and neither were those after it.
+                let Ok(result) = from.recv() else {
+                    break 'batches;
+                };
+                let done = result?;
+                is_last = done.report.is_some();
+                sink.write(done)?;
+            }
         }
         // If a stage panicked the others must not wait for their results to be taken.
         drop(from_workers);
@@ -81,10 +108,15 @@ fn work(
     results: &SyncSender<Result<Done, Error>>,
 ) {
     for mut batch in batches {
-        let result = worker.work(&mut batch);
-        let failed = result.is_err();
-        if results.send(result).is_err() || failed {
-            return;
+        let mut hand = |done| Ok(results.send(Ok(done)).ok().map(|()| Vec::new()));
+        match worker.work(&mut batch, &mut hand) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // Whoever is gone needs no error.
+                let _gone = results.send(Err(error));
+                return;
+            }
         }
     }
 }

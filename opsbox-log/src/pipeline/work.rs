@@ -4,7 +4,9 @@ use super::{Input, Output, PipelineReport, Stage, StageReport};
 use crate::{
     batch::{Batch, ColumnBuilder},
     error::Error,
+    export::Written,
     format::{Field, Format},
+    limits::EXPORT_ROWS,
     parser::Parser,
     types::Type,
 };
@@ -21,12 +23,24 @@ pub(super) struct Worker {
     pub(super) expected: usize,
 }
 
-/// A batch that is done with.
+/// Bytes of output that are handed on before a batch is at its end: names of keys, which each row repeats, can make a
+/// hundred times a batch of it.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// Bytes of input, and values of columns, of the rows that are written before the next look at that.
+const STEP_BYTES: usize = 64 << 10;
+const STEP_VALUES: usize = 16 << 10;
+
+/// Some output of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) bytes: Vec<u8>,
-    pub(super) report: PipelineReport,
+    /// What was done with the batch, if these are its last bytes.
+    pub(super) report: Option<PipelineReport>,
 }
+
+/// Takes output and gives memory back; nothing if nobody wants more of it.
+type Hand<'h> = &'h mut dyn FnMut(Done) -> Result<Option<Vec<u8>>, Error>;
 
 impl Worker {
     pub(super) fn fork(&self) -> Self {
@@ -48,10 +62,15 @@ impl Worker {
         }
     }
 
-    /// Runs the stages and writes the rows.
-    pub(super) fn work(&mut self, batch: &mut Batch<Input<'_>>) -> Result<Done, Error> {
+    /// Runs the stages and hands the written rows on, once all stages are done. Tells whether more is wanted.
+    pub(super) fn work(
+        &mut self,
+        batch: &mut Batch<Input<'_>>,
+        hand: Hand<'_>,
+    ) -> Result<bool, Error> {
         let mut report = self.report();
         let of = PipelineReport::of(batch);
+        let input_bytes = usize::try_from(of.input_bytes).unwrap_or(usize::MAX);
         let first_line = batch.first_line();
         #[cfg(feature = "tracing")]
         let _batch = tracing::debug_span!(
@@ -59,31 +78,57 @@ impl Worker {
             rows = of.rows, unmatched = of.unmatched_lines,
         )
         .entered();
-        let unmatched = match &self.unmatched {
+        let mut unmatched = match &self.unmatched {
             Some(column) if of.unmatched_lines > 0 => Some(unmatched_rows(batch, column)?),
             _ => None,
         };
         report.merge(of);
+        self.stages(batch, first_line, &mut report)?;
+        if let Some(unmatched) = &mut unmatched {
+            report.unmatched_written += unmatched.len() as u64;
+            self.stages(unmatched, first_line, &mut report)?;
+        }
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         if bytes.capacity() == 0 {
             bytes.reserve(self.expected);
         }
-        self.rows(batch, first_line, &mut report, &mut bytes)?;
-        if let Some(mut unmatched) = unmatched {
-            report.unmatched_written += unmatched.len() as u64;
-            self.rows(&mut unmatched, first_line, &mut report, &mut bytes)?;
+        for batch in std::iter::once(&*batch).chain(&unmatched) {
+            let step = step(batch, input_bytes);
+            let mut next = 0;
+            loop {
+                next = self.export(batch, next, step, &mut report.written, &mut bytes);
+                if next >= batch.len() {
+                    break;
+                }
+                let piece = Done {
+                    bytes,
+                    report: None,
+                };
+                match hand(piece)? {
+                    Some(memory) => bytes = memory,
+                    None => return Ok(false),
+                }
+                bytes.clear();
+            }
         }
         self.expected = bytes.len() + bytes.len() / 8;
-        Ok(Done { bytes, report })
+        let last = Done {
+            bytes,
+            report: Some(report),
+        };
+        match hand(last)? {
+            Some(memory) => self.spare = memory,
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
-    fn rows(
+    fn stages(
         &mut self,
         batch: &mut Batch<Input<'_>>,
         first_line: u64,
         report: &mut PipelineReport,
-        bytes: &mut Vec<u8>,
     ) -> Result<(), Error> {
         for (stage, report) in self.stages.iter_mut().zip(&mut report.stages) {
             #[cfg(feature = "tracing")]
@@ -101,18 +146,47 @@ impl Worker {
             #[cfg(feature = "tracing")]
             span.record("columns_after", batch.fields().len());
         }
+        Ok(())
+    }
+
+    /// Writes rows from one on, until they are a piece; tells the row that comes then.
+    fn export(
+        &self,
+        batch: &Batch<Input<'_>>,
+        first: usize,
+        step: usize,
+        written: &mut Written,
+        bytes: &mut Vec<u8>,
+    ) -> usize {
         #[cfg(feature = "tracing")]
         let span = tracing::debug_span!(
-            target: super::TARGET, "export", format = self.output.name(), rows = batch.len(),
+            target: super::TARGET, "export", format = self.output.name(), rows = tracing::field::Empty,
             bytes = tracing::field::Empty,
         )
         .entered();
-        let written = self.output.append(batch, bytes);
+        let mut piece = Written::default();
+        let mut next = first;
+        while next < batch.len() {
+            let rows = next..batch.len().min(next + step);
+            next = rows.end;
+            piece.merge(&self.output.append_rows(batch, rows, bytes));
+            if bytes.len() >= PIECE_BYTES {
+                break;
+            }
+        }
         #[cfg(feature = "tracing")]
-        span.record("bytes", written.bytes());
-        report.written.merge(&written);
-        Ok(())
+        span.record("rows", next - first)
+            .record("bytes", piece.bytes());
+        written.merge(&piece);
+        next
     }
+}
+
+/// How many rows of a batch are written at once.
+fn step(batch: &Batch<Input<'_>>, input_bytes: usize) -> usize {
+    let rows = batch.len() / (input_bytes / STEP_BYTES).max(1);
+    let values = STEP_VALUES / batch.fields().len().max(1);
+    rows.min(values).clamp(1, EXPORT_ROWS)
 }
 
 /// The unmatched lines of a batch as rows of their own.
