@@ -257,7 +257,8 @@ impl Read<'_> {
         self.out.push(b':');
         push_string(value.as_bytes(), self.out);
         // By what was read so far, so that no more than one field is written in vain.
-        if self.out.len() > MAX_XML_EXPANSION * self.at() + XML_ALLOWANCE_BYTES {
+        let most = MAX_XML_EXPANSION.saturating_mul(self.at());
+        if self.out.len() > most.saturating_add(XML_ALLOWANCE_BYTES) {
             return Err(self.refuse(Refusal::Expansion));
         }
         Ok(())
