@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Rows, Span};
+use super::{Column, Rows, Span};
 use crate::{
     error::Error,
     format::Field,
@@ -43,64 +43,109 @@ pub struct ColumnBuilder {
 
 /// A value that a [`ColumnBuilder`] keeps: see [`ColumnBuilder::keep`].
 #[derive(Clone, Copy, Debug)]
-pub struct KeptValue(SetPlace);
+pub struct KeptValue(Spot);
 
 /// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
-    places: Vec<SetPlace>,
+    places: Vec<Spot>,
     rows: Option<Vec<usize>>,
     /// Memory for the rows.
     spare: Vec<usize>,
 }
 
+/// Where a value is, or that there is none, and whether it is [JSON](crate::Column::is_json).
 #[derive(Clone, Copy, Debug)]
-struct SetPlace {
+pub(crate) struct Spot {
     start: usize,
-    /// Of the length, above it [`ARENA`] for the batch's arena and [`OWN`] for the builder's.
+    /// Of the length, above it [`ARENA`] for the batch's arena, [`OWN`] for the builder's, and [`JSON`].
     len: usize,
 }
 
 const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
-const LEN: usize = OWN - 1;
+const JSON: usize = 1 << (usize::BITS - 3);
+const LEN: usize = JSON - 1;
 
 /// Rows without a value between two with one that are written at once.
 const GAP: usize = 8;
 
-impl SetPlace {
-    const NULL: Self = Self {
+impl Spot {
+    pub(super) const NULL: Self = Self {
         start: usize::MAX,
         len: usize::MAX,
     };
 
-    fn of(start: usize, end: usize, source: usize) -> Self {
+    #[inline(always)]
+    fn of(start: usize, end: usize, flags: usize) -> Self {
         let len = end.saturating_sub(start).min(LEN - 1);
         Self {
             start,
-            len: len | source,
+            len: len | flags,
         }
+    }
+
+    /// In the batch's input.
+    #[inline(always)]
+    pub(super) fn in_input(range: Range<usize>) -> Self {
+        Self::of(range.start, range.end, 0)
+    }
+
+    #[inline(always)]
+    pub(super) fn of_span(span: Span) -> Self {
+        match span {
+            Span::Input(range) => Self::of(range.start, range.end, 0),
+            Span::Arena(range) => Self::of(range.start, range.end, ARENA),
+        }
+    }
+
+    /// As the value of one whose place this is: JSON or not.
+    #[inline(always)]
+    pub(super) fn as_json(self, is_json: bool) -> Self {
+        let json = if is_json && !self.is_null() { JSON } else { 0 };
+        Self {
+            len: self.len | json,
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_null(self) -> bool {
+        self.len == usize::MAX
+    }
+
+    /// Whether it is a value of JSON that is no string. Of no value it says nothing.
+    #[inline(always)]
+    pub(crate) fn is_json(self) -> bool {
+        self.len & JSON != 0
+    }
+
+    /// Whether it is in the arena, and where.
+    #[inline(always)]
+    pub(crate) fn place(self) -> (bool, Range<usize>) {
+        let range = self.start..self.start.saturating_add(self.len & LEN);
+        (self.len & ARENA != 0, range)
     }
 
     /// As the batch has it: the builder's arena comes at `base` of the batch's.
     fn settled(self, base: usize) -> Self {
-        match self.len != usize::MAX && self.len & OWN != 0 {
+        match !self.is_null() && self.len & OWN != 0 {
             true => Self {
                 start: self.start + base,
-                len: self.len & LEN | ARENA,
+                len: self.len & !OWN | ARENA,
             },
             false => self,
         }
     }
 
-    fn span(self) -> Option<Span> {
-        if self.len == usize::MAX {
+    #[inline(always)]
+    pub(super) fn span(self) -> Option<Span> {
+        if self.is_null() {
             return None;
         }
-        let range = self.start..self.start + (self.len & LEN);
-        Some(match self.len & ARENA {
-            0 => Span::Input(range),
-            _ => Span::Arena(range),
+        Some(match self.place() {
+            (false, range) => Span::Input(range),
+            (true, range) => Span::Arena(range),
         })
     }
 }
@@ -115,12 +160,13 @@ pub(super) enum Source {
 
 impl SetColumn {
     #[inline]
-    pub(super) fn span(&self, row: usize) -> Option<Span> {
+    pub(super) fn spot(&self, row: usize) -> Spot {
         let at = match &self.rows {
-            None => row,
-            Some(rows) => rows.binary_search(&row).ok()?,
+            None => Some(row),
+            Some(rows) => rows.binary_search(&row).ok(),
         };
-        self.places.get(at)?.span()
+        let spot = at.and_then(|at| self.places.get(at));
+        spot.copied().unwrap_or(Spot::NULL)
     }
 
     /// Whether only rows with a value have a place.
@@ -129,7 +175,7 @@ impl SetColumn {
     }
 
     /// The rows of a range that have a value, and where it is.
-    pub(super) fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Span)> {
+    pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
         let (first, row) = match &self.rows {
             None => (range.start, None),
             Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
@@ -142,7 +188,7 @@ impl SetColumn {
             };
             (row < range.end).then_some((row, *place))
         });
-        rows.filter_map(|(row, place)| Some((row, place.span()?)))
+        rows.filter(|(_, place)| !place.is_null())
     }
 
     fn rows_end(&self) -> usize {
@@ -153,11 +199,11 @@ impl SetColumn {
     }
 
     #[inline(always)]
-    fn push(&mut self, row: usize, place: SetPlace) {
+    fn push(&mut self, row: usize, place: Spot) {
         match &mut self.rows {
             None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
                 // All at once and some back takes less time than one by one.
-                self.places.extend_from_slice(&[SetPlace::NULL; GAP]);
+                self.places.extend_from_slice(&[Spot::NULL; GAP]);
                 self.places.truncate(row);
             }
             Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
@@ -167,12 +213,12 @@ impl SetColumn {
     }
 
     /// Gives a value to a row that does not follow the last one.
-    fn push_apart(&mut self, row: usize, place: SetPlace) {
+    fn push_apart(&mut self, row: usize, place: Spot) {
         if row < self.rows_end() {
             return self.replace(row, place);
         }
         if self.rows.is_none() && row > 2 * self.places.len() + 64 {
-            let is_value = |place: &SetPlace| place.len != usize::MAX;
+            let is_value = |place: &Spot| place.len != usize::MAX;
             let rows = self.places.iter().enumerate();
             let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
             let mut spare = std::mem::take(&mut self.spare);
@@ -182,14 +228,14 @@ impl SetColumn {
         }
         match &mut self.rows {
             Some(rows) => rows.push(row),
-            None => self.places.resize(row, SetPlace::NULL),
+            None => self.places.resize(row, Spot::NULL),
         }
         self.places.push(place);
     }
 
     /// The last value that is given to a row counts.
     #[cold]
-    fn replace(&mut self, row: usize, place: SetPlace) {
+    fn replace(&mut self, row: usize, place: Spot) {
         let at = match &mut self.rows {
             None => row,
             Some(rows) => match rows.binary_search(&row) {
@@ -224,11 +270,38 @@ impl ColumnBuilder {
     /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
     #[inline(always)]
     pub fn push_span(&mut self, row: usize, span: Span) {
-        let place = match span {
-            Span::Input(range) => SetPlace::of(range.start, range.end, 0),
-            Span::Arena(range) => SetPlace::of(range.start, range.end, ARENA),
-        };
-        self.values.push(row, place);
+        self.values.push(row, Spot::of_span(span));
+    }
+
+    /// [`push_span`](Self::push_span) for a value of JSON that is no string: see [`Column::is_json`].
+    ///
+    /// ```
+    /// use opsbox_log::{ColumnBuilder, Field, Format, Parser, Span, export::ndjson::Ndjson};
+    ///
+    /// let mut batch = Parser::new(Format::pattern("took (?P<took>.*)")?).parse("took 12ms\n");
+    /// let mut ms = ColumnBuilder::new();
+    /// ms.push_json_span(0, Span::Input(5..7));
+    /// batch.set_column(Field::new("ms"), ms)?;
+    /// let mut out = Vec::new();
+    /// Ndjson::new().append(&batch, &mut out);
+    /// assert_eq!(out, b"{\"took\":\"12ms\",\"ms\":12}\n");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    ///
+    /// [`Column::is_json`]: crate::Column::is_json
+    #[inline(always)]
+    pub fn push_json_span(&mut self, row: usize, span: Span) {
+        self.values.push(row, Spot::of_span(span).as_json(true));
+    }
+
+    /// Gives a row the value that a column of the batch has in some row, if there is one: where it is, and whether it is
+    /// [JSON](crate::Column::is_json).
+    #[inline]
+    pub fn push_value_of(&mut self, row: usize, column: &Column<'_>, of: usize) {
+        let spot = column.spot(of);
+        if !spot.is_null() {
+            self.values.push(row, spot);
+        }
     }
 
     /// Gives a row a value of its own.
@@ -237,12 +310,22 @@ impl ColumnBuilder {
         self.push_with(row, |arena| arena.extend_from_slice(value));
     }
 
+    /// [`push_bytes`](Self::push_bytes) for a value of JSON that is no string: see
+    /// [`Column::is_json`](crate::Column::is_json).
+    #[inline]
+    pub fn push_json_bytes(&mut self, row: usize, value: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        let place = Spot::of(start, self.arena.len(), OWN | JSON);
+        self.values.push(row, place);
+    }
+
     /// Gives a row a value of its own that `write` appends.
     #[inline]
     pub fn push_with(&mut self, row: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.arena.len();
         write(&mut self.arena);
-        let place = SetPlace::of(start, self.arena.len(), OWN);
+        let place = Spot::of(start, self.arena.len(), OWN);
         self.values.push(row, place);
     }
 
@@ -262,7 +345,7 @@ impl ColumnBuilder {
     pub fn push_same(&mut self, rows: impl IntoIterator<Item = usize>, value: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(value);
-        let place = SetPlace::of(start, self.arena.len(), OWN);
+        let place = Spot::of(start, self.arena.len(), OWN);
         for row in rows {
             self.values.push(row, place);
         }
@@ -283,7 +366,7 @@ impl ColumnBuilder {
     pub fn keep(&mut self, value: &[u8]) -> KeptValue {
         let start = self.arena.len();
         self.arena.extend_from_slice(value);
-        KeptValue(SetPlace::of(start, self.arena.len(), OWN))
+        KeptValue(Spot::of(start, self.arena.len(), OWN))
     }
 
     /// Gives a row a value that this builder [keeps](Self::keep). One of another builder gives other bytes, or none.

@@ -8,6 +8,7 @@ mod rows;
 use std::{fmt, str::Utf8Error};
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
+pub(crate) use changed::Spot;
 pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;

@@ -120,9 +120,9 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Logfmt, Keys, B> {
             row.go_to(at);
             let start = out.place();
             let mut nth = 0;
-            while let Some((field, span)) = row.nth(nth) {
+            while let Some((field, spot)) = row.nth(nth) {
                 nth += 1;
-                let value = Value::of(span, input, arena);
+                let value = Value::of(spot, input, arena);
                 let (Some(value), Some(key)) = (value, keys.ranges.get(field)) else {
                     continue;
                 };

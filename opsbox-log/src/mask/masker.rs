@@ -239,11 +239,7 @@ impl Masker {
         report: &mut MaskReport,
     ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
-        let keep = |values: &mut ColumnBuilder, row: usize| {
-            if let Some(span) = column.span(row) {
-                values.push_span(row, span);
-            }
-        };
+        let keep = |values: &mut ColumnBuilder, row| values.push_value_of(row, column, row);
         for (row, value) in column.iter().enumerate() {
             let Some(value) = value else { continue };
             report.scanned_values += 1;

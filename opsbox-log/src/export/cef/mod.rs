@@ -373,7 +373,7 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Cef, Plan, B> {
             out.push_array(*b"CEF:");
             let sources = options.header.iter().zip(&plan.header);
             for (header, (source, column)) in Header::ALL.into_iter().zip(sources) {
-                let value = column.and_then(|column| Value::of(row.span(column), input, arena));
+                let value = column.and_then(|column| Value::of(row.spot(column), input, arena));
                 let value = value.filter(|value| !value.bytes().is_empty());
                 let text = Value::new(source.text.as_bytes(), 0..source.text.len());
                 match header {
@@ -398,9 +398,9 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Cef, Plan, B> {
             }
             let start = out.place();
             let mut nth = 0;
-            while let Some((rank, span)) = row.nth(nth) {
+            while let Some((rank, spot)) = row.nth(nth) {
                 nth += 1;
-                let value = Value::of(span, input, arena);
+                let value = Value::of(spot, input, arena);
                 let (Some(value), Some((_, key))) = (value, plan.pairs.get(rank)) else {
                     continue;
                 };
