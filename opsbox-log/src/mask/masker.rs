@@ -2,7 +2,7 @@ use std::{fmt, mem, sync::Arc};
 
 use super::{
     Action, Detector, Keys, MaskCount, MaskRefusal, MaskReport, Pattern, Policy, Scanner, Tag,
-    detect::{self, What},
+    detect::{self, Held, What},
     key::{Nonces, Refused},
     scanner::Scratch,
 };
@@ -43,9 +43,8 @@ struct Work {
 enum Plan {
     Nothing,
     Tagged(Tag, Action),
-    /// Its name is that of a secret.
-    Named,
-    Scanned,
+    /// Looked through; by its name each value may be a secret as a whole.
+    Scanned(Held),
 }
 
 /// What became of a text.
@@ -122,9 +121,8 @@ impl Masker {
                         None => dropped.push(field.name().to_owned()),
                     }
                 }
-                Plan::Named | Plan::Scanned => {
-                    let named = plan == Plan::Named;
-                    if let Some(values) = self.scanned(&column, named, &mut report) {
+                Plan::Scanned(held) => {
+                    if let Some(values) = self.scanned(&column, *held, &mut report) {
                         columns.push((text(column.field()), values));
                     }
                 }
@@ -180,11 +178,10 @@ impl Masker {
                     }
                 }
             }
-            Plan::Named | Plan::Scanned => {
+            Plan::Scanned(held) => {
                 report.scanned_values += 1;
                 report.scanned_bytes += text.len() as u64;
-                let named = plan == Plan::Named;
-                match self.rules.look(text, named, &mut self.work) {
+                match self.rules.look(text, held, &mut self.work) {
                     Masked::Same => out.extend_from_slice(text),
                     Masked::Changed => {
                         report.changed_values += 1;
@@ -235,7 +232,7 @@ impl Masker {
     fn scanned(
         &mut self,
         column: &Column<'_>,
-        named: bool,
+        held: Held,
         report: &mut MaskReport,
     ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
@@ -244,7 +241,7 @@ impl Masker {
             let Some(value) = value else { continue };
             report.scanned_values += 1;
             report.scanned_bytes += value.len() as u64;
-            let masked = self.rules.look(value, named, &mut self.work);
+            let masked = self.rules.look(value, held, &mut self.work);
             if masked == Masked::Same {
                 if let Some(values) = &mut values {
                     keep(values, row);
@@ -307,14 +304,12 @@ impl Rules {
         if policy.ignored.iter().any(|glob| glob.matches(name)) {
             return Plan::Nothing;
         }
-        // Of `a.@token`, as of XML, the name is `token`.
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let last = last.strip_prefix('@').unwrap_or(last);
-        match is_text {
-            _ if self.scanner.wants(Detector::SecretPair) && detect::names_secret(last) => {
-                Plan::Named
-            }
-            true => Plan::Scanned,
+        let held = match self.scanner.wants(Detector::SecretPair) {
+            true => detect::held(name),
+            false => Held::Anything,
+        };
+        match is_text || held != Held::Anything {
+            true => Plan::Scanned(held),
             false => Plan::Nothing,
         }
     }
@@ -330,10 +325,10 @@ impl Rules {
         found.unwrap_or(&UNKNOWN)
     }
 
-    /// Leaves the masked text in `work.out`, if there is something to mask. A named value is a secret as
-    /// a whole, unless it stands for nothing.
-    fn look(&self, text: &[u8], named: bool, work: &mut Work) -> Masked {
-        if !named || !detect::is_secret(text) {
+    /// Leaves the masked text in `work.out`, if there is something to mask. The value of a secret's name is one as a
+    /// whole, unless it stands for nothing.
+    fn look(&self, text: &[u8], held: Held, work: &mut Work) -> Masked {
+        if !held.is_secret(text) {
             return self.scan(text, work);
         }
         let what = What::Detector(Detector::SecretPair);

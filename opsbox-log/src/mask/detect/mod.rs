@@ -12,7 +12,7 @@ mod pem;
 mod phone;
 mod url;
 
-pub(super) use pair::{is_secret, names_secret};
+pub(super) use pair::{Held, held};
 pub(super) use phone::country_code_len;
 
 use std::ops::Range;
