@@ -45,11 +45,13 @@ pub struct ColumnBuilder {
 #[derive(Clone, Copy, Debug)]
 pub struct KeptValue(Spot);
 
-/// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
+/// One place for each row up to the last that has a value; if `rows` is there, for its rows only; and if `same` is not 0, one
+/// for that many rows, the first ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
     places: Vec<Spot>,
     rows: Option<Vec<usize>>,
+    same: usize,
     /// Memory for the rows.
     spare: Vec<usize>,
 }
@@ -162,6 +164,7 @@ impl SetColumn {
     #[inline]
     pub(super) fn spot(&self, row: usize) -> Spot {
         let at = match &self.rows {
+            None if self.same > 0 => (row < self.same).then_some(0),
             None => Some(row),
             Some(rows) => rows.binary_search(&row).ok(),
         };
@@ -174,32 +177,69 @@ impl SetColumn {
         self.rows.is_some()
     }
 
+    /// The value that all of so many rows have, if there is one and it is kept once.
+    pub(super) fn same(&self, rows: usize) -> Option<Spot> {
+        let first = self.places.first().copied();
+        first.filter(|_| self.same > 0 && self.same == rows)
+    }
+
+    /// Gives so many rows the same value; the column must have none yet.
+    fn fill(&mut self, rows: usize, place: Spot) {
+        if rows > 0 {
+            self.places.push(place);
+            self.same = rows;
+        }
+    }
+
+    /// Makes a place for each row.
+    #[cold]
+    fn spread(&mut self) {
+        if let Some(&place) = self.places.first() {
+            self.places.resize(self.same, place);
+        }
+        self.same = 0;
+    }
+
     /// The rows of a range that have a value, and where it is.
     pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
-        let (first, row) = match &self.rows {
+        let (first, rows) = match &self.rows {
+            None if self.same > 0 => (0, None),
             None => (range.start, None),
             Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
         };
-        let places = self.places.get(first..).unwrap_or_default().iter();
-        let rows = places.zip(first..).map_while(move |(place, at)| {
-            let row = match row {
+        let same = self.places.first().filter(|_| self.same > 0);
+        let same = same.map(|place| (range.start..range.end.min(self.same), *place));
+        let same = same.into_iter();
+        let same = same.flat_map(|(rows, place)| rows.map(move |row| (row, place)));
+        let places = if self.same > 0 {
+            &[]
+        } else {
+            self.places.as_slice()
+        };
+        let places = places.get(first..).unwrap_or_default().iter();
+        let others = places.zip(first..).map_while(move |(place, at)| {
+            let row = match rows {
                 None => at,
                 Some(rows) => *rows.get(at)?,
             };
             (row < range.end).then_some((row, *place))
         });
+        let rows = same.chain(others);
         rows.filter(|(_, place)| !place.is_null())
     }
 
     fn rows_end(&self) -> usize {
         match &self.rows {
-            None => self.places.len(),
+            None => self.places.len().max(self.same),
             Some(rows) => rows.last().map_or(0, |last| last + 1),
         }
     }
 
     #[inline(always)]
     fn push(&mut self, row: usize, place: Spot) {
+        if self.same > 0 {
+            self.spread();
+        }
         match &mut self.rows {
             None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
                 // All at once and some back takes less time than one by one.
@@ -351,6 +391,16 @@ impl ColumnBuilder {
         }
     }
 
+    /// Gives the first rows of a column without values the same one, which is kept once for all of them.
+    #[cfg(feature = "enrich")]
+    pub(crate) fn fill(&mut self, rows: usize, value: &[u8]) {
+        let KeptValue(place) = self.keep(value);
+        match self.is_empty() {
+            true => self.values.fill(rows, place),
+            false => (0..rows).for_each(|row| self.values.push(row, place)),
+        }
+    }
+
     /// Keeps a value for rows that are [given](Self::push_kept) it among others: once, whatever their number.
     ///
     /// ```
@@ -484,6 +534,7 @@ impl Rows {
                 }
                 spare.clear();
                 values.spare = spare;
+                values.same = 0;
                 Some(ColumnBuilder {
                     values,
                     arena: Vec::new(),

@@ -281,6 +281,17 @@ impl<B: AsRef<[u8]>> Batch<B> {
         RowPlaces::new(self.view(), order, all)
     }
 
+    /// The value that all rows have in a column, if it is kept once.
+    pub(crate) fn same(&self, field: usize) -> Option<Spot> {
+        self.rows.same(field)
+    }
+
+    /// Whether columns were set since it was parsed.
+    #[cfg(feature = "mask")]
+    pub(crate) fn is_changed(&self) -> bool {
+        self.rows.is_changed()
+    }
+
     fn view(&self) -> View<'_> {
         View {
             input: self.input.as_ref(),

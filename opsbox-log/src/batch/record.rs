@@ -65,6 +65,11 @@ impl<'b> Column<'b> {
         self.view.rows.spot(self.view.input, row, self.index)
     }
 
+    /// The rows that have a value, and where it is.
+    pub(crate) fn spots(&self) -> impl Iterator<Item = (usize, Spot)> + use<'b> {
+        self.view.rows.spots(self.view.input, self.index)
+    }
+
     /// The line number of a row in the input, from 1.
     pub fn line_number(&self, row: usize) -> Option<u64> {
         let rows = self.view.rows;

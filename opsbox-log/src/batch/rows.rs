@@ -325,6 +325,43 @@ impl Rows {
         span.map_or(Spot::NULL, |span| self.parsed_spot(input, span))
     }
 
+    /// The rows that have a value in a column, and where it is.
+    pub(super) fn spots<'r>(
+        &'r self,
+        input: &'r [u8],
+        field: usize,
+    ) -> impl Iterator<Item = (usize, Spot)> + use<'r> {
+        let source = self.sources.as_ref().map(|sources| sources.get(field));
+        let (parsed, set) = match source {
+            None => (Some(field), None),
+            Some(None) => (None, None),
+            Some(Some(Source::Parsed(parsed))) => (Some(*parsed), None),
+            Some(Some(Source::Set(column))) => (None, Some(column)),
+        };
+        let parsed = parsed.into_iter().flat_map(move |parsed| {
+            let rows = 0..self.len;
+            rows.filter_map(move |row| {
+                let span = self.parsed_span(row, parsed)?;
+                Some((row, self.parsed_spot(input, span)))
+            })
+        });
+        let set = set.into_iter();
+        parsed.chain(set.flat_map(|column| column.spots_in(0..usize::MAX)))
+    }
+
+    /// The value that all rows have in a column, if it is kept once.
+    pub(super) fn same(&self, field: usize) -> Option<Spot> {
+        match self.sources.as_ref()?.get(field)? {
+            Source::Parsed(_) => None,
+            Source::Set(column) => column.same(self.len),
+        }
+    }
+
+    /// Whether there are columns that were set.
+    pub(super) fn is_changed(&self) -> bool {
+        self.sources.is_some()
+    }
+
     /// The tokenizer's value of this place. Of JSON, only strings with escapes are in the arena.
     #[inline(always)]
     pub(super) fn parsed_spot(&self, input: &[u8], span: Span) -> Spot {

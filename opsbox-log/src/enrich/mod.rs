@@ -436,7 +436,7 @@ impl<'b> Filling<'b> {
         Self {
             field: own.as_ref().map_or(field, |own| own.field().clone()),
             own,
-            values: ColumnBuilder::with_capacity(batch.len()),
+            values: ColumnBuilder::new(),
             counts: Filled::default(),
         }
     }
@@ -450,7 +450,7 @@ impl<'b> Filling<'b> {
     fn all(&mut self, rows: usize, value: &[u8], overwrite: bool) {
         if overwrite || self.own.is_none() {
             self.counts.filled += rows as u64;
-            return self.values.push_same(0..rows, value);
+            return self.values.fill(rows, value);
         }
         let kept = self.keep(value);
         for row in 0..rows {

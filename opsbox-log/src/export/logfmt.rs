@@ -29,6 +29,7 @@ use super::{
     text::{InvalidUtf8, Json, Out, Value, Written, padded},
 };
 use crate::{
+    batch::Batch,
     format::Field,
     scan::{BLOCK, Chosen, Kernel, Simd, Work},
 };
@@ -81,7 +82,8 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(_: &Logfmt, fields: &[Field]) -> Self {
+    fn new<B: AsRef<[u8]>>(_: &Logfmt, batch: &Batch<B>) -> Self {
+        let fields = batch.fields();
         let (mut texts, mut ranges) = (Vec::new(), Vec::with_capacity(fields.len()));
         for key in keys(fields.iter().map(Field::name), may_have) {
             let start = texts.len();

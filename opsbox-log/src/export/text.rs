@@ -46,8 +46,8 @@ pub enum InvalidUtf8 {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    rows: u64,
+    bytes: u64,
     pub(super) replaced: u64,
     pub(super) not_json: u64,
 }

@@ -1,4 +1,4 @@
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, mem, ops::Range, sync::Arc};
 
 use super::{
     Action, Detector, Keys, MaskCount, MaskRefusal, MaskReport, Pattern, Policy, Scanner, Tag,
@@ -110,6 +110,12 @@ impl Masker {
         let mut report = MaskReport::default();
         let mut columns = Vec::new();
         let mut dropped = Vec::new();
+        // Columns that were set may be parts of others.
+        let mut quiet = match batch.is_changed() {
+            true => vec![0..0; batch.len()],
+            false => Vec::new(),
+        };
+        let texts = [batch.input(), batch.arena()];
         for column in batch.columns() {
             let plan = self.rules.plan(column.field().name());
             match &plan {
@@ -122,7 +128,8 @@ impl Masker {
                     }
                 }
                 Plan::Scanned(held) => {
-                    if let Some(values) = self.scanned(&column, *held, &mut report) {
+                    let scanned = self.scanned(&column, *held, texts, &mut quiet, &mut report);
+                    if let Some(values) = scanned {
                         columns.push((text(column.field()), values));
                     }
                 }
@@ -181,7 +188,7 @@ impl Masker {
             Plan::Scanned(held) => {
                 report.scanned_values += 1;
                 report.scanned_bytes += text.len() as u64;
-                match self.rules.look(text, held, &mut self.work) {
+                match self.rules.look(text, 0..text.len(), held, &mut self.work) {
                     Masked::Same => out.extend_from_slice(text),
                     Masked::Changed => {
                         report.changed_values += 1;
@@ -228,20 +235,41 @@ impl Masker {
         (!drops).then_some(values)
     }
 
-    /// The column with what is found in its values masked; none if nothing is.
+    /// The column with what is found in its values masked; none if nothing is. `quiet`: for each row a range of the input in
+    /// which there is no place to look at, if it is wanted; what is inside of one is not scanned again.
     fn scanned(
         &mut self,
         column: &Column<'_>,
         held: Held,
+        [input, arena]: [&[u8]; 2],
+        quiet: &mut [Range<usize>],
         report: &mut MaskReport,
     ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
         let keep = |values: &mut ColumnBuilder, row| values.push_value_of(row, column, row);
-        for (row, value) in column.iter().enumerate() {
-            let Some(value) = value else { continue };
+        for (row, spot) in column.spots() {
+            let (in_arena, range) = spot.place();
+            let source = if in_arena { arena } else { input };
             report.scanned_values += 1;
-            report.scanned_bytes += value.len() as u64;
-            let masked = self.rules.look(value, held, &mut self.work);
+            report.scanned_bytes += range.len() as u64;
+            let mut known = quiet.get_mut(row).filter(|_| !in_arena);
+            let is_known = known
+                .as_ref()
+                .is_some_and(|known| known.start <= range.start && range.end <= known.end);
+            let masked = match is_known && held == Held::Anything {
+                true => Masked::Same,
+                false => {
+                    let masked = self.rules.look(source, range.clone(), held, &mut self.work);
+                    if let Some(known) = &mut known
+                        && masked == Masked::Same
+                        && range.len() > known.len()
+                        && self.rules.scanner.is_quiet(&self.work.scratch)
+                    {
+                        **known = range;
+                    }
+                    masked
+                }
+            };
             if masked == Masked::Same {
                 if let Some(values) = &mut values {
                     keep(values, row);
@@ -327,9 +355,10 @@ impl Rules {
 
     /// Leaves the masked text in `work.out`, if there is something to mask. The value of a secret's name is one as a
     /// whole, unless it stands for nothing.
-    fn look(&self, text: &[u8], held: Held, work: &mut Work) -> Masked {
+    fn look(&self, source: &[u8], range: Range<usize>, held: Held, work: &mut Work) -> Masked {
+        let text = source.get(range.clone()).unwrap_or_default();
         if !held.is_secret(text) {
-            return self.scan(text, work);
+            return self.scan(source, range, work);
         }
         let what = What::Detector(Detector::SecretPair);
         let (tag, action) = self.of(what);
@@ -346,8 +375,9 @@ impl Rules {
     }
 
     /// The same of free text.
-    fn scan(&self, text: &[u8], work: &mut Work) -> Masked {
-        self.scanner.scan_in(text, &mut work.scratch);
+    fn scan(&self, source: &[u8], range: Range<usize>, work: &mut Work) -> Masked {
+        let text = source.get(range.clone()).unwrap_or_default();
+        self.scanner.scan_in(source, range, &mut work.scratch);
         if work.scratch.found.is_empty() {
             return Masked::Same;
         }

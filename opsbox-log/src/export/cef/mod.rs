@@ -43,6 +43,7 @@ use super::{
     text::{Escapes, InvalidUtf8, Out, Value, Written, padded},
 };
 use crate::{
+    batch::Batch,
     error::Error,
     format::Field,
     scan::{BLOCK, Chosen, Kernel, Simd, Work},
@@ -269,7 +270,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(options: &Cef, fields: &[Field]) -> Self {
+    fn new<B: AsRef<[u8]>>(options: &Cef, batch: &Batch<B>) -> Self {
+        let fields = batch.fields();
         let header = options.header.iter().map(|source| {
             let column = source.column.as_deref()?;
             fields.iter().position(|field| field.name() == column)

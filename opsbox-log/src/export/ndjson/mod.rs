@@ -184,19 +184,12 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
                 if opened {
                     out.set(before, b'{');
                 }
-                match value {
-                    Some(value) if column.kind == Kind::Text && !spot.is_json() => {
-                        out.push_text(simd, Json, value, Some(options.invalid_utf8));
-                        out.push(b'"');
-                    }
-                    value => {
-                        push_other(simd, options, column.kind, value, spot.is_json(), &mut out);
-                    }
-                }
+                push(simd, options, column.kind, value, spot.is_json(), &mut out);
             }
             for _ in open.drain(..) {
                 out.push(b'}');
             }
+            out.push_value(plan.tail());
             if out.place() == start {
                 out.push(b'{');
             }
@@ -207,7 +200,26 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
     }
 }
 
-/// Writes a value that is not text, or null. `is_json`: it was no string in the JSON that it came from.
+/// Writes a value behind its key, or null. `is_json`: it was no string in the JSON that it came from.
+#[inline(always)]
+fn push<S: Simd>(
+    simd: S,
+    options: &Ndjson,
+    kind: Kind,
+    value: Option<Value<'_>>,
+    is_json: bool,
+    out: &mut Out<'_>,
+) {
+    match value {
+        Some(value) if kind == Kind::Text && !is_json => {
+            out.push_text(simd, Json, value, Some(options.invalid_utf8));
+            out.push(b'"');
+        }
+        value => push_other(simd, options, kind, value, is_json, out),
+    }
+}
+
+/// [`push`] of a value that is not text, or null.
 #[inline(always)]
 fn push_other<S: Simd>(
     simd: S,
