@@ -184,6 +184,7 @@ impl SetColumn {
     }
 
     /// Gives so many rows the same value; the column must have none yet.
+    #[cfg(feature = "enrich")]
     fn fill(&mut self, rows: usize, place: Spot) {
         if rows > 0 {
             self.places.push(place);

@@ -66,6 +66,7 @@ impl<'b> Column<'b> {
     }
 
     /// The rows that have a value, and where it is.
+    #[cfg(feature = "mask")]
     pub(crate) fn spots(&self) -> impl Iterator<Item = (usize, Spot)> + use<'b> {
         self.view.rows.spots(self.view.input, self.index)
     }

@@ -326,6 +326,7 @@ impl Rows {
     }
 
     /// The rows that have a value in a column, and where it is.
+    #[cfg(feature = "mask")]
     pub(super) fn spots<'r>(
         &'r self,
         input: &'r [u8],
@@ -358,6 +359,7 @@ impl Rows {
     }
 
     /// Whether there are columns that were set.
+    #[cfg(feature = "mask")]
     pub(super) fn is_changed(&self) -> bool {
         self.sources.is_some()
     }

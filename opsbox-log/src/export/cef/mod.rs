@@ -1,5 +1,5 @@
 //! Batches as CEF, the ArcSight Common Event Format: a header of seven fields and an extension of pairs, one row a
-//! line; and [what is in the lines](Extension) that the preset `cef` reads.
+//! line; and [what is in the lines](Extension) that the preset `cef` reads, as [columns](ExtensionColumns).
 //!
 //! ```
 //! use opsbox_log::{Format, Parser, export::cef::{Cef, Header}};
@@ -32,11 +32,15 @@
 //!
 //! Other control characters are written as they are, since CEF has no escape for them.
 
+mod columns;
 mod read;
 
 use std::ops::Range;
 
-pub use self::read::{Extension, is_key, unescape_header, unescape_value};
+pub use self::{
+    columns::{ExtensionColumns, ExtensionReport},
+    read::{Extension, is_key, unescape_header, unescape_value},
+};
 use super::{
     Rows,
     names::keys,
