@@ -143,45 +143,66 @@ impl Work for Find<'_> {
             prefilter,
             hits,
         } = self;
+        if range.is_empty() {
+            return;
+        }
+        let wants = prefilter.wants;
         let table = simd.trigram_table(&prefilter.trigrams);
-        let mut base = 0;
-        loop {
-            let at = range.start + base;
-            let left = range.end.saturating_sub(at);
-            let near = at.checked_sub(BEFORE).and_then(|from| source.get(from..));
-            let mut room = [0; BLOCK + BEFORE];
-            let near = match near.and_then(<[u8]>::first_chunk) {
+        // Most values are in the first block: what is kept in registers for a loop would cost them more than it saves.
+        {
+            let room;
+            let near = match near(source, range.start) {
                 Some(near) => near,
                 None => {
-                    // Zeroes are nothing that is looked for.
-                    let before = at.min(BEFORE);
-                    let text = source.get(at - before..at + left.min(BLOCK));
-                    let text = text.unwrap_or_default();
-                    if let Some(room) = room.get_mut(BEFORE - before..BEFORE - before + text.len())
-                    {
-                        room.copy_from_slice(text);
-                    }
+                    room = copied(source, range.start, range.end);
                     &room
                 }
             };
-            let seen = if base == 0 { 0 } else { SEEN };
-            let inside = match left {
-                0..BLOCK => (1 << left) - 1,
-                _ => !0,
+            look(simd, near, (0, inside(range.len())), wants, table, hits);
+        }
+        let mut base = STRIDE;
+        while base + BEHIND < range.len() {
+            let at = range.start + base;
+            let room;
+            let near = match near(source, at) {
+                Some(near) => near,
+                None => {
+                    room = copied(source, at, range.end);
+                    &room
+                }
             };
-            look(
-                simd,
-                near,
-                (base, inside & !seen),
-                prefilter.wants,
-                table,
-                hits,
-            );
-            if left <= BLOCK {
-                return;
-            }
+            let fresh = inside(range.end - at) & !SEEN;
+            look(simd, near, (base, fresh), wants, table, hits);
             base += STRIDE;
         }
+    }
+}
+
+/// The block that begins at a place, with the bytes before it, if all are there.
+#[inline(always)]
+fn near(source: &[u8], at: usize) -> Option<&[u8; BLOCK + BEFORE]> {
+    source.get(at.checked_sub(BEFORE)?..)?.first_chunk()
+}
+
+/// The same of what is there, up to the end; zeroes are nothing that is looked for.
+#[cold]
+fn copied(source: &[u8], at: usize, end: usize) -> [u8; BLOCK + BEFORE] {
+    let mut room = [0; BLOCK + BEFORE];
+    let before = at.min(BEFORE);
+    let text = source.get(at - before..end.min(at + BLOCK));
+    let text = text.unwrap_or_default();
+    if let Some(room) = room.get_mut(BEFORE - before..BEFORE - before + text.len()) {
+        room.copy_from_slice(text);
+    }
+    room
+}
+
+/// The places of a block that are among so many bytes.
+#[inline(always)]
+fn inside(bytes: usize) -> u64 {
+    match bytes {
+        0..BLOCK => (1 << bytes) - 1,
+        _ => !0,
     }
 }
 

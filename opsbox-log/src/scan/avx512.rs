@@ -137,20 +137,21 @@ impl Simd for Avx512 {
         }
     }
 
+    /// Texts are short: to keep the tables in registers costs more than to load them for each block.
     #[cfg(feature = "mask")]
-    type TrigramTable<'t> = [Table; 3];
+    type TrigramTable<'t> = &'t super::Trigrams;
 
     #[cfg(feature = "mask")]
     #[inline(always)]
-    fn trigram_table(self, trigrams: &super::Trigrams) -> [Table; 3] {
-        let [third, second, first] = &trigrams.of;
-        [halves(first), halves(second), halves(third)]
+    fn trigram_table(self, trigrams: &super::Trigrams) -> &super::Trigrams {
+        trigrams
     }
 
     #[cfg(feature = "mask")]
     #[inline(always)]
-    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], tables: [Table; 3]) -> u64 {
-        let [first, second, third] = tables;
+    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], table: &super::Trigrams) -> u64 {
+        let [third, second, first] = &table.of;
+        let (first, second, third) = (halves(first), halves(second), halves(third));
         // SAFETY: as in `equal`. The look-up sees 7 bits, as the tables are made for.
         unsafe {
             let first = _mm512_permutex2var_epi8(first[0], load(blocks[0]), first[1]);
