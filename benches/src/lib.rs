@@ -20,6 +20,10 @@ const PAIRS: usize = 15;
 /// More pairs are run until this many seconds are over, so that a short job is not judged by the few
 /// moments in which the machine did something else.
 const SECONDS: f64 = 0.5;
+/// The same where CPU time is taken, of which the least counts.
+const CPU_SECONDS: f64 = 3.0;
+/// CPU seconds of the runs that are measured together.
+const CPU_RUN: f64 = 0.05;
 
 /// Runs two ways to do one job in turn, A B A B ..., and prints how many times faster the first is:
 /// the median over the pairs, with their spread. Pairs hold where a machine is shared and its speed
@@ -62,6 +66,65 @@ fn ratio_of(job: &str, ours: &str, a: impl Fn() -> f64, other: &str, b: impl Fn(
         figure(at(1)),
         figure(at(9))
     );
+}
+
+/// Runs two ways to do one job in turn on the CPU time of this thread, which other users of the machine change less than
+/// the clock, and prints how many bytes a CPU second each did, as its fastest run says, and how many times faster the
+/// first is. Nothing is printed when the bench is only tried.
+pub fn ratio_of_cpu<A, B>(
+    job: &str,
+    bytes: usize,
+    ours: &str,
+    a: impl Fn() -> A,
+    other: &str,
+    b: impl Fn() -> B,
+) {
+    black_box((a(), b()));
+    if !measuring() {
+        return;
+    }
+    let start = Instant::now();
+    let (mut least_a, mut least_b) = (f64::INFINITY, f64::INFINITY);
+    let mut pairs = 0;
+    while pairs < PAIRS || start.elapsed().as_secs_f64() < CPU_SECONDS {
+        let (Some(of_a), Some(of_b)) = (cpu_seconds(&a), cpu_seconds(&b)) else {
+            println!("ratio   {job}: this system does not tell the CPU time of a thread");
+            return;
+        };
+        (least_a, least_b) = (least_a.min(of_a), least_b.min(of_b));
+        pairs += 1;
+    }
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "fewer bytes than that matters for"
+    )]
+    let megabytes = bytes as f64 / 1e6;
+    println!(
+        "ratio   {job}: {ours} does {:.0} MB in a CPU second, {}x of {other} ({:.0} MB)",
+        megabytes / least_a,
+        figure(least_b / least_a),
+        megabytes / least_b,
+    );
+}
+
+/// CPU seconds of one run, of as many as the system's count of them takes.
+fn cpu_seconds<T>(run: impl Fn() -> T) -> Option<f64> {
+    let (start, mut runs) = (cpu()?, 0.0);
+    loop {
+        black_box(run());
+        runs += 1.0;
+        let spent = cpu()? - start;
+        if spent >= CPU_RUN {
+            return Some(spent / runs);
+        }
+    }
+}
+
+/// CPU seconds of this thread, as Linux tells them.
+fn cpu() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = stat.split(' ').next()?.parse().ok()?;
+    Some(nanoseconds / 1e9)
 }
 
 /// Whether figures are wanted, and not only whether the bench runs (`--test`, `cargo test`).

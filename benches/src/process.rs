@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{figure, measuring};
+use crate::{cpu, figure, measuring};
 
 /// Pairs of runs behind one ratio.
 const PAIRS: usize = 7;
@@ -58,13 +58,6 @@ fn ours(work: impl Fn() -> usize) -> Option<f64> {
         done += u32::try_from(work()).unwrap_or(u32::MAX);
     }
     Some(f64::from(done) / (cpu()? - begin))
-}
-
-/// CPU seconds of this thread, as Linux tells them.
-fn cpu() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds: f64 = stat.split(' ').next()?.parse().ok()?;
-    Some(nanoseconds / 1e9)
 }
 
 fn theirs(command: &mut Command) -> Option<f64> {

@@ -79,7 +79,12 @@ fn the_sample_comes_out_clean() {
     let records = records(&out);
     assert_eq!(records.len(), 12);
     assert_eq!(records[1]["message.path"], "/orders");
-    assert_eq!(records[2]["message.order"], "981");
+    // What was a number in a document is one, and an array is an array; XML has texts.
+    assert_eq!(records[1]["message.user.id"], 71);
+    assert_eq!(records[1]["message.ms"], 12.5);
+    assert_eq!(records[2]["message.order"], 981);
+    assert_eq!(records[2]["message.items"], serde_json::json!([1, 2]));
+    assert_eq!(records[6]["message.order.@id"], "981");
     assert_eq!(records[4]["message.reason"], "bad gateway");
     let unmatched = records.last().unwrap();
     assert_eq!(

@@ -30,6 +30,9 @@ pub(crate) struct Chunks {
     /// Bytes of an over-long line in which the input failed.
     lost: u64,
     input: Input,
+    /// Of batches that are done with: their rows and their bytes.
+    memory: BatchMemory,
+    spare: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,8 @@ impl Chunks {
             skipped: None,
             lost: 0,
             input: Input::Open,
+            memory: BatchMemory::default(),
+            spare: Vec::new(),
         };
         chunks.grow();
         chunks
@@ -248,18 +253,25 @@ impl Chunks {
         Some(self.batch(skipped.kept, Some(tail), consumed))
     }
 
+    /// Takes the memory of a batch for one of those to come.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn recycle(&mut self, batch: Batch<Vec<u8>>) {
+        self.spare = batch.recycle(&mut self.memory);
+    }
+
     /// Makes a batch of the first bytes of the buffer, which are `consumed` bytes of the input.
     fn batch(&mut self, end: usize, tail: Option<Tail>, consumed: u64) -> Batch<Vec<u8>> {
-        let rest = self.buffer.split_off(end);
+        let mut rest = std::mem::take(&mut self.spare);
+        rest.clear();
+        rest.extend_from_slice(self.buffer.get(end..).unwrap_or_default());
+        self.buffer.truncate(end);
         let bytes = std::mem::replace(&mut self.buffer, rest);
         let place = Place {
             origin: self.origin,
             before: self.before,
             tail,
         };
-        let (batch, before) = self
-            .parser
-            .parse_part(bytes, place, &mut BatchMemory::default());
+        let (batch, before) = self.parser.parse_part(bytes, place, &mut self.memory);
         self.before = before;
         self.origin = Origin {
             offset: self.origin.offset + consumed,

@@ -161,6 +161,36 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     })
 }
 
+/// Where a setting, as `mask.keys.ring`, or else the section that it would be in, stands in a file, as far as its keys can be
+/// found without a parser: `None` for what is nowhere, as what comes from a variable.
+#[cfg(feature = "pipeline")]
+pub(crate) fn place_of(text: &str, setting: &str) -> Option<(u64, u64)> {
+    let mut found = None;
+    let mut from = 0;
+    for part in setting.split('.') {
+        let places = text.match_indices(part).map(|(at, _)| at);
+        let is_key = |at: &usize| {
+            let (before, after) = (text.get(..*at), text.get(at + part.len()..));
+            let line = before.unwrap_or_default().rsplit('\n').next();
+            let line = line.unwrap_or_default();
+            let is_comment = line.trim_start().starts_with('#');
+            let begins = line.chars().next_back().is_none_or(|it| {
+                it.is_whitespace() || matches!(it, '"' | '\'' | '{' | '[' | '.' | ',')
+            });
+            let after = after
+                .unwrap_or_default()
+                .trim_start_matches(['"', '\'', ' ']);
+            !is_comment && begins && after.starts_with(['=', ':', '.', ']'])
+        };
+        let Some(at) = { places }.filter(|at| *at >= from).find(is_key) else {
+            break;
+        };
+        found = Some(at);
+        from = at + part.len();
+    }
+    found.map(|at| line_and_column(text, at))
+}
+
 fn line_and_column(text: &str, byte: usize) -> (u64, u64) {
     let before = text.get(..byte).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -155,6 +155,8 @@ pub enum Error {
         setting: String,
         /// What is wrong, and what to write instead.
         message: String,
+        /// The error that it is about, if the setting names something that fails.
+        source: Option<Box<Self>>,
     },
 
     /// A stage of a pipeline failed.
@@ -346,7 +348,9 @@ impl Error {
             Self::Undetected { .. } => ErrorKind::Undetected,
             Self::File { .. } | Self::Read { .. } => ErrorKind::Io,
             #[cfg(all(feature = "config", feature = "pipeline"))]
-            Self::Config { .. } => ErrorKind::InvalidConfig,
+            Self::Config { source, .. } => source
+                .as_ref()
+                .map_or(ErrorKind::InvalidConfig, |source| source.kind()),
             #[cfg(feature = "pipeline")]
             Self::Stage { source, .. } => source.kind(),
             #[cfg(feature = "pipeline")]
@@ -370,6 +374,14 @@ impl Error {
         #[cfg(feature = "mask")]
         if let Self::Key { retryable, .. } = self {
             return *retryable;
+        }
+        #[cfg(all(feature = "config", feature = "pipeline"))]
+        if let Self::Config {
+            source: Some(source),
+            ..
+        } = self
+        {
+            return source.is_retryable();
         }
         let source = match self {
             Self::File { source, .. } => source.as_ref(),

@@ -258,6 +258,27 @@ pub const MAX_EXPRESSION_BRANCHES: usize = 100;
 #[cfg(feature = "pipeline")]
 pub const PIPELINE_BATCHES_AHEAD: usize = 1;
 
+/// Bytes of input in one batch of a [`Pipeline`](crate::pipeline::Pipeline), unless its parser is
+/// [told otherwise](crate::Parser::batch_bytes): 256 KiB. Each stage goes through the batch, which with its columns is to be
+/// in the second cache still when the next stage comes.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_BATCH_BYTES: usize = 256 << 10;
+
+/// Bytes of output that a [`Pipeline`](crate::pipeline::Pipeline) hands on before a batch is at its end: 4 MiB. Names of keys,
+/// which each row repeats, can make a hundred times a batch of it.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_PIECE_BYTES: usize = 4 << 20;
+
+/// Bytes of input whose rows a [`Pipeline`](crate::pipeline::Pipeline) writes before it looks at
+/// [that](PIPELINE_PIECE_BYTES) again: 64 KiB.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_STEP_BYTES: usize = 64 << 10;
+
+/// Values of columns, absent ones included, that a [`Pipeline`](crate::pipeline::Pipeline) writes before it looks at
+/// [that](PIPELINE_PIECE_BYTES) again: 16,384.
+#[cfg(feature = "pipeline")]
+pub const PIPELINE_STEP_VALUES: usize = 16 << 10;
+
 /// Unmatched lines that the report of a [`Pipeline`](crate::pipeline::Pipeline) has as examples: 8. All are counted.
 #[cfg(feature = "pipeline")]
 pub const MAX_UNMATCHED_EXAMPLES: usize = 8;

@@ -27,7 +27,8 @@ use crate::{
 pub struct Parser {
     format: Format,
     options: Options,
-    batch_bytes: usize,
+    /// `None` for what is usual where it is used.
+    batch_bytes: Option<usize>,
 }
 
 impl Parser {
@@ -40,7 +41,7 @@ impl Parser {
                 ..Options::default()
             },
             format,
-            batch_bytes: DEFAULT_BATCH_BYTES,
+            batch_bytes: None,
         }
     }
 
@@ -88,7 +89,7 @@ impl Parser {
     /// larger, and the rows; with [`multiline`](Self::multiline) up to twice the limit.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
-        self.batch_bytes = bytes.max(1);
+        self.batch_bytes = Some(bytes.max(1));
         self
     }
 
@@ -273,7 +274,14 @@ impl Parser {
         &self.options
     }
 
+    /// [`batch_bytes`](Self::batch_bytes) where nothing was said.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn or_batch_bytes(mut self, bytes: usize) -> Self {
+        self.batch_bytes = self.batch_bytes.or(Some(bytes));
+        self
+    }
+
     pub(crate) fn batch_target(&self) -> usize {
-        self.batch_bytes
+        self.batch_bytes.unwrap_or(DEFAULT_BATCH_BYTES)
     }
 }

@@ -27,6 +27,12 @@ impl<R: Read> Batches<R> {
     pub fn bytes_read(&self) -> u64 {
         self.chunks.bytes_read()
     }
+
+    /// Takes the memory of a batch for one of those to come.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn recycle(&mut self, batch: Batch<Vec<u8>>) {
+        self.chunks.recycle(batch);
+    }
 }
 
 impl<R: Read> Iterator for Batches<R> {

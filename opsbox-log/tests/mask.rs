@@ -182,6 +182,20 @@ fn no_canary_leaves_under_its_own_name() {
                 "@token",
                 "user.apiKey",
                 "HTTP_AUTHORIZATION",
+                "password.0",
+                "password[0]",
+                "password.#text",
+                "user.password.value",
+                "a.password.item.3.$",
+                "passwords",
+                "apiKeys.2",
+                "tokens.0",
+                "token.value",
+                "authorization.#text",
+                "credentials.pass",
+                "secret.data.db",
+                "passwords.old.hash",
+                "request.@password.x",
             ] {
                 let mut of = |value: &str| {
                     let (mut out, mut report) = (Vec::new(), MaskReport::default());
@@ -218,10 +232,75 @@ fn no_canary_leaves_under_its_own_name() {
         "token.kind",
         "monkey",
         "message",
+        "value",
+        "0",
+        "secret.name",
+        "password.expires_at",
+        "password.expiresAt",
+        "credentials.type",
+        "authorization.k8s.io/decision",
+        "token.scope",
+        "passwordless.user",
+        "monkeys.0",
     ] {
         let (mut out, mut report) = (Vec::new(), MaskReport::default());
         masker.mask_text(name, b"hunter2", &mut out, &mut report);
         assert_eq!(out, b"hunter2", "{name}");
+    }
+}
+
+#[test]
+fn lists_of_secrets_are_found_in_columns_and_in_text() {
+    let mut masker = Masker::new(Policy::new(), None).unwrap();
+    let mut of = |name: &str, value: &str| {
+        let (mut out, mut report) = (Vec::new(), MaskReport::default());
+        masker.mask_text(name, value.as_bytes(), &mut out, &mut report);
+        String::from_utf8(out).unwrap()
+    };
+    let hidden = "[REDACTED:SECRET_PASSWORD]";
+    for (name, value) in [
+        ("passwords", r#"["hunter2", "x"]"#),
+        ("password", r#"["hunter2"]"#),
+        ("password", r#"{"value":"hunter2"}"#),
+        ("tokens", r#"["hunter2"]"#),
+        ("passwords", "12345"),
+        ("password.0", "12345"),
+    ] {
+        assert_eq!(of(name, value), hidden, "{name} {value}");
+    }
+    // Counts, and words of a model.
+    for (name, value) in [
+        ("tokens", "512"),
+        ("tokens", "[15, 27]"),
+        ("tokens.0", "15"),
+        ("tokens.prompt", "512"),
+        ("passwords", "[REDACTED:SECRET_PASSWORD]"),
+        ("message", "tokens: [15, 27]"),
+        ("message", "passwords: expired"),
+        ("message", "secrets=5 tokens=512"),
+        ("message", r#"{"tokens":[15,27],"max_tokens":"9"}"#),
+    ] {
+        assert_eq!(of(name, value), value, "{name}");
+    }
+    for (value, expected) in [
+        (
+            r#"{"passwords":["hunter2","x y"],"n":1}"#,
+            r#"{"passwords":["[REDACTED:SECRET_PASSWORD]"],"n":1}"#,
+        ),
+        (
+            r#"{"tokens":["hunter2"]}"#,
+            r#"{"tokens":["[REDACTED:SECRET_PASSWORD]"]}"#,
+        ),
+        (
+            r#"api_keys=[hunter2, hunter3] n=1"#,
+            "api_keys=[[REDACTED:SECRET_PASSWORD]] n=1",
+        ),
+        (
+            r#"users=[{"name":"a","password":"hunter2"}]"#,
+            r#"users=[{"name":"a","password":"[REDACTED:SECRET_PASSWORD]"}]"#,
+        ),
+    ] {
+        assert_eq!(of("message", value), expected);
     }
 }
 

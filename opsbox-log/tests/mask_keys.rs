@@ -310,6 +310,15 @@ mod kms {
                 faults(&Server::start(&program));
                 Ok(())
             }),
+            #[cfg(all(feature = "pipeline", feature = "config"))]
+            trial(
+                "kms_of_a_pipeline_file",
+                program("MOTO_SERVER", "moto_server", "--help"),
+                |program| {
+                    in_a_file(&Server::start(&program), tempfile::tempdir()?.path());
+                    Ok(())
+                },
+            ),
             Trial::test("kms_that_is_down_is_named", || {
                 down();
                 Ok(())
@@ -327,6 +336,62 @@ mod kms {
                 Ok(())
             }),
         ]
+    }
+
+    /// A pipeline whose keys a file names, from a runtime too, and a KMS that is down.
+    #[cfg(all(feature = "pipeline", feature = "config"))]
+    fn in_a_file(server: &Server, folder: &std::path::Path) {
+        use std::collections::BTreeMap;
+
+        use opsbox_log::{ErrorKind, config::Language, mask::KeyRing, pipeline::PipelineConfig};
+
+        let key = server.create_key();
+        let kms = server.kms(&key);
+        let mut ring = KeyRing::create(folder.join("data.keys"), "acme").unwrap();
+        block_on(ring.rotate(&kms)).unwrap();
+        std::fs::write(folder.join("mask.toml"), "default_action = \"encrypt\"\n").unwrap();
+        let text = format!(
+            "[input]\npreset = \"logfmt\"\n[mask]\npolicy = \"mask.toml\"\n\
+             [mask.keys]\nring = \"data.keys\"\nkms = {{ key_id = \"{key}\", region = \"us-east-1\" }}\n"
+        );
+        let variables = |port: u16| {
+            let endpoint = format!("http://127.0.0.1:{port}");
+            BTreeMap::from(
+                [
+                    ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+                    ("AWS_SECRET_ACCESS_KEY", "secret-canary"),
+                    ("AWS_ENDPOINT_URL_KMS", &*endpoint),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            )
+        };
+        let config = |variables: &BTreeMap<String, String>| {
+            let file = folder.join("p.toml");
+            PipelineConfig::parse(file, &text, Language::Toml, variables).unwrap()
+        };
+        let here = config(&variables(server.port));
+        let built = [here.build(None), block_on(async { here.build(None) })];
+        for pipeline in built {
+            let mut out = Vec::new();
+            let mut pipeline = pipeline.unwrap();
+            pipeline.run(&b"a=x@example.com\n"[..], &mut out).unwrap();
+            assert!(String::from_utf8_lossy(&out).contains("[enc1:PII_EMAIL:1:"));
+            let keys = block_on(ring.keys(&kms)).unwrap();
+            let (plain, _) = keys.decrypt_text(&out);
+            assert_eq!(&plain[..], b"{\"a\":\"x@example.com\"}\n");
+        }
+        let error = config(&variables(free_port())).build(None).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("p.toml: line 7 column 1: mask.keys.kms: "),
+            "{said}"
+        );
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Key, true));
+        let mut without = variables(server.port);
+        without.remove("AWS_SECRET_ACCESS_KEY");
+        let said = config(&without).build(None).unwrap_err().to_string();
+        assert!(said.contains("AWS_SECRET_ACCESS_KEY is not set"), "{said}");
+        assert!(!said.contains("canary"), "{said}");
     }
 
     fn credentials() -> AwsCredentials {

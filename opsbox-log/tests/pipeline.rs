@@ -851,7 +851,10 @@ mod configured {
 
         let two = toml.replace("[\"message\"]", "[\"message\", \"level\"]");
         let said = said(&two, &[]);
-        assert!(said.contains("p.toml: clean.json_column: "), "{said}");
+        assert!(
+            said.contains("p.toml: line 5 column 1: clean.json_column: "),
+            "{said}"
+        );
     }
 
     #[test]
@@ -887,11 +890,11 @@ mod configured {
             ),
             (
                 "[input]\npreset = \"app\"\n[output]\ninvalid_utf8 = \"keep\"\n",
-                "p.toml: output.invalid_utf8: JSON is UTF-8",
+                "p.toml: line 4 column 1: output.invalid_utf8: JSON is UTF-8",
             ),
             (
                 "[input]\npreset = \"app\"\ngrok = \"%{WORD:a}\"\n",
-                "p.toml: input: only one of",
+                "p.toml: line 1 column 2: input: only one of",
             ),
         ] {
             let said = said(toml, &[]);
@@ -919,6 +922,156 @@ mod configured {
             .unwrap_err()
             .to_string();
         assert!(read.contains("p.ini") && read.contains(".toml"), "{read}");
+    }
+
+    /// A folder with keys in files, and a policy that needs them.
+    #[cfg(feature = "mask")]
+    fn with_keys() -> tempfile::TempDir {
+        use std::{
+            pin::pin,
+            task::{Context, Poll, Waker},
+        };
+
+        use opsbox_log::mask::{KeyRing, LocalKeyFile};
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = LocalKeyFile::create(folder.path().join("master.key")).unwrap();
+        let mut ring = KeyRing::create(folder.path().join("data.keys"), "acme").unwrap();
+        let rotated = pin!(ring.rotate(&file)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(rotated, Poll::Ready(Ok(1))));
+        let policy = "[actions]\nPII_EMAIL = \"encrypt\"\n";
+        let mut out = std::fs::File::create(folder.path().join("mask.toml")).unwrap();
+        out.write_all(policy.as_bytes()).unwrap();
+        folder
+    }
+
+    #[cfg(feature = "mask")]
+    #[test]
+    fn keys_are_named_in_the_file() {
+        use opsbox_log::mask::{KeyRing, LocalKeyFile};
+
+        let folder = with_keys();
+        let path = folder.path().join("p.toml");
+        let head = "[input]\npreset = \"logfmt\"\n[mask]\npolicy = \"mask.toml\"\n";
+        let keys = "[mask.keys]\nring = \"data.keys\"\nkey_file = \"master.key\"\n";
+        let parse = |text: &str, pairs: &[(&str, &str)]| {
+            PipelineConfig::parse(&path, text, Language::Toml, &variables(pairs)).unwrap()
+        };
+        let by_variables = [
+            ("OPSBOX_LOG__MASK__KEYS__RING", "data.keys"),
+            ("OPSBOX_LOG__MASK__KEYS__KEY_FILE", "master.key"),
+        ];
+        let file = LocalKeyFile::open(folder.path().join("master.key")).unwrap();
+        let ring = KeyRing::open(folder.path().join("data.keys")).unwrap();
+        let waker = std::task::Waker::noop();
+        let unwrapped = std::pin::pin!(ring.keys(&file));
+        let std::task::Poll::Ready(Ok(held)) =
+            unwrapped.poll(&mut std::task::Context::from_waker(waker))
+        else {
+            panic!("a file waits for nothing");
+        };
+        let held = Arc::new(held);
+        let text = format!("{head}{keys}");
+        let pipelines = [
+            parse(&text, &[]).build(None),
+            parse(head, &by_variables).build(None),
+            parse(head, &[]).build_with_keys(None, Arc::clone(&held)),
+        ];
+        for pipeline in pipelines {
+            let mut pipeline = pipeline.unwrap();
+            let mut out = Vec::new();
+            pipeline.run(&b"a=x@example.com\n"[..], &mut out).unwrap();
+            let token = String::from_utf8(out.clone()).unwrap();
+            assert!(token.contains("[enc1:PII_EMAIL:1:"), "{token}");
+            assert!(!token.contains("example"), "{token}");
+            let (plain, count) = held.decrypt_text(&out);
+            assert_eq!(
+                String::from_utf8_lossy(&plain),
+                "{\"a\":\"x@example.com\"}\n"
+            );
+            assert_eq!(count.decrypted, 1);
+            assert!(!format!("{pipeline:?}").contains("canary"));
+        }
+    }
+
+    #[cfg(feature = "mask")]
+    #[test]
+    fn wrong_keys_are_said_with_their_place() {
+        let folder = with_keys();
+        let path = folder.path().join("p.toml");
+        let head = "[input]\npreset = \"logfmt\"\n[mask]\npolicy = \"mask.toml\"\n";
+        for (keys, place, message) in [
+            ("", "line 4 column 1: mask.policy: ", "mask.keys.ring"),
+            (
+                "[mask.keys]\nkey_file = \"master.key\"\n",
+                "line 5 column 7: mask.keys: ",
+                "ring names the file",
+            ),
+            (
+                "[mask.keys]\nring = \"data.keys\"\n",
+                "line 5 column 7: mask.keys: ",
+                "key_file or kms",
+            ),
+            (
+                "[mask.keys]\nring = \"data.keys\"\nkey_file = \"master.key\"\nkms = { key_id = \"a\" }\n",
+                "line 5 column 7: mask.keys: ",
+                "only one of",
+            ),
+            (
+                "[mask.keys]\nring = \"none\"\nkey_file = \"master.key\"\n",
+                "line 6 column 1: mask.keys.ring: ",
+                "none",
+            ),
+            (
+                "[mask.keys]\nring = \"data.keys\"\n# key_file = 1\nkey_file = \"data.keys\"\n",
+                "line 8 column 1: mask.keys.key_file: ",
+                "opsbox-key-file 1",
+            ),
+        ] {
+            let text = format!("{head}{keys}");
+            let config =
+                PipelineConfig::parse(&path, &text, Language::Toml, &variables(&[])).unwrap();
+            let error = config.build(None).unwrap_err();
+            let said = error.to_string();
+            let expected = format!("configuration {}: {place}", path.display());
+            assert!(
+                said.starts_with(&expected) && said.contains(message),
+                "{said}"
+            );
+            assert!(!error.is_retryable());
+            let of_key = matches!(message, "none" | "opsbox-key-file 1");
+            let kind = if of_key {
+                ErrorKind::Key
+            } else {
+                ErrorKind::InvalidConfig
+            };
+            assert_eq!(error.kind(), kind, "{said}");
+        }
+        // A key itself is no setting.
+        let text = format!("{head}[mask.keys]\nkey = \"AAAA\"\n");
+        let error = PipelineConfig::parse(&path, &text, Language::Toml, &variables(&[]));
+        let said = error.unwrap_err().to_string();
+        assert!(
+            said.contains("line 6 column 1: mask.keys.key: unknown field"),
+            "{said}"
+        );
+        // In other languages the place is found, too.
+        for (text, language, place) in [
+            (
+                "mask:\n  policy: mask.toml\n  keys:\n    ring: none\n    key_file: k\ninput:\n  preset: app\n",
+                Language::Yaml,
+                "line 4 column 5: mask.keys.ring: ",
+            ),
+            (
+                "{\"input\":{\"preset\":\"app\"},\n\"mask\":{\"keys\":{\"ring\":\"none\",\"key_file\":\"k\"}}}",
+                Language::Json,
+                "line 2 column 18: mask.keys.ring: ",
+            ),
+        ] {
+            let config = PipelineConfig::parse(&path, text, language, &variables(&[])).unwrap();
+            let said = config.build(None).unwrap_err().to_string();
+            assert!(said.contains(place), "{said}");
+        }
     }
 
     #[cfg(feature = "enrich")]

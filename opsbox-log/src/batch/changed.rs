@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Rows, Span};
+use super::{Column, Rows, Span};
 use crate::{
     error::Error,
     format::Field,
@@ -43,64 +43,111 @@ pub struct ColumnBuilder {
 
 /// A value that a [`ColumnBuilder`] keeps: see [`ColumnBuilder::keep`].
 #[derive(Clone, Copy, Debug)]
-pub struct KeptValue(SetPlace);
+pub struct KeptValue(Spot);
 
-/// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
+/// One place for each row up to the last that has a value; if `rows` is there, for its rows only; and if `same` is not 0, one
+/// for that many rows, the first ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
-    places: Vec<SetPlace>,
+    places: Vec<Spot>,
     rows: Option<Vec<usize>>,
+    same: usize,
     /// Memory for the rows.
     spare: Vec<usize>,
 }
 
+/// Where a value is, or that there is none, and whether it is [JSON](crate::Column::is_json).
 #[derive(Clone, Copy, Debug)]
-struct SetPlace {
+pub(crate) struct Spot {
     start: usize,
-    /// Of the length, above it [`ARENA`] for the batch's arena and [`OWN`] for the builder's.
+    /// Of the length, above it [`ARENA`] for the batch's arena, [`OWN`] for the builder's, and [`JSON`].
     len: usize,
 }
 
 const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
-const LEN: usize = OWN - 1;
+const JSON: usize = 1 << (usize::BITS - 3);
+const LEN: usize = JSON - 1;
 
 /// Rows without a value between two with one that are written at once.
 const GAP: usize = 8;
 
-impl SetPlace {
-    const NULL: Self = Self {
+impl Spot {
+    pub(super) const NULL: Self = Self {
         start: usize::MAX,
         len: usize::MAX,
     };
 
-    fn of(start: usize, end: usize, source: usize) -> Self {
+    #[inline(always)]
+    fn of(start: usize, end: usize, flags: usize) -> Self {
         let len = end.saturating_sub(start).min(LEN - 1);
         Self {
             start,
-            len: len | source,
+            len: len | flags,
         }
+    }
+
+    /// In the batch's input.
+    #[inline(always)]
+    pub(super) fn in_input(range: Range<usize>) -> Self {
+        Self::of(range.start, range.end, 0)
+    }
+
+    #[inline(always)]
+    pub(super) fn of_span(span: Span) -> Self {
+        match span {
+            Span::Input(range) => Self::of(range.start, range.end, 0),
+            Span::Arena(range) => Self::of(range.start, range.end, ARENA),
+        }
+    }
+
+    /// As the value of one whose place this is: JSON or not.
+    #[inline(always)]
+    pub(super) fn as_json(self, is_json: bool) -> Self {
+        let json = if is_json && !self.is_null() { JSON } else { 0 };
+        Self {
+            len: self.len | json,
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_null(self) -> bool {
+        self.len == usize::MAX
+    }
+
+    /// Whether it is a value of JSON that is no string. Of no value it says nothing.
+    #[inline(always)]
+    pub(crate) fn is_json(self) -> bool {
+        self.len & JSON != 0
+    }
+
+    /// Whether it is in the arena, and where.
+    #[inline(always)]
+    pub(crate) fn place(self) -> (bool, Range<usize>) {
+        let range = self.start..self.start.saturating_add(self.len & LEN);
+        (self.len & ARENA != 0, range)
     }
 
     /// As the batch has it: the builder's arena comes at `base` of the batch's.
     fn settled(self, base: usize) -> Self {
-        match self.len != usize::MAX && self.len & OWN != 0 {
+        match !self.is_null() && self.len & OWN != 0 {
             true => Self {
                 start: self.start + base,
-                len: self.len & LEN | ARENA,
+                len: self.len & !OWN | ARENA,
             },
             false => self,
         }
     }
 
-    fn span(self) -> Option<Span> {
-        if self.len == usize::MAX {
+    #[inline(always)]
+    pub(super) fn span(self) -> Option<Span> {
+        if self.is_null() {
             return None;
         }
-        let range = self.start..self.start + (self.len & LEN);
-        Some(match self.len & ARENA {
-            0 => Span::Input(range),
-            _ => Span::Arena(range),
+        Some(match self.place() {
+            (false, range) => Span::Input(range),
+            (true, range) => Span::Arena(range),
         })
     }
 }
@@ -115,12 +162,14 @@ pub(super) enum Source {
 
 impl SetColumn {
     #[inline]
-    pub(super) fn span(&self, row: usize) -> Option<Span> {
+    pub(super) fn spot(&self, row: usize) -> Spot {
         let at = match &self.rows {
-            None => row,
-            Some(rows) => rows.binary_search(&row).ok()?,
+            None if self.same > 0 => (row < self.same).then_some(0),
+            None => Some(row),
+            Some(rows) => rows.binary_search(&row).ok(),
         };
-        self.places.get(at)?.span()
+        let spot = at.and_then(|at| self.places.get(at));
+        spot.copied().unwrap_or(Spot::NULL)
     }
 
     /// Whether only rows with a value have a place.
@@ -128,36 +177,74 @@ impl SetColumn {
         self.rows.is_some()
     }
 
+    /// The value that all of so many rows have, if there is one and it is kept once.
+    pub(super) fn same(&self, rows: usize) -> Option<Spot> {
+        let first = self.places.first().copied();
+        first.filter(|_| self.same > 0 && self.same == rows)
+    }
+
+    /// Gives so many rows the same value; the column must have none yet.
+    #[cfg(feature = "enrich")]
+    fn fill(&mut self, rows: usize, place: Spot) {
+        if rows > 0 {
+            self.places.push(place);
+            self.same = rows;
+        }
+    }
+
+    /// Makes a place for each row.
+    #[cold]
+    fn spread(&mut self) {
+        if let Some(&place) = self.places.first() {
+            self.places.resize(self.same, place);
+        }
+        self.same = 0;
+    }
+
     /// The rows of a range that have a value, and where it is.
-    pub(super) fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Span)> {
-        let (first, row) = match &self.rows {
+    pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
+        let (first, rows) = match &self.rows {
+            None if self.same > 0 => (0, None),
             None => (range.start, None),
             Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
         };
-        let places = self.places.get(first..).unwrap_or_default().iter();
-        let rows = places.zip(first..).map_while(move |(place, at)| {
-            let row = match row {
+        let same = self.places.first().filter(|_| self.same > 0);
+        let same = same.map(|place| (range.start..range.end.min(self.same), *place));
+        let same = same.into_iter();
+        let same = same.flat_map(|(rows, place)| rows.map(move |row| (row, place)));
+        let places = if self.same > 0 {
+            &[]
+        } else {
+            self.places.as_slice()
+        };
+        let places = places.get(first..).unwrap_or_default().iter();
+        let others = places.zip(first..).map_while(move |(place, at)| {
+            let row = match rows {
                 None => at,
                 Some(rows) => *rows.get(at)?,
             };
             (row < range.end).then_some((row, *place))
         });
-        rows.filter_map(|(row, place)| Some((row, place.span()?)))
+        let rows = same.chain(others);
+        rows.filter(|(_, place)| !place.is_null())
     }
 
     fn rows_end(&self) -> usize {
         match &self.rows {
-            None => self.places.len(),
+            None => self.places.len().max(self.same),
             Some(rows) => rows.last().map_or(0, |last| last + 1),
         }
     }
 
     #[inline(always)]
-    fn push(&mut self, row: usize, place: SetPlace) {
+    fn push(&mut self, row: usize, place: Spot) {
+        if self.same > 0 {
+            self.spread();
+        }
         match &mut self.rows {
             None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
                 // All at once and some back takes less time than one by one.
-                self.places.extend_from_slice(&[SetPlace::NULL; GAP]);
+                self.places.extend_from_slice(&[Spot::NULL; GAP]);
                 self.places.truncate(row);
             }
             Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
@@ -167,12 +254,12 @@ impl SetColumn {
     }
 
     /// Gives a value to a row that does not follow the last one.
-    fn push_apart(&mut self, row: usize, place: SetPlace) {
+    fn push_apart(&mut self, row: usize, place: Spot) {
         if row < self.rows_end() {
             return self.replace(row, place);
         }
         if self.rows.is_none() && row > 2 * self.places.len() + 64 {
-            let is_value = |place: &SetPlace| place.len != usize::MAX;
+            let is_value = |place: &Spot| place.len != usize::MAX;
             let rows = self.places.iter().enumerate();
             let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
             let mut spare = std::mem::take(&mut self.spare);
@@ -182,14 +269,14 @@ impl SetColumn {
         }
         match &mut self.rows {
             Some(rows) => rows.push(row),
-            None => self.places.resize(row, SetPlace::NULL),
+            None => self.places.resize(row, Spot::NULL),
         }
         self.places.push(place);
     }
 
     /// The last value that is given to a row counts.
     #[cold]
-    fn replace(&mut self, row: usize, place: SetPlace) {
+    fn replace(&mut self, row: usize, place: Spot) {
         let at = match &mut self.rows {
             None => row,
             Some(rows) => match rows.binary_search(&row) {
@@ -224,11 +311,38 @@ impl ColumnBuilder {
     /// [`Record::span_at`](crate::Record::span_at) say it. A place that is not in the batch is null.
     #[inline(always)]
     pub fn push_span(&mut self, row: usize, span: Span) {
-        let place = match span {
-            Span::Input(range) => SetPlace::of(range.start, range.end, 0),
-            Span::Arena(range) => SetPlace::of(range.start, range.end, ARENA),
-        };
-        self.values.push(row, place);
+        self.values.push(row, Spot::of_span(span));
+    }
+
+    /// [`push_span`](Self::push_span) for a value of JSON that is no string: see [`Column::is_json`].
+    ///
+    /// ```
+    /// use opsbox_log::{ColumnBuilder, Field, Format, Parser, Span, export::ndjson::Ndjson};
+    ///
+    /// let mut batch = Parser::new(Format::pattern("took (?P<took>.*)")?).parse("took 12ms\n");
+    /// let mut ms = ColumnBuilder::new();
+    /// ms.push_json_span(0, Span::Input(5..7));
+    /// batch.set_column(Field::new("ms"), ms)?;
+    /// let mut out = Vec::new();
+    /// Ndjson::new().append(&batch, &mut out);
+    /// assert_eq!(out, b"{\"took\":\"12ms\",\"ms\":12}\n");
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    ///
+    /// [`Column::is_json`]: crate::Column::is_json
+    #[inline(always)]
+    pub fn push_json_span(&mut self, row: usize, span: Span) {
+        self.values.push(row, Spot::of_span(span).as_json(true));
+    }
+
+    /// Gives a row the value that a column of the batch has in some row, if there is one: where it is, and whether it is
+    /// [JSON](crate::Column::is_json).
+    #[inline]
+    pub fn push_value_of(&mut self, row: usize, column: &Column<'_>, of: usize) {
+        let spot = column.spot(of);
+        if !spot.is_null() {
+            self.values.push(row, spot);
+        }
     }
 
     /// Gives a row a value of its own.
@@ -237,12 +351,22 @@ impl ColumnBuilder {
         self.push_with(row, |arena| arena.extend_from_slice(value));
     }
 
+    /// [`push_bytes`](Self::push_bytes) for a value of JSON that is no string: see
+    /// [`Column::is_json`](crate::Column::is_json).
+    #[inline]
+    pub fn push_json_bytes(&mut self, row: usize, value: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(value);
+        let place = Spot::of(start, self.arena.len(), OWN | JSON);
+        self.values.push(row, place);
+    }
+
     /// Gives a row a value of its own that `write` appends.
     #[inline]
     pub fn push_with(&mut self, row: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.arena.len();
         write(&mut self.arena);
-        let place = SetPlace::of(start, self.arena.len(), OWN);
+        let place = Spot::of(start, self.arena.len(), OWN);
         self.values.push(row, place);
     }
 
@@ -262,9 +386,19 @@ impl ColumnBuilder {
     pub fn push_same(&mut self, rows: impl IntoIterator<Item = usize>, value: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(value);
-        let place = SetPlace::of(start, self.arena.len(), OWN);
+        let place = Spot::of(start, self.arena.len(), OWN);
         for row in rows {
             self.values.push(row, place);
+        }
+    }
+
+    /// Gives the first rows of a column without values the same one, which is kept once for all of them.
+    #[cfg(feature = "enrich")]
+    pub(crate) fn fill(&mut self, rows: usize, value: &[u8]) {
+        let KeptValue(place) = self.keep(value);
+        match self.is_empty() {
+            true => self.values.fill(rows, place),
+            false => (0..rows).for_each(|row| self.values.push(row, place)),
         }
     }
 
@@ -283,7 +417,7 @@ impl ColumnBuilder {
     pub fn keep(&mut self, value: &[u8]) -> KeptValue {
         let start = self.arena.len();
         self.arena.extend_from_slice(value);
-        KeptValue(SetPlace::of(start, self.arena.len(), OWN))
+        KeptValue(Spot::of(start, self.arena.len(), OWN))
     }
 
     /// Gives a row a value that this builder [keeps](Self::keep). One of another builder gives other bytes, or none.
@@ -401,6 +535,7 @@ impl Rows {
                 }
                 spare.clear();
                 values.spare = spare;
+                values.same = 0;
                 Some(ColumnBuilder {
                     values,
                     arena: Vec::new(),

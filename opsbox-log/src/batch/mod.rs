@@ -8,6 +8,7 @@ mod rows;
 use std::{fmt, str::Utf8Error};
 
 pub(crate) use block::{Block, Cell, Place, Wanted};
+pub(crate) use changed::Spot;
 pub use changed::{ColumnBuilder, KeptValue};
 pub use memory::BatchMemory;
 pub(crate) use memory::Room;
@@ -278,6 +279,17 @@ impl<B: AsRef<[u8]>> Batch<B> {
     /// told, too.
     pub(crate) fn places(&self, order: &[usize], all: bool) -> RowPlaces<'_> {
         RowPlaces::new(self.view(), order, all)
+    }
+
+    /// The value that all rows have in a column, if it is kept once.
+    pub(crate) fn same(&self, field: usize) -> Option<Spot> {
+        self.rows.same(field)
+    }
+
+    /// Whether columns were set since it was parsed.
+    #[cfg(feature = "mask")]
+    pub(crate) fn is_changed(&self) -> bool {
+        self.rows.is_changed()
     }
 
     fn view(&self) -> View<'_> {

@@ -3,7 +3,7 @@
 use super::{
     Span, View,
     block::{Cell, NotNarrow},
-    changed::{SetColumn, Source},
+    changed::{SetColumn, Source, Spot},
 };
 
 /// Rows whose values are listed together.
@@ -40,7 +40,7 @@ struct Listed {
     /// The place of each column in the order.
     ranks: Vec<u32>,
     first: usize,
-    rows: Vec<Vec<(u32, Span)>>,
+    rows: Vec<Vec<(u32, Spot)>>,
 }
 
 impl<'b> RowPlaces<'b> {
@@ -93,28 +93,35 @@ impl<'b> RowPlaces<'b> {
     /// The `at`th value, as the place of its column in the order, and where it is. Where [all](Self::new) are asked for,
     /// or it costs nothing to say so, absent ones are among them.
     #[inline(always)]
-    pub(crate) fn nth(&self, at: usize) -> Option<(usize, Option<Span>)> {
+    pub(crate) fn nth(&self, at: usize) -> Option<(usize, Spot)> {
         if let Some(listed) = &self.listed {
             let row = listed.rows.get(self.row - listed.first)?;
-            let (rank, span) = row.get(at)?;
-            return Some((*rank as usize, Some(span.clone())));
+            let (rank, spot) = row.get(at)?;
+            return Some((*rank as usize, *spot));
         }
-        let span = match *self.columns.get(at)? {
-            Looked::Set(column) => column.span(self.row),
+        let spot = match *self.columns.get(at)? {
+            Looked::Set(column) => column.spot(self.row),
             Looked::Parsed { field, cell } => match self.cells.get(cell).map(|it| it.range()) {
-                Some(Ok(range)) => Some(Span::Input(
-                    self.start + range.start..self.start + range.end,
-                )),
-                Some(Err(NotNarrow::Null)) => None,
-                Some(Err(NotNarrow::Wide)) | None => self.span(field),
+                Some(Ok(range)) => {
+                    let range = self.start + range.start..self.start + range.end;
+                    match self.view.rows.is_json() {
+                        false => Spot::in_input(range),
+                        true => self
+                            .view
+                            .rows
+                            .parsed_spot(self.view.input, Span::Input(range)),
+                    }
+                }
+                Some(Err(NotNarrow::Null)) => Spot::NULL,
+                Some(Err(NotNarrow::Wide)) | None => self.spot(field),
             },
         };
-        Some((at, span))
+        Some((at, spot))
     }
 
     /// Where the value of a field is.
-    pub(crate) fn span(&self, field: usize) -> Option<Span> {
-        self.view.rows.span(self.row, field)
+    pub(crate) fn spot(&self, field: usize) -> Spot {
+        self.view.rows.spot(self.view.input, self.row, field)
     }
 }
 
@@ -127,7 +134,8 @@ impl Listed {
         for list in &mut self.rows {
             list.clear();
         }
-        view.rows.list(row..end, &self.ranks, &mut self.rows);
+        view.rows
+            .list(view.input, row..end, &self.ranks, &mut self.rows);
         for list in &mut self.rows {
             if !list.is_sorted_by(|(a, _), (b, _)| a < b) {
                 list.sort_by_key(|(rank, _)| *rank);
@@ -135,7 +143,7 @@ impl Listed {
                 list.dedup_by(|later, earlier| {
                     let same = later.0 == earlier.0;
                     if same {
-                        earlier.1 = later.1.clone();
+                        earlier.1 = later.1;
                     }
                     same
                 });

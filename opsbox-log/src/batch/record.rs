@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::{Cell, Span, View};
+use super::{Cell, Span, View, changed::Spot};
 use crate::{format::Field, frame::Lines};
 
 /// One field of all rows of a [`Batch`](crate::Batch).
@@ -39,6 +39,36 @@ impl<'b> Column<'b> {
     /// Where the value of a row is.
     pub fn span(&self, row: usize) -> Option<Span> {
         self.view.rows.span(row, self.index)
+    }
+
+    /// Whether the value of a row came out of JSON and is no string there: a number, `true` or `false`, or what stays JSON
+    /// text, an array or an object. [`Ndjson`](crate::export::ndjson::Ndjson) writes it as such.
+    ///
+    /// ```
+    /// use opsbox_log::{Format, Parser};
+    ///
+    /// let log = "{\"code\":7,\"tags\":[1]}\n{\"code\":\"7\"}\n";
+    /// let batch = Parser::new(Format::preset("ndjson")?).parse(log);
+    /// let code = batch.column("code").unwrap();
+    /// assert!(code.is_json(0) && !code.is_json(1));
+    /// assert!(batch.column("tags").unwrap().is_json(0));
+    /// # Ok::<(), opsbox_log::Error>(())
+    /// ```
+    pub fn is_json(&self, row: usize) -> bool {
+        let spot = self.spot(row);
+        !spot.is_null() && spot.is_json()
+    }
+
+    /// Where the value of a row is, and whether it is JSON.
+    #[inline]
+    pub(crate) fn spot(&self, row: usize) -> Spot {
+        self.view.rows.spot(self.view.input, row, self.index)
+    }
+
+    /// The rows that have a value, and where it is.
+    #[cfg(feature = "mask")]
+    pub(crate) fn spots(&self) -> impl Iterator<Item = (usize, Spot)> + use<'b> {
+        self.view.rows.spots(self.view.input, self.index)
     }
 
     /// The line number of a row in the input, from 1.

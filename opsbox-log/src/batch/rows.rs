@@ -8,7 +8,7 @@ use std::{
 
 use super::Room;
 use super::block::{Block, Cell, Columns, NotNarrow, Spans, UnmatchedMark, Wide};
-use super::changed::Source;
+use super::changed::{Source, Spot};
 #[cfg(feature = "arrow")]
 use crate::scan::{self, Chosen, Kernel, Simd, TOGETHER, ViewColumn, Work};
 use crate::{format::Field, limits::MAX_DISCOVERED_FIELDS};
@@ -42,6 +42,8 @@ pub(crate) struct Rows {
     cut: Vec<(usize, u64)>,
     line_count: u64,
     spanning: bool,
+    /// Whether the tokenizer's values are those of JSON: then strings are between quotes, and nothing else is behind one.
+    json: bool,
 }
 
 /// The rows of one block.
@@ -156,7 +158,14 @@ impl Rows {
             cut,
             line_count,
             spanning,
+            json: false,
         })
+    }
+
+    /// Says whether the lines are JSON.
+    pub(crate) fn of_json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
     }
 
     /// The memory of the rows.
@@ -178,6 +187,11 @@ impl Rows {
             None => self.fields.iter().position(|field| field.name() == name),
             Some(index) => index.get(name).map(|&id| usize::from(id)),
         }
+    }
+
+    /// Whether the tokenizer's values are those of JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Whether there are rows that have the cells of their own keys.
@@ -291,9 +305,77 @@ impl Rows {
             None => self.parsed_span(row, field),
             Some(sources) => match sources.get(field)? {
                 Source::Parsed(parsed) => self.parsed_span(row, *parsed),
-                Source::Set(column) => column.span(row),
+                Source::Set(column) => column.spot(row).span(),
             },
         }
+    }
+
+    /// Where a value is, and whether it is JSON.
+    #[inline]
+    pub(super) fn spot(&self, input: &[u8], row: usize, field: usize) -> Spot {
+        let parsed = match &self.sources {
+            None => Some(field),
+            Some(sources) => match sources.get(field) {
+                None => None,
+                Some(Source::Parsed(parsed)) => Some(*parsed),
+                Some(Source::Set(column)) => return column.spot(row),
+            },
+        };
+        let span = parsed.and_then(|parsed| self.parsed_span(row, parsed));
+        span.map_or(Spot::NULL, |span| self.parsed_spot(input, span))
+    }
+
+    /// The rows that have a value in a column, and where it is.
+    #[cfg(feature = "mask")]
+    pub(super) fn spots<'r>(
+        &'r self,
+        input: &'r [u8],
+        field: usize,
+    ) -> impl Iterator<Item = (usize, Spot)> + use<'r> {
+        let source = self.sources.as_ref().map(|sources| sources.get(field));
+        let (parsed, set) = match source {
+            None => (Some(field), None),
+            Some(None) => (None, None),
+            Some(Some(Source::Parsed(parsed))) => (Some(*parsed), None),
+            Some(Some(Source::Set(column))) => (None, Some(column)),
+        };
+        let parsed = parsed.into_iter().flat_map(move |parsed| {
+            let rows = 0..self.len;
+            rows.filter_map(move |row| {
+                let span = self.parsed_span(row, parsed)?;
+                Some((row, self.parsed_spot(input, span)))
+            })
+        });
+        let set = set.into_iter();
+        parsed.chain(set.flat_map(|column| column.spots_in(0..usize::MAX)))
+    }
+
+    /// The value that all rows have in a column, if it is kept once.
+    pub(super) fn same(&self, field: usize) -> Option<Spot> {
+        match self.sources.as_ref()?.get(field)? {
+            Source::Parsed(_) => None,
+            Source::Set(column) => column.same(self.len),
+        }
+    }
+
+    /// Whether there are columns that were set.
+    #[cfg(feature = "mask")]
+    pub(super) fn is_changed(&self) -> bool {
+        self.sources.is_some()
+    }
+
+    /// The tokenizer's value of this place. Of JSON, only strings with escapes are in the arena.
+    #[inline(always)]
+    pub(super) fn parsed_spot(&self, input: &[u8], span: Span) -> Spot {
+        let is_json = self.json
+            && match &span {
+                Span::Input(range) => {
+                    let before = range.start.checked_sub(1);
+                    before.and_then(|before| input.get(before)) != Some(&b'"')
+                }
+                Span::Arena(_) => false,
+            };
+        Spot::of_span(span).as_json(is_json)
     }
 
     #[inline]
@@ -305,7 +387,13 @@ impl Rows {
 
     /// Adds what the rows of a range have to a list for each: the rank of the column, and where the value is. `ranks`
     /// has one for each column.
-    pub(super) fn list(&self, range: Range<usize>, ranks: &[u32], lists: &mut [Vec<(u32, Span)>]) {
+    pub(super) fn list(
+        &self,
+        input: &[u8],
+        range: Range<usize>,
+        ranks: &[u32],
+        lists: &mut [Vec<(u32, Spot)>],
+    ) {
         let rank_of = |field: usize| ranks.get(field).copied().unwrap_or(u32::MAX);
         // Of the tokenizer's columns those that are still there.
         let mut parsed = vec![u32::MAX; self.parsed];
@@ -320,9 +408,9 @@ impl Rows {
                             }
                         }
                         Source::Set(column) => {
-                            for (row, span) in column.spans_in(range.clone()) {
+                            for (row, spot) in column.spots_in(range.clone()) {
                                 if let Some(list) = lists.get_mut(row - range.start) {
-                                    list.push((rank_of(field), span));
+                                    list.push((rank_of(field), spot));
                                 }
                             }
                         }
@@ -344,7 +432,7 @@ impl Rows {
                 if rank != u32::MAX
                     && let Some(span) = part.span(row, at)
                 {
-                    list.push((rank, span));
+                    list.push((rank, self.parsed_spot(input, span)));
                 }
             }
         }
@@ -379,7 +467,7 @@ impl Rows {
             for row in 0..self.len {
                 let span = match source {
                     Source::Parsed(parsed) => self.parsed_span(row, *parsed),
-                    Source::Set(column) => column.span(row),
+                    Source::Set(column) => column.spot(row).span(),
                 };
                 push(column, span);
             }

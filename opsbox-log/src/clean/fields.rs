@@ -70,6 +70,8 @@ const SHORT: usize = 16;
 struct Value {
     column: u16,
     in_arena: bool,
+    /// Whether it is no string.
+    is_json: bool,
     len: u32,
     start: usize,
 }
@@ -105,6 +107,8 @@ pub(super) struct Fields<'f> {
     inside: usize,
     begin: usize,
     is_empty: bool,
+    /// Whether the value at hand is no string.
+    is_json: bool,
     scratch: Vec<u8>,
 }
 
@@ -151,6 +155,7 @@ impl<'f> Fields<'f> {
             inside: 0,
             begin: 0,
             is_empty: false,
+            is_json: false,
             scratch: Vec::new(),
         }
     }
@@ -343,6 +348,14 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// [`push`](Self::push) for what is no string.
+    #[inline(always)]
+    fn push_json(&mut self, text: &[u8], place: Range<usize>) {
+        self.is_json = true;
+        self.push(text, place);
+        self.is_json = false;
+    }
+
     /// Takes a value of a column with a type.
     fn push_typed(&mut self, column: u16, text: &[u8], place: Range<usize>) {
         let Some((field, _)) = self.columns.get(usize::from(column)) else {
@@ -387,6 +400,7 @@ impl<'f> Fields<'f> {
         self.values.push(Value {
             column,
             in_arena,
+            is_json: self.is_json,
             len: u32::try_from(len).unwrap_or(u32::MAX),
             start,
         });
@@ -491,7 +505,7 @@ impl Visit for Fields<'_> {
         if self.inside > 0 {
             self.inside -= 1;
             if self.inside == 0 {
-                self.push(text, self.begin..end);
+                self.push_json(text, self.begin..end);
             }
             return;
         }
@@ -500,7 +514,7 @@ impl Visit for Fields<'_> {
         }
         self.depth = self.depth.saturating_sub(1);
         if std::mem::take(&mut self.is_empty) && self.depth > 0 {
-            self.push(text, self.begin..end);
+            self.push_json(text, self.begin..end);
         }
     }
 
@@ -528,7 +542,7 @@ impl Visit for Fields<'_> {
     #[inline(always)]
     fn literal(&mut self, text: &[u8], place: Range<usize>) {
         if self.inside == 0 {
-            self.push(text, place);
+            self.push_json(text, place);
         }
     }
 
@@ -581,7 +595,10 @@ impl Sink for Fields<'_> {
                 true => Span::Arena(range),
             };
             if let Some((_, column)) = self.columns.get_mut(usize::from(value.column)) {
-                column.push_span(row, span);
+                match value.is_json {
+                    true => column.push_json_span(row, span),
+                    false => column.push_span(row, span),
+                }
             }
         }
         report.unfit += self.counts.unfit;

@@ -380,13 +380,13 @@ impl Enrich {
         let mut tenant = Filling::new(batch, Field::new(TENANT));
         let default = default.map(|text| tenant.keep(text.as_bytes()));
         for row in 0..batch.len() {
-            let value = from.as_ref().and_then(|column| {
-                let value = column.get(row)?;
-                column.span(row).filter(|_| !value.is_empty())
+            let value = from.as_ref().filter(|column| {
+                let value = column.get(row);
+                value.is_some_and(|value| !value.is_empty())
             });
             match (value, default) {
                 _ if !self.overwrite && tenant.push_own(row) => {}
-                (Some(span), _) => tenant.push_span(row, span),
+                (Some(column), _) => tenant.push_value_of(row, column),
                 (None, Some(default)) => tenant.push_kept(row, default),
                 (None, None) if tenant.push_own(row) => {}
                 (None, None) => tenant.nothing(),
@@ -436,7 +436,7 @@ impl<'b> Filling<'b> {
         Self {
             field: own.as_ref().map_or(field, |own| own.field().clone()),
             own,
-            values: ColumnBuilder::with_capacity(batch.len()),
+            values: ColumnBuilder::new(),
             counts: Filled::default(),
         }
     }
@@ -450,7 +450,7 @@ impl<'b> Filling<'b> {
     fn all(&mut self, rows: usize, value: &[u8], overwrite: bool) {
         if overwrite || self.own.is_none() {
             self.counts.filled += rows as u64;
-            return self.values.push_same(0..rows, value);
+            return self.values.fill(rows, value);
         }
         let kept = self.keep(value);
         for row in 0..rows {
@@ -466,13 +466,12 @@ impl<'b> Filling<'b> {
 
     /// Tells whether there is one.
     fn push_own(&mut self, row: usize) -> bool {
-        let span = self.own(row).and_then(|_| self.own.as_ref()?.span(row));
-        let found = span.is_some();
-        if let Some(span) = span {
+        let own = self.own.as_ref().filter(|_| self.own(row).is_some());
+        if let Some(own) = own {
             self.counts.kept += 1;
-            self.values.push_span(row, span);
+            self.values.push_value_of(row, own, row);
         }
-        found
+        own.is_some()
     }
 
     fn push_kept(&mut self, row: usize, kept: KeptValue) {
@@ -483,6 +482,11 @@ impl<'b> Filling<'b> {
     fn push_span(&mut self, row: usize, span: Span) {
         self.counts.filled += 1;
         self.values.push_span(row, span);
+    }
+
+    fn push_value_of(&mut self, row: usize, column: &Column<'_>) {
+        self.counts.filled += 1;
+        self.values.push_value_of(row, column, row);
     }
 
     fn push_bytes(&mut self, row: usize, value: &[u8]) {

@@ -29,6 +29,7 @@ use super::{
     text::{InvalidUtf8, Json, Out, Value, Written, padded},
 };
 use crate::{
+    batch::Batch,
     format::Field,
     scan::{BLOCK, Chosen, Kernel, Simd, Work},
 };
@@ -81,7 +82,8 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(_: &Logfmt, fields: &[Field]) -> Self {
+    fn new<B: AsRef<[u8]>>(_: &Logfmt, batch: &Batch<B>) -> Self {
+        let fields = batch.fields();
         let (mut texts, mut ranges) = (Vec::new(), Vec::with_capacity(fields.len()));
         for key in keys(fields.iter().map(Field::name), may_have) {
             let start = texts.len();
@@ -120,9 +122,9 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Logfmt, Keys, B> {
             row.go_to(at);
             let start = out.place();
             let mut nth = 0;
-            while let Some((field, span)) = row.nth(nth) {
+            while let Some((field, spot)) = row.nth(nth) {
                 nth += 1;
-                let value = Value::of(span, input, arena);
+                let value = Value::of(spot, input, arena);
                 let (Some(value), Some(key)) = (value, keys.ranges.get(field)) else {
                     continue;
                 };

@@ -52,9 +52,30 @@ macro_rules! row_writer {
                 rows: std::ops::Range<usize>,
                 out: &mut Vec<u8>,
             ) -> crate::export::Written {
-                let plan = <$plan>::new(self, batch.fields());
+                let plan = <$plan>::new(self, batch);
                 let end = rows.end.min(batch.len());
                 self.append_planned(batch, &plan, rows.start.min(end)..end, out)
+            }
+
+            /// Appends rows from one on, `step` at a time, until the text has so many bytes; tells the row that comes then.
+            #[cfg(feature = "pipeline")]
+            pub(crate) fn append_until<B: AsRef<[u8]>>(
+                &self,
+                batch: &crate::Batch<B>,
+                first: usize,
+                step: usize,
+                bytes: usize,
+                out: &mut Vec<u8>,
+            ) -> (crate::export::Written, usize) {
+                let plan = <$plan>::new(self, batch);
+                let mut written = crate::export::Written::default();
+                let mut next = first;
+                while next < batch.len() && (next == first || out.len() < bytes) {
+                    let end = batch.len().min(next.saturating_add(step.max(1)));
+                    written.merge(&self.append_planned(batch, &plan, next..end, out));
+                    next = end;
+                }
+                (written, next)
             }
 
             /// Writes the rows of a batch, some thousand at a time.
@@ -67,7 +88,7 @@ macro_rules! row_writer {
                 batch: &crate::Batch<B>,
                 mut writer: impl std::io::Write,
             ) -> std::io::Result<crate::export::Written> {
-                let plan = <$plan>::new(self, batch.fields());
+                let plan = <$plan>::new(self, batch);
                 let mut written = crate::export::Written::default();
                 let mut bytes = Vec::new();
                 for first in (0..batch.len()).step_by(crate::limits::EXPORT_ROWS) {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    batch::Span,
+    batch::Spot,
     scan::{BLOCK, Simd},
 };
 
@@ -46,8 +46,8 @@ pub enum InvalidUtf8 {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    rows: u64,
+    bytes: u64,
     pub(super) replaced: u64,
     pub(super) not_json: u64,
 }
@@ -104,11 +104,12 @@ impl<'b> Value<'b> {
 
     /// The value of a place in a batch's input or arena.
     #[inline(always)]
-    pub(super) fn of(span: Option<Span>, input: &'b [u8], arena: &'b [u8]) -> Option<Self> {
-        Some(match span? {
-            Span::Input(range) => Self::new(input, range),
-            Span::Arena(range) => Self::new(arena, range),
-        })
+    pub(super) fn of(spot: Spot, input: &'b [u8], arena: &'b [u8]) -> Option<Self> {
+        if spot.is_null() {
+            return None;
+        }
+        let (in_arena, range) = spot.place();
+        Some(Self::new(if in_arena { arena } else { input }, range))
     }
 
     #[inline(always)]

@@ -236,12 +236,17 @@ impl Extractor {
                         None => report.absent += 1,
                         Some(Place::Text(place)) => {
                             report.found += 1;
+                            let before = place.start.checked_sub(1);
+                            let is_string = before.and_then(|at| text.get(at)) == Some(&b'"');
                             let place = base + place.start..base + place.end;
                             let place = match span {
                                 Span::Input(_) => Span::Input(place),
                                 Span::Arena(_) => Span::Arena(place),
                             };
-                            values.push_span(row, place);
+                            match is_string {
+                                true => values.push_span(row, place),
+                                false => values.push_json_span(row, place),
+                            }
                         }
                         Some(Place::Own(value)) => {
                             report.found += 1;
@@ -277,9 +282,9 @@ impl Extractor {
             };
             let (mut values, mut found) = (ColumnBuilder::new(), 0);
             for row in 0..column.len() {
-                if let Some(span) = column.span(row) {
+                if column.span(row).is_some() {
                     found += 1;
-                    values.push_span(row, span);
+                    values.push_value_of(row, &column, row);
                 }
             }
             report.found += found;
@@ -327,7 +332,7 @@ fn evaluate(
         }
         Ok(value) => {
             report.found += 1;
-            values.push_bytes(row, value.to_string().as_bytes());
+            values.push_json_bytes(row, value.to_string().as_bytes());
         }
         Err(_) => report.failed += 1,
     }

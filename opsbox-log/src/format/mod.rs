@@ -116,9 +116,18 @@ pub(crate) enum Engine {
     Json(Option<Box<Dictionary>>),
 }
 
-#[cfg(feature = "json")]
 impl Engine {
+    /// Whether lines are JSON, of which strings without escapes are where they are, between their quotes.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Pattern(_) | Self::Logfmt => false,
+            #[cfg(feature = "json")]
+            Self::Json(_) => true,
+        }
+    }
+
     /// For JSON with these columns, or all if there are none.
+    #[cfg(feature = "json")]
     fn json(fields: &[Field]) -> Self {
         Self::Json(Dictionary::new(fields).map(Box::new))
     }

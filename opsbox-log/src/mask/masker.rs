@@ -1,8 +1,8 @@
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, mem, ops::Range, sync::Arc};
 
 use super::{
     Action, Detector, Keys, MaskCount, MaskRefusal, MaskReport, Pattern, Policy, Scanner, Tag,
-    detect::{self, What},
+    detect::{self, Held, What},
     key::{Nonces, Refused},
     scanner::Scratch,
 };
@@ -43,9 +43,8 @@ struct Work {
 enum Plan {
     Nothing,
     Tagged(Tag, Action),
-    /// Its name is that of a secret.
-    Named,
-    Scanned,
+    /// Looked through; by its name each value may be a secret as a whole.
+    Scanned(Held),
 }
 
 /// What became of a text.
@@ -111,6 +110,12 @@ impl Masker {
         let mut report = MaskReport::default();
         let mut columns = Vec::new();
         let mut dropped = Vec::new();
+        // Columns that were set may be parts of others.
+        let mut quiet = match batch.is_changed() {
+            true => vec![0..0; batch.len()],
+            false => Vec::new(),
+        };
+        let texts = [batch.input(), batch.arena()];
         for column in batch.columns() {
             let plan = self.rules.plan(column.field().name());
             match &plan {
@@ -122,9 +127,9 @@ impl Masker {
                         None => dropped.push(field.name().to_owned()),
                     }
                 }
-                Plan::Named | Plan::Scanned => {
-                    let named = plan == Plan::Named;
-                    if let Some(values) = self.scanned(&column, named, &mut report) {
+                Plan::Scanned(held) => {
+                    let scanned = self.scanned(&column, *held, texts, &mut quiet, &mut report);
+                    if let Some(values) = scanned {
                         columns.push((text(column.field()), values));
                     }
                 }
@@ -180,11 +185,10 @@ impl Masker {
                     }
                 }
             }
-            Plan::Named | Plan::Scanned => {
+            Plan::Scanned(held) => {
                 report.scanned_values += 1;
                 report.scanned_bytes += text.len() as u64;
-                let named = plan == Plan::Named;
-                match self.rules.look(text, named, &mut self.work) {
+                match self.rules.look(text, 0..text.len(), held, &mut self.work) {
                     Masked::Same => out.extend_from_slice(text),
                     Masked::Changed => {
                         report.changed_values += 1;
@@ -231,24 +235,41 @@ impl Masker {
         (!drops).then_some(values)
     }
 
-    /// The column with what is found in its values masked; none if nothing is.
+    /// The column with what is found in its values masked; none if nothing is. `quiet`: for each row a range of the input in
+    /// which there is no place to look at, if it is wanted; what is inside of one is not scanned again.
     fn scanned(
         &mut self,
         column: &Column<'_>,
-        named: bool,
+        held: Held,
+        [input, arena]: [&[u8]; 2],
+        quiet: &mut [Range<usize>],
         report: &mut MaskReport,
     ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
-        let keep = |values: &mut ColumnBuilder, row: usize| {
-            if let Some(span) = column.span(row) {
-                values.push_span(row, span);
-            }
-        };
-        for (row, value) in column.iter().enumerate() {
-            let Some(value) = value else { continue };
+        let keep = |values: &mut ColumnBuilder, row| values.push_value_of(row, column, row);
+        for (row, spot) in column.spots() {
+            let (in_arena, range) = spot.place();
+            let source = if in_arena { arena } else { input };
             report.scanned_values += 1;
-            report.scanned_bytes += value.len() as u64;
-            let masked = self.rules.look(value, named, &mut self.work);
+            report.scanned_bytes += range.len() as u64;
+            let mut known = quiet.get_mut(row).filter(|_| !in_arena);
+            let is_known = known
+                .as_ref()
+                .is_some_and(|known| known.start <= range.start && range.end <= known.end);
+            let masked = match is_known && held == Held::Anything {
+                true => Masked::Same,
+                false => {
+                    let masked = self.rules.look(source, range.clone(), held, &mut self.work);
+                    if let Some(known) = &mut known
+                        && masked == Masked::Same
+                        && range.len() > known.len()
+                        && self.rules.scanner.is_quiet(&self.work.scratch)
+                    {
+                        **known = range;
+                    }
+                    masked
+                }
+            };
             if masked == Masked::Same {
                 if let Some(values) = &mut values {
                     keep(values, row);
@@ -311,14 +332,12 @@ impl Rules {
         if policy.ignored.iter().any(|glob| glob.matches(name)) {
             return Plan::Nothing;
         }
-        // Of `a.@token`, as of XML, the name is `token`.
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let last = last.strip_prefix('@').unwrap_or(last);
-        match is_text {
-            _ if self.scanner.wants(Detector::SecretPair) && detect::names_secret(last) => {
-                Plan::Named
-            }
-            true => Plan::Scanned,
+        let held = match self.scanner.wants(Detector::SecretPair) {
+            true => detect::held(name),
+            false => Held::Anything,
+        };
+        match is_text || held != Held::Anything {
+            true => Plan::Scanned(held),
             false => Plan::Nothing,
         }
     }
@@ -334,11 +353,12 @@ impl Rules {
         found.unwrap_or(&UNKNOWN)
     }
 
-    /// Leaves the masked text in `work.out`, if there is something to mask. A named value is a secret as
-    /// a whole, unless it stands for nothing.
-    fn look(&self, text: &[u8], named: bool, work: &mut Work) -> Masked {
-        if !named || !detect::is_secret(text) {
-            return self.scan(text, work);
+    /// Leaves the masked text in `work.out`, if there is something to mask. The value of a secret's name is one as a
+    /// whole, unless it stands for nothing.
+    fn look(&self, source: &[u8], range: Range<usize>, held: Held, work: &mut Work) -> Masked {
+        let text = source.get(range.clone()).unwrap_or_default();
+        if !held.is_secret(text) {
+            return self.scan(source, range, work);
         }
         let what = What::Detector(Detector::SecretPair);
         let (tag, action) = self.of(what);
@@ -355,8 +375,9 @@ impl Rules {
     }
 
     /// The same of free text.
-    fn scan(&self, text: &[u8], work: &mut Work) -> Masked {
-        self.scanner.scan_in(text, &mut work.scratch);
+    fn scan(&self, source: &[u8], range: Range<usize>, work: &mut Work) -> Masked {
+        let text = source.get(range.clone()).unwrap_or_default();
+        self.scanner.scan_in(source, range, &mut work.scratch);
         if work.scratch.found.is_empty() {
             return Masked::Same;
         }

@@ -9,10 +9,9 @@ use crate::{error::Error, limits::MAX_POLICY_RULES};
 ///
 /// Names of fields may have `*` for any characters, dots included, and `?` for one. A field with a tag
 /// is masked as a whole; if several rules fit its name, the most specific counts: a name without `*`
-/// and `?`, else the one with the most other characters. Of the others, those whose last part is the name
-/// of a secret, as `password`, `user.apiKey` or `request.@token`, are masked as what
-/// [`Detector::SecretPair`] finds if that is looked for, unless they are ignored. All other fields are
-/// scanned as free text unless told otherwise. A tag without an action is redacted.
+/// and `?`, else the one with the most other characters. Of the others, those with the [name of a
+/// secret](#names-of-secrets) are masked as what [`Detector::SecretPair`] finds if that is looked for, unless they are
+/// ignored. All other fields are scanned as free text unless told otherwise. A tag without an action is redacted.
 ///
 /// ```
 /// use opsbox_log::mask::{Action, Detector, Masker, Policy, Tag};
@@ -33,6 +32,22 @@ use crate::{error::Error, limits::MAX_POLICY_RULES};
 /// assert_eq!(report.findings(), 3);
 /// # Ok::<(), opsbox_log::Error>(())
 /// ```
+///
+/// # Names of secrets
+///
+/// Of a name with dots the last part counts that has a meaning: not a number, and none of `#text`, `$`, `value`, `data`,
+/// `item` and their like, which say where a value is kept. An `@` before a part is that of an attribute.
+///
+/// | name | its values |
+/// |---|---|
+/// | `password`, `user.apiKey`, `request.@token`, `passwords`, `api_keys` | secrets as a whole, also if they are JSON text, as of an array |
+/// | `password.0`, `password[0]`, `password.#text`, `user.password.value`, `tokens.3` | the same |
+/// | `tokens` | a secret if it is a list of texts; else it is a count |
+/// | `credentials.user`, `secret.data.db`, `passwords.old.hash`: below secrets | secrets |
+/// | `secret.name`, `password.expires_at`, `credentials.type`: about secrets | free text |
+/// | `token.scope`, `authorization.decision` | free text: below these two other things are |
+///
+/// Where one of them is not meant, [`ignore`](Self::ignore) or a [tag](Self::field) of its own says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     pub(super) default_action: Action,

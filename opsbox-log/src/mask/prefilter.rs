@@ -1,10 +1,13 @@
 //! One pass over the bytes of a value that finds the few places at which a detector has to look.
 //!
 //! Blocks of 64 bytes become masks of the bytes that matter, and shifts of these masks by one place to
-//! another say where they follow each other. Clean text costs no more than that.
+//! another say where they follow each other. Of letters that is done only in blocks with a trigram that one of the words and
+//! prefixes has: three look-ups tell. Clean text costs no more than that.
+
+use std::ops::Range;
 
 use super::Detectors;
-use crate::scan::{BLOCK, Lanes, Ranges, Simd, Work};
+use crate::scan::{BLOCK, Lanes, Ranges, Simd, Trigrams, Work};
 
 /// What a place may be the end of, or the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +76,59 @@ const STRIDE: usize = BLOCK - BEHIND;
 /// The places of a block that are the block's before it.
 const SEEN: u64 = (1 << BEHIND) - 1;
 
-/// Finds the places in one value. The triggers of one block come in the order of their kinds.
+/// Bytes in front of a block that are looked at for trigrams.
+const BEFORE: usize = 2;
+
+/// What the detectors need, made ready once.
+#[derive(Clone, Debug)]
+pub(super) struct Prefilter {
+    wants: Wants,
+    trigrams: Trigrams,
+}
+
+impl Prefilter {
+    pub(super) fn new(detectors: Detectors) -> Self {
+        let wants = Wants::of(detectors);
+        // What has none of these has no word or prefix either, whatever the masks of letters say: `sw` alone, for one, is
+        // in no name but those with `ssw`.
+        let kinds: [(bool, [&[u8]; 3]); 8] = [
+            // eyJ, AIza, authorization
+            (
+                wants.jwt || wants.keys || wants.words,
+                [b"era", b"yi", b"jz"],
+            ),
+            // -----BEGIN, xoxb
+            (wants.pem || wants.keys, [b"-x", b"-o", b"bx"]),
+            // secret, credential
+            (wants.words, [b"c", b"r", b"e"]),
+            // key, token
+            (wants.words, [b"k", b"e", b"yn"]),
+            // password, passphrase, pwd
+            (wants.words, [b"sp", b"sw", b"wpd"]),
+            // AKIA, ASIA
+            (wants.keys, [b"ks", b"i", b"a"]),
+            // dop_v1_, ghp_
+            (wants.keys, [b"vh", b"", b"_"]),
+            // sk_, rk_, npm_, glpat-
+            (wants.keys, [b"srpa", b"kmt", b"_-"]),
+        ];
+        let kinds = kinds.into_iter().filter(|(wanted, _)| *wanted);
+        Self {
+            wants,
+            trigrams: Trigrams::new(kinds.map(|(_, kind)| kind)),
+        }
+    }
+}
+
+/// Finds the places in one value, a range of the source. They count from the beginning of the value. The triggers of one
+/// block come in the order of their kinds.
+///
+/// What is around the value is loaded with it: the mask of a place depends on the bytes up to it alone, and on none before the
+/// value.
 pub(super) struct Find<'a> {
-    pub(super) text: &'a [u8],
-    pub(super) detectors: Detectors,
+    pub(super) source: &'a [u8],
+    pub(super) range: Range<usize>,
+    pub(super) prefilter: &'a Prefilter,
     pub(super) hits: &'a mut Vec<Hit>,
 }
 
@@ -86,39 +138,76 @@ impl Work for Find<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self {
-            text,
-            detectors,
+            source,
+            range,
+            prefilter,
             hits,
         } = self;
-        let wants = Wants::of(detectors);
-        let Some(first) = text.first_chunk() else {
-            // Zeroes are nothing that is looked for.
-            let mut block = [0; BLOCK];
-            if let Some(room) = block.get_mut(..text.len()) {
-                room.copy_from_slice(text);
-            }
-            look(simd, &block, (0, !0), wants, hits);
+        if range.is_empty() {
             return;
-        };
-        look(simd, first, (0, !0), wants, hits);
-        let mut base = STRIDE;
-        while let Some(block) = text.get(base..).and_then(<[u8]>::first_chunk) {
-            look(simd, block, (base, !SEEN), wants, hits);
-            base += STRIDE;
         }
-        // Those up to here are done with.
-        let done = base + BEHIND;
-        if let Some(last) = text.last_chunk()
-            && done < text.len()
+        let wants = prefilter.wants;
+        let table = simd.trigram_table(&prefilter.trigrams);
+        // Most values are in the first block: what is kept in registers for a loop would cost them more than it saves.
         {
-            let base = text.len() - BLOCK;
-            look(simd, last, (base, !0 << (done - base)), wants, hits);
+            let room;
+            let near = match near(source, range.start) {
+                Some(near) => near,
+                None => {
+                    room = copied(source, range.start, range.end);
+                    &room
+                }
+            };
+            look(simd, near, (0, inside(range.len())), wants, table, hits);
+        }
+        let mut base = STRIDE;
+        while base + BEHIND < range.len() {
+            let at = range.start + base;
+            let room;
+            let near = match near(source, at) {
+                Some(near) => near,
+                None => {
+                    room = copied(source, at, range.end);
+                    &room
+                }
+            };
+            let fresh = inside(range.end - at) & !SEEN;
+            look(simd, near, (base, fresh), wants, table, hits);
+            base += STRIDE;
         }
     }
 }
 
+/// The block that begins at a place, with the bytes before it, if all are there.
+#[inline(always)]
+fn near(source: &[u8], at: usize) -> Option<&[u8; BLOCK + BEFORE]> {
+    source.get(at.checked_sub(BEFORE)?..)?.first_chunk()
+}
+
+/// The same of what is there, up to the end; zeroes are nothing that is looked for.
+#[cold]
+fn copied(source: &[u8], at: usize, end: usize) -> [u8; BLOCK + BEFORE] {
+    let mut room = [0; BLOCK + BEFORE];
+    let before = at.min(BEFORE);
+    let text = source.get(at - before..end.min(at + BLOCK));
+    let text = text.unwrap_or_default();
+    if let Some(room) = room.get_mut(BEFORE - before..BEFORE - before + text.len()) {
+        room.copy_from_slice(text);
+    }
+    room
+}
+
+/// The places of a block that are among so many bytes.
+#[inline(always)]
+fn inside(bytes: usize) -> u64 {
+    match bytes {
+        0..BLOCK => (1 << bytes) - 1,
+        _ => !0,
+    }
+}
+
 /// Which masks the detectors need.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Wants {
     digits: bool,
     plus: bool,
@@ -157,15 +246,22 @@ impl Wants {
     }
 }
 
-/// Looks at the places of `block`, which begins at `base`, that `fresh` has.
+/// Looks at the places of a block, which begins at `base`, that `fresh` has; `near` has the bytes before it, too.
 #[inline(always)]
-fn look<S: Simd>(
+fn look<'t, S: Simd>(
     simd: S,
-    block: &[u8; BLOCK],
+    near: &[u8; BLOCK + BEFORE],
     (base, fresh): (usize, u64),
     wants: Wants,
+    table: S::TrigramTable<'t>,
     hits: &mut Vec<Hit>,
 ) {
+    let [_, rest @ ..] = near;
+    let (Some(first), Some(second), Some(block)) =
+        (near.first_chunk(), rest.first_chunk(), near.last_chunk())
+    else {
+        return;
+    };
     let mut push = |mask: u64, trigger| {
         let mut mask = mask & fresh;
         while mask != 0 {
@@ -174,7 +270,7 @@ fn look<S: Simd>(
             mask &= mask - 1;
         }
     };
-    let digit = simd.in_lanes(block, &DIGIT);
+    let digit = simd.in_first(block, &DIGIT);
     if wants.digits {
         // A separator that is behind a digit, in front of whatever.
         let separator = (simd.equal(block, b'-') | simd.equal(block, b' ')) & digit << 1;
@@ -203,17 +299,20 @@ fn look<S: Simd>(
         push(simd.equal(block, b'@'), Trigger::At);
     }
     if wants.encoded_at {
-        let four = simd.equal(block, b'4') & simd.equal(block, b'%') << 1;
-        push(simd.equal(block, b'0') & four << 1, Trigger::EncodedAt);
+        let percent = simd.equal(block, b'%');
+        if percent != 0 {
+            let four = simd.equal(block, b'4') & percent << 1;
+            push(simd.equal(block, b'0') & four << 1, Trigger::EncodedAt);
+        }
     }
     if wants.iban {
-        let capital = simd.in_lanes(block, &CAPITAL);
+        let capital = simd.in_first(block, &CAPITAL);
         push(
             digit & digit << 1 & capital << 2 & capital << 3,
             Trigger::Iban,
         );
     }
-    if wants.letters {
+    if wants.letters && simd.trigrams([first, second, block], table) & fresh != 0 {
         letters(simd, block, wants, &mut push);
     }
 }

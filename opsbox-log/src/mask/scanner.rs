@@ -1,10 +1,10 @@
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, sync::Arc};
 
 use super::{
     Detector, Detectors, Tag,
     detect::{self, Found, Sink, What},
     pattern::Patterns,
-    prefilter::{Find, Hit},
+    prefilter::{Find, Hit, Prefilter},
 };
 use crate::{
     error::Error,
@@ -35,6 +35,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Scanner {
     detectors: Detectors,
+    prefilter: Arc<Prefilter>,
     patterns: Patterns,
     kernel: Chosen,
 }
@@ -131,8 +132,10 @@ impl Scanner {
 
     /// With these detectors alone.
     pub fn of(detectors: impl IntoIterator<Item = Detector>) -> Self {
+        let detectors = detectors.into_iter().collect();
         Self {
-            detectors: detectors.into_iter().collect(),
+            detectors,
+            prefilter: Arc::new(Prefilter::new(detectors)),
             patterns: Patterns::default(),
             kernel: Chosen::new(Kernel::best()),
         }
@@ -164,27 +167,29 @@ impl Scanner {
     /// [`MAX_PATTERN_MATCH_BYTES`]: crate::limits::MAX_PATTERN_MATCH_BYTES
     pub fn scan(&self, text: &[u8]) -> Vec<Finding> {
         let mut scratch = Scratch::default();
-        self.scan_in(text, &mut scratch);
+        self.scan_in(text, 0..text.len(), &mut scratch);
         let found = scratch.found.into_iter();
         found.map(|it| self.finding(it)).collect()
     }
 
-    /// As [`scan`](Self::scan), without memory of its own and without names.
-    pub(super) fn scan_in(&self, text: &[u8], scratch: &mut Scratch) {
+    /// As [`scan`](Self::scan), of a range of a text, without memory of its own and without names. What is found counts from
+    /// the beginning of the range.
+    pub(super) fn scan_in(&self, source: &[u8], range: Range<usize>, scratch: &mut Scratch) {
+        let Some(text) = source.get(range.clone()) else {
+            return;
+        };
         let Scratch { hits, found } = scratch;
+        hits.clear();
         found.clear();
         if !self.detectors.is_empty() {
-            hits.clear();
-            let detectors = self.detectors;
-            scan::run(
-                self.kernel,
-                Find {
-                    text,
-                    detectors,
-                    hits,
-                },
-            );
-            let mut sink = Sink::new(detectors, found);
+            let find = Find {
+                source,
+                range,
+                prefilter: &self.prefilter,
+                hits,
+            };
+            scan::run(self.kernel, find);
+            let mut sink = Sink::new(self.detectors, found);
             for hit in hits.iter() {
                 detect::look(text, *hit, &mut sink);
             }
@@ -199,6 +204,12 @@ impl Scanner {
                 }
             });
         }
+    }
+
+    /// Whether the value that was scanned last has no place at which a detector looks: then no part of it has one, and nothing is
+    /// found there, either.
+    pub(super) fn is_quiet(&self, scratch: &Scratch) -> bool {
+        scratch.hits.is_empty() && self.patterns.all().is_empty()
     }
 
     pub(super) fn patterns(&self) -> &[Pattern] {

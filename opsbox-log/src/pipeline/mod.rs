@@ -66,7 +66,11 @@ pub use self::{
 };
 use self::{stage::StageFn, work::Worker};
 use crate::{
-    batch::Batch, error::Error, export::ndjson::Ndjson, limits::MAX_THREADS, parser::Parser,
+    batch::Batch,
+    error::Error,
+    export::ndjson::Ndjson,
+    limits::{MAX_THREADS, PIPELINE_BATCH_BYTES},
+    parser::Parser,
 };
 
 /// The target of spans.
@@ -81,10 +85,11 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// No stages, and NDJSON, on one thread.
+    /// No stages, and NDJSON, on one thread. Where the parser was not told how many [bytes](Parser::batch_bytes) a batch has,
+    /// it has [`PIPELINE_BATCH_BYTES`].
     pub fn new(parser: Parser) -> Self {
         Self {
-            parser,
+            parser: parser.or_batch_bytes(PIPELINE_BATCH_BYTES),
             worker: Worker {
                 stages: Vec::new(),
                 output: Ndjson::new().into(),

@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use crate::{
     batch::Batch,
     export::{Written, cef::Cef, logfmt::Logfmt, ndjson::Ndjson},
@@ -18,16 +16,19 @@ pub enum Output {
 }
 
 impl Output {
-    pub(super) fn append_rows<B: AsRef<[u8]>>(
+    /// Appends rows from one on, `step` at a time, until the text has so many bytes; tells the row that comes then.
+    pub(super) fn append_until<B: AsRef<[u8]>>(
         &self,
         batch: &Batch<B>,
-        rows: Range<usize>,
+        first: usize,
+        step: usize,
+        bytes: usize,
         out: &mut Vec<u8>,
-    ) -> Written {
+    ) -> (Written, usize) {
         match self {
-            Self::Ndjson(ndjson) => ndjson.append_rows(batch, rows, out),
-            Self::Logfmt(logfmt) => logfmt.append_rows(batch, rows, out),
-            Self::Cef(cef) => cef.append_rows(batch, rows, out),
+            Self::Ndjson(ndjson) => ndjson.append_until(batch, first, step, bytes, out),
+            Self::Logfmt(logfmt) => logfmt.append_until(batch, first, step, bytes, out),
+            Self::Cef(cef) => cef.append_until(batch, first, step, bytes, out),
         }
     }
 

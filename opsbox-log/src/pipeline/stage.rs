@@ -176,6 +176,26 @@ impl Stage for crate::clean::Cleaner {
     }
 }
 
+/// Named `cef`; counts `examined`, `pairs`, `left_out`, `unread`.
+impl Stage for crate::export::cef::ExtensionColumns {
+    fn name(&self) -> &str {
+        "cef"
+    }
+
+    fn apply(&mut self, batch: &mut Batch<Input<'_>>) -> Result<Counts, Error> {
+        let report = Self::apply(self, batch)?;
+        Ok(Counts::new()
+            .with("examined", report.examined())
+            .with("pairs", report.pairs())
+            .with("left_out", report.left_out())
+            .with("unread", report.unread()))
+    }
+
+    fn fork(&self) -> Box<dyn Stage> {
+        Box::new(self.clone())
+    }
+}
+
 /// Named `extract`; counts `examined`, `found`, `absent`, `failed`, `not_json`.
 #[cfg(feature = "jmespath")]
 impl Stage for crate::extract::Extractor {

@@ -50,9 +50,11 @@ pub(super) fn one<R: Read>(
         report,
         pending: 0,
     };
-    for batch in parser.read(reader) {
+    let mut batches = parser.read(reader);
+    while let Some(batch) = batches.next() {
         let mut batch = batch?.map_input(Input::Owned);
         worker.work(&mut batch, &mut |done| sink.write(done).map(Some))?;
+        batches.recycle(batch.map_input(Input::into_owned));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     export::Written,
     format::{Field, Format},
-    limits::EXPORT_ROWS,
+    limits::{EXPORT_ROWS, PIPELINE_PIECE_BYTES, PIPELINE_STEP_BYTES, PIPELINE_STEP_VALUES},
     parser::Parser,
     types::Type,
 };
@@ -22,14 +22,6 @@ pub(super) struct Worker {
     /// Bytes that the next batch may become.
     pub(super) expected: usize,
 }
-
-/// Bytes of output that are handed on before a batch is at its end: names of keys, which each row repeats, can make a
-/// hundred times a batch of it.
-const PIECE_BYTES: usize = 4 << 20;
-
-/// Bytes of input, and values of columns, of the rows that are written before the next look at that.
-const STEP_BYTES: usize = 64 << 10;
-const STEP_VALUES: usize = 16 << 10;
 
 /// Some output of a batch.
 #[derive(Debug, Default)]
@@ -164,16 +156,9 @@ impl Worker {
             bytes = tracing::field::Empty,
         )
         .entered();
-        let mut piece = Written::default();
-        let mut next = first;
-        while next < batch.len() {
-            let rows = next..batch.len().min(next + step);
-            next = rows.end;
-            piece.merge(&self.output.append_rows(batch, rows, bytes));
-            if bytes.len() >= PIECE_BYTES {
-                break;
-            }
-        }
+        let (piece, next) =
+            self.output
+                .append_until(batch, first, step, PIPELINE_PIECE_BYTES, bytes);
         #[cfg(feature = "tracing")]
         span.record("rows", next - first)
             .record("bytes", piece.bytes());
@@ -184,8 +169,8 @@ impl Worker {
 
 /// How many rows of a batch are written at once.
 fn step(batch: &Batch<Input<'_>>, input_bytes: usize) -> usize {
-    let rows = batch.len() / (input_bytes / STEP_BYTES).max(1);
-    let values = STEP_VALUES / batch.fields().len().max(1);
+    let rows = batch.len() / (input_bytes / PIPELINE_STEP_BYTES).max(1);
+    let values = PIPELINE_STEP_VALUES / batch.fields().len().max(1);
     rows.min(values).clamp(1, EXPORT_ROWS)
 }
 

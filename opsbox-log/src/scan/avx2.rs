@@ -153,6 +153,38 @@ impl Simd for Avx2 {
         }
     }
 
+    #[cfg(feature = "mask")]
+    type TrigramTable<'t> = [[__m256i; 2]; 3];
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigram_table(self, trigrams: &super::Trigrams) -> [[__m256i; 2]; 3] {
+        let [third, second, first] = &trigrams.halves;
+        [first, second, third].map(|[low, high]| [twice(low), twice(high)])
+    }
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], tables: [[__m256i; 2]; 3]) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let nibble = _mm256_set1_epi8(15);
+            let mut all = [_mm256_set1_epi8(-1); 2];
+            for (block, [low, high]) in blocks.into_iter().zip(tables) {
+                for (all, bytes) in all.iter_mut().zip(load(block)) {
+                    let lower = _mm256_and_si256(bytes, nibble);
+                    let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+                    let lower = _mm256_shuffle_epi8(low, lower);
+                    let upper = _mm256_shuffle_epi8(high, upper);
+                    *all = _mm256_and_si256(*all, _mm256_and_si256(lower, upper));
+                }
+            }
+            let zero = _mm256_setzero_si256();
+            let [low, high] = all;
+            !bits([_mm256_cmpeq_epi8(low, zero), _mm256_cmpeq_epi8(high, zero)])
+        }
+    }
+
     type GroupTable<'c> = Self::Table<'c>;
 
     #[inline(always)]

@@ -137,6 +137,30 @@ impl Simd for Avx512 {
         }
     }
 
+    /// Texts are short: to keep the tables in registers costs more than to load them for each block.
+    #[cfg(feature = "mask")]
+    type TrigramTable<'t> = &'t super::Trigrams;
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigram_table(self, trigrams: &super::Trigrams) -> &super::Trigrams {
+        trigrams
+    }
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], table: &super::Trigrams) -> u64 {
+        let [third, second, first] = &table.of;
+        let (first, second, third) = (halves(first), halves(second), halves(third));
+        // SAFETY: as in `equal`. The look-up sees 7 bits, as the tables are made for.
+        unsafe {
+            let first = _mm512_permutex2var_epi8(first[0], load(blocks[0]), first[1]);
+            let second = _mm512_permutex2var_epi8(second[0], load(blocks[1]), second[1]);
+            let third = _mm512_permutex2var_epi8(third[0], load(blocks[2]), third[1]);
+            _mm512_test_epi8_mask(_mm512_and_si512(first, second), third)
+        }
+    }
+
     type GroupTable<'c> = GroupTable;
 
     #[inline(always)]

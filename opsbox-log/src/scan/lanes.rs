@@ -86,3 +86,41 @@ impl Found {
         self.always & !self.outside
     }
 }
+
+/// Kinds of trigrams, eight at most, with a bit each: the bytes that may be the first, the second and the third of one.
+#[cfg(feature = "mask")]
+#[derive(Clone, Debug)]
+pub(crate) struct Trigrams {
+    /// By the last seven bits of a byte: those of the third, the second, and the first.
+    pub(super) of: [[u8; 128]; 3],
+    /// The same by the lower and by the upper half of a byte, which are to have a bit in common.
+    pub(super) halves: [[[u8; 16]; 2]; 3],
+}
+
+#[cfg(feature = "mask")]
+impl Trigrams {
+    /// The bytes of each kind, letters in either case; any byte where there are none.
+    pub(crate) fn new<'k>(kinds: impl IntoIterator<Item = [&'k [u8]; 3]>) -> Self {
+        let mut trigrams = Self {
+            of: [[0; 128]; 3],
+            halves: [[[0; 16]; 2]; 3],
+        };
+        for (kind, bytes) in kinds.into_iter().take(8).enumerate() {
+            let places = trigrams.of.iter_mut().zip(&mut trigrams.halves).rev();
+            for (bytes, (of, [low, high])) in bytes.into_iter().zip(places) {
+                if bytes.is_empty() {
+                    let all = of.iter_mut().chain(low).chain(high);
+                    all.for_each(|slot| *slot |= 1 << kind);
+                    continue;
+                }
+                let cases = |byte: &u8| [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
+                for byte in bytes.iter().flat_map(cases) {
+                    of[usize::from(byte & 0x7f)] |= 1 << kind;
+                    low[usize::from(byte & 15)] |= 1 << kind;
+                    high[usize::from(byte >> 4)] |= 1 << kind;
+                }
+            }
+        }
+        trigrams
+    }
+}

@@ -43,6 +43,8 @@ mod views;
 pub(crate) use json::{BEFORE, GroupWindow, JsonMasks, KeyEnds, Window, window};
 pub(crate) use kernel::Chosen;
 pub use kernel::{Kernel, UnknownKernel};
+#[cfg(feature = "mask")]
+pub(crate) use lanes::Trigrams;
 pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
 use views::{ACROSS, Near, ROWS};
@@ -110,6 +112,19 @@ pub(crate) trait Simd: Copy {
 
     /// The structural bytes of a block.
     fn classify(self, block: &[u8; BLOCK], table: Self::Table<'_>) -> Found;
+
+    /// Trigrams as they are in registers.
+    #[cfg(feature = "mask")]
+    type TrigramTable<'t>: Copy;
+
+    /// Loads the trigrams, once for many blocks.
+    #[cfg(feature = "mask")]
+    fn trigram_table(self, trigrams: &Trigrams) -> Self::TrigramTable<'_>;
+
+    /// The bytes of the last block that end one of the trigrams, and maybe some that do not. The blocks before it begin two
+    /// bytes and one byte before it.
+    #[cfg(feature = "mask")]
+    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], table: Self::TrigramTable<'_>) -> u64;
 
     /// Classes as they are in registers for the blocks of a group.
     type GroupTable<'c>: Copy;

@@ -109,6 +109,30 @@ impl Simd for Portable {
         }
     }
 
+    #[cfg(feature = "mask")]
+    type TrigramTable<'t> = &'t super::Trigrams;
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigram_table(self, trigrams: &super::Trigrams) -> Self::TrigramTable<'_> {
+        trigrams
+    }
+
+    #[cfg(feature = "mask")]
+    #[inline(always)]
+    fn trigrams(self, blocks: [&[u8; BLOCK]; 3], table: Self::TrigramTable<'_>) -> u64 {
+        let [first, second, third] = blocks;
+        let [of_third, of_second, of_first] = &table.of;
+        let mut found = 0;
+        for at in 0..BLOCK {
+            let any = of_first[usize::from(first[at] & 0x7f)]
+                & of_second[usize::from(second[at] & 0x7f)]
+                & of_third[usize::from(third[at] & 0x7f)];
+            found |= u64::from(any != 0) << at;
+        }
+        found
+    }
+
     type GroupTable<'c> = Self::Table<'c>;
 
     #[inline(always)]

@@ -122,7 +122,8 @@ pub(crate) fn tokenize(
         place,
         rooms: Mutex::new(rooms),
     };
-    work.rows(Sizes::of(input.len(), options.threads))
+    let (rows, before) = work.rows(Sizes::of(input.len(), options.threads));
+    (rows.of_json(format.engine().is_json()), before)
 }
 
 /// An input, and what to do with it.

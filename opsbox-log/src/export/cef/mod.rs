@@ -1,5 +1,5 @@
 //! Batches as CEF, the ArcSight Common Event Format: a header of seven fields and an extension of pairs, one row a
-//! line; and [what is in the lines](Extension) that the preset `cef` reads.
+//! line; and [what is in the lines](Extension) that the preset `cef` reads, as [columns](ExtensionColumns).
 //!
 //! ```
 //! use opsbox_log::{Format, Parser, export::cef::{Cef, Header}};
@@ -32,17 +32,22 @@
 //!
 //! Other control characters are written as they are, since CEF has no escape for them.
 
+mod columns;
 mod read;
 
 use std::ops::Range;
 
-pub use self::read::{Extension, is_key, unescape_header, unescape_value};
+pub use self::{
+    columns::{ExtensionColumns, ExtensionReport},
+    read::{Extension, is_key, unescape_header, unescape_value},
+};
 use super::{
     Rows,
     names::keys,
     text::{Escapes, InvalidUtf8, Out, Value, Written, padded},
 };
 use crate::{
+    batch::Batch,
     error::Error,
     format::Field,
     scan::{BLOCK, Chosen, Kernel, Simd, Work},
@@ -269,7 +274,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(options: &Cef, fields: &[Field]) -> Self {
+    fn new<B: AsRef<[u8]>>(options: &Cef, batch: &Batch<B>) -> Self {
+        let fields = batch.fields();
         let header = options.header.iter().map(|source| {
             let column = source.column.as_deref()?;
             fields.iter().position(|field| field.name() == column)
@@ -373,7 +379,7 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Cef, Plan, B> {
             out.push_array(*b"CEF:");
             let sources = options.header.iter().zip(&plan.header);
             for (header, (source, column)) in Header::ALL.into_iter().zip(sources) {
-                let value = column.and_then(|column| Value::of(row.span(column), input, arena));
+                let value = column.and_then(|column| Value::of(row.spot(column), input, arena));
                 let value = value.filter(|value| !value.bytes().is_empty());
                 let text = Value::new(source.text.as_bytes(), 0..source.text.len());
                 match header {
@@ -398,9 +404,9 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Cef, Plan, B> {
             }
             let start = out.place();
             let mut nth = 0;
-            while let Some((rank, span)) = row.nth(nth) {
+            while let Some((rank, spot)) = row.nth(nth) {
                 nth += 1;
-                let value = Value::of(span, input, arena);
+                let value = Value::of(spot, input, arena);
                 let (Some(value), Some((_, key))) = (value, plan.pairs.get(rank)) else {
                     continue;
                 };

@@ -1,6 +1,6 @@
 //! The parts of a CEF line as text, without their escapes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 /// Whether an extension may have the key: ASCII letters, digits, `_`, `.`, `-`, `[` and `]`, one at least.
 ///
@@ -108,17 +108,17 @@ impl<'t> Extension<'t> {
     }
 }
 
-impl<'t> Iterator for Extension<'t> {
-    type Item = (&'t str, &'t [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'t> Extension<'t> {
+    /// The next pair: the key, and where the value is.
+    pub(super) fn next_place(&mut self) -> Option<(&'t str, Range<usize>)> {
         let rest = self.rest();
         let end = memchr::memchr(b'=', rest)?;
         let key = std::str::from_utf8(rest.get(..end)?).ok()?;
         if !is_key(key) {
             return None;
         }
-        let value = rest.get(end + 1..)?;
+        let from = self.at + end + 1;
+        let value = self.text.get(from..)?;
         // Where a key may begin: after the last space, if nothing came since that no key has.
         let mut word = None;
         let mut at = 0;
@@ -127,8 +127,8 @@ impl<'t> Iterator for Extension<'t> {
                 b' ' => word = Some(at + 1),
                 b'=' => match word {
                     Some(start) if start < at => {
-                        self.at += end + 1 + start;
-                        return Some((key, value.get(..start - 1)?));
+                        self.at = from + start;
+                        return Some((key, from..from + start - 1));
                     }
                     _ => word = None,
                 },
@@ -143,6 +143,15 @@ impl<'t> Iterator for Extension<'t> {
             at += 1;
         }
         self.at = self.text.len();
-        Some((key, value))
+        Some((key, from..self.at))
+    }
+}
+
+impl<'t> Iterator for Extension<'t> {
+    type Item = (&'t str, &'t [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, place) = self.next_place()?;
+        Some((key, self.text.get(place)?))
     }
 }

@@ -19,22 +19,27 @@
 //!
 //! | value | is written as |
 //! |---|---|
+//! | that [came out of JSON](crate::Column::is_json) and was no string there, if every parser reads it (finite numbers, no lone surrogates) | what it was, as it was written: a number, a boolean, an array, an object |
 //! | of a text or category column | a string (but see [`infer`](Ndjson::infer)); `"`, `\` and control characters escaped, all else as it is |
 //! | of an integer or float column, if it is a JSON number that a 64-bit float reaches | a number, digit by digit as it is in the log |
 //! | of a boolean column, if it is `true` or `false` | a boolean |
-//! | of a [JSON column](Ndjson::json_columns), if it is JSON | itself, with spaces for line feeds between its parts |
+//! | of a [JSON column](Ndjson::json_columns), if it is JSON | itself |
 //! | of these, if it is not | a string |
 //! | of any other type, such as times | a string as it is in the log |
 //! | absent, or the placeholder `-` in a column of any type but text and category | left out, or [null](Ndjson::nulls) |
 //! | bytes that are not UTF-8 | U+FFFD, or [as Latin-1](Ndjson::invalid_utf8) |
 //!
-//! No line feed comes from a value, so that a line is a row whatever it holds.
+//! So the documents of an `ndjson` log, or of messages that a cleaner flattened, keep the types of their values: `7` stays
+//! a number, digit by digit, and `"7"` a string. What masking changed is a string.
+//!
+//! No line feed comes from a value, so that a line is a row whatever it holds: between the parts of an array or object it
+//! becomes a space.
 
 mod json;
 mod plan;
 
 use self::{
-    json::{is_json, is_number},
+    json::is_number,
     plan::{Column, Kind, Plan},
 };
 use super::{
@@ -51,7 +56,7 @@ use crate::scan::{Chosen, Kernel, Simd, Work};
 /// let batch = Parser::new(Format::preset("ndjson")?)
 ///     .parse("{\"http\":{\"method\":\"GET\",\"tags\":[1, 2]},\"ms\":null}\n");
 /// let mut out = Vec::new();
-/// let ndjson = Ndjson::new().nested(true).nulls(true).json_columns(["http.tags"]);
+/// let ndjson = Ndjson::new().nested(true).nulls(true);
 /// ndjson.write(&batch, &mut out).unwrap();
 /// let expected = "{\"http\":{\"method\":\"GET\",\"tags\":[1, 2]},\"ms\":null}\n";
 /// assert_eq!(String::from_utf8_lossy(&out), expected);
@@ -102,9 +107,9 @@ impl Ndjson {
         self
     }
 
-    /// Whether values of text columns that look like a JSON number, `true` or `false` are written as such. The columns of
-    /// JSON that was read (`ndjson`, cleaned messages) are text, which does not tell `7` from `"7"`: with this both come
-    /// out as a number.
+    /// Whether values of text columns that look like a JSON number, `true` or `false` are written as such: those of
+    /// formats that have no types, as `logfmt`. Of values that came out of JSON it makes no difference to what was a number
+    /// or a boolean, which is one in any case; but the string `"7"` becomes a number, too.
     ///
     /// ```
     /// use opsbox_log::{Format, Parser, export::ndjson::Ndjson};
@@ -128,8 +133,8 @@ impl Ndjson {
         self
     }
 
-    /// Columns whose values are JSON and are written as such, not as strings: arrays and empty objects that
-    /// the preset `ndjson` left as they are, for instance. Each value is checked; one that is not JSON is written as a
+    /// Columns whose values are JSON and are written as such, not as strings: documents that a cleaner kept in a column of
+    /// their own, for instance. Each value is checked; one that is not JSON is written as a
     /// string and [counted](Written::not_json). Instead of those named before.
     #[must_use]
     pub fn json_columns<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
@@ -163,12 +168,12 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
             // The comma before the first value becomes the bracket.
             let start = out.place();
             let mut nth = 0;
-            while let Some((rank, span)) = row.nth(nth) {
+            while let Some((rank, spot)) = row.nth(nth) {
                 nth += 1;
                 let Some(column) = plan.columns.get(rank) else {
                     continue;
                 };
-                let value = Value::of(span, input, arena);
+                let value = Value::of(spot, input, arena);
                 let value = value.filter(|value| !column.is_placeholder(value));
                 if value.is_none() && !options.nulls {
                     continue;
@@ -179,17 +184,12 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
                 if opened {
                     out.set(before, b'{');
                 }
-                match value {
-                    Some(value) if column.kind == Kind::Text => {
-                        out.push_text(simd, Json, value, Some(options.invalid_utf8));
-                        out.push(b'"');
-                    }
-                    value => push_other(simd, options, column.kind, value, &mut out),
-                }
+                push(simd, options, column.kind, value, spot.is_json(), &mut out);
             }
             for _ in open.drain(..) {
                 out.push(b'}');
             }
+            out.push_value(plan.tail());
             if out.place() == start {
                 out.push(b'{');
             }
@@ -200,46 +200,84 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
     }
 }
 
-/// Writes a value that is not text, or null.
+/// Writes a value behind its key, or null. `is_json`: it was no string in the JSON that it came from.
+#[inline(always)]
+fn push<S: Simd>(
+    simd: S,
+    options: &Ndjson,
+    kind: Kind,
+    value: Option<Value<'_>>,
+    is_json: bool,
+    out: &mut Out<'_>,
+) {
+    match value {
+        Some(value) if kind == Kind::Text && !is_json => {
+            out.push_text(simd, Json, value, Some(options.invalid_utf8));
+            out.push(b'"');
+        }
+        value => push_other(simd, options, kind, value, is_json, out),
+    }
+}
+
+/// [`push`] of a value that is not text, or null.
 #[inline(always)]
 fn push_other<S: Simd>(
     simd: S,
     options: &Ndjson,
     kind: Kind,
     value: Option<Value<'_>>,
+    is_json: bool,
     out: &mut Out<'_>,
 ) {
+    // The key of text has the quote of the value at its end.
+    let is_quoted = kind == Kind::Text;
     let Some(value) = value else {
-        if kind == Kind::Text {
-            // The key has the quote of the value at its end.
-            out.back(1);
-        }
+        out.back(usize::from(is_quoted));
         out.push_array(*b"null");
         return;
     };
     let bare = match kind {
-        Kind::Number => is_number(value.bytes()),
-        Kind::Boolean => matches!(value.bytes(), b"true" | b"false"),
-        Kind::Json => is_json(value.bytes()),
-        Kind::Inferred => match value.bytes() {
-            b"true" | b"false" => true,
-            number @ [b'-' | b'0'..=b'9', ..] => is_number(number),
-            _ => false,
-        },
-        Kind::Text | Kind::Typed => false,
+        Kind::Number if !is_json => is_number(value.bytes()),
+        Kind::Boolean if !is_json => matches!(value.bytes(), b"true" | b"false"),
+        Kind::Json => json::is_json(value.bytes()),
+        Kind::Inferred if !is_json => is_literal(value.bytes()),
+        _ => is_json && may_stand(value.bytes()),
     };
     if !bare {
         out.counts.not_json += u64::from(kind == Kind::Json);
-        out.push(b'"');
+        if !is_quoted {
+            out.push(b'"');
+        }
         out.push_text(simd, Json, value, Some(options.invalid_utf8));
         out.push(b'"');
         return;
     }
+    out.back(usize::from(is_quoted));
     let start = out.place();
     out.push_value(value);
-    if kind == Kind::Json {
+    if kind == Kind::Json || is_json && matches!(value.bytes(), [b'{' | b'[', ..]) {
         // Line feeds in JSON are white space: in strings they are escaped.
         out.replace_from(start, |byte| matches!(byte, b'\n' | b'\r'), b' ');
+    }
+}
+
+/// Whether the text is a number, or `true` or `false`, as JSON has them.
+#[inline(always)]
+fn is_literal(text: &[u8]) -> bool {
+    match text {
+        b"true" | b"false" => true,
+        [b'-' | b'0'..=b'9', ..] => is_number(text),
+        _ => false,
+    }
+}
+
+/// Whether what was JSON may stand in what every parser reads: of selected keys nothing was checked, and a number may
+/// be beyond what a float of 64 bits reaches.
+#[inline(always)]
+fn may_stand(text: &[u8]) -> bool {
+    match text {
+        [b'{' | b'[', ..] => json::is_json(text),
+        text => is_literal(text),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::{Ndjson, Value};
+use super::{Ndjson, Value, push};
 use crate::{
-    export::text::{Json, Out},
+    batch::Batch,
+    export::text::{Json, Out, Written},
     format::Field,
     limits::MAX_FLATTEN_DEPTH,
     scan::{BLOCK, Simd, Work, on_portable},
@@ -52,16 +53,20 @@ pub(super) struct Plan {
     /// `,"name":` of each object.
     objects: Vec<Range<usize>>,
     texts: Vec<u8>,
+    /// What all rows end with: keys and values of the last columns, if these have one value each.
+    tail: Range<usize>,
     pub(super) nested: bool,
 }
 
 impl Plan {
-    pub(super) fn new(options: &Ndjson, fields: &[Field]) -> Self {
+    pub(super) fn new<B: AsRef<[u8]>>(options: &Ndjson, batch: &Batch<B>) -> Self {
+        let fields = batch.fields();
         let mut plan = Self {
             nested: options.nested,
             ..Self::default()
         };
-        let names: HashMap<&str, usize> = fields.iter().map(Field::name).zip(0..).collect();
+        let names = fields.iter().map(Field::name).zip(0..);
+        let names: HashMap<&str, usize> = names.filter(|_| options.nested).collect();
         // The first column under each prefix, and the object of it.
         let mut prefixes: HashMap<&str, (usize, usize)> = HashMap::new();
         let mut order = Vec::with_capacity(fields.len());
@@ -98,6 +103,9 @@ impl Plan {
                 path,
             });
         }
+        if !options.nested {
+            plan.take_tail(options, batch);
+        }
         plan.texts.extend_from_slice(&[0; BLOCK]);
         if options.nested {
             // The columns of an object one after the other, where its first one is.
@@ -106,6 +114,44 @@ impl Plan {
             plan.columns = columns.into_iter().map(|(column, _)| column).collect();
         }
         plan
+    }
+
+    /// Takes out the last columns as long as all rows have the same value: that is written here, once.
+    fn take_tail<B: AsRef<[u8]>>(&mut self, options: &Ndjson, batch: &Batch<B>) {
+        let mut tails: Vec<Vec<u8>> = Vec::new();
+        while let Some(column) = self.columns.last() {
+            let spot = batch.same(column.field);
+            let Some(spot) = spot.filter(|spot| !spot.is_null()) else {
+                break;
+            };
+            let value = Value::of(spot, batch.input(), batch.arena());
+            let value = value.filter(|value| !column.is_placeholder(value));
+            let mut bytes = Vec::new();
+            let written = on_portable(Constant {
+                out: Out::new(&mut bytes),
+                key: self.key(column),
+                options,
+                kind: column.kind,
+                value,
+                is_json: spot.is_json(),
+            });
+            // What is counted has to be for each row.
+            if value.is_none() || written.replaced > 0 || written.not_json > 0 {
+                break;
+            }
+            tails.push(bytes);
+            self.columns.pop();
+        }
+        let start = self.texts.len();
+        for tail in tails.into_iter().rev() {
+            self.texts.extend_from_slice(&tail);
+        }
+        self.tail = start..self.texts.len();
+    }
+
+    #[inline(always)]
+    pub(super) fn tail(&self) -> Value<'_> {
+        Value::new(&self.texts, self.tail.clone())
     }
 
     #[inline(always)]
@@ -149,6 +195,35 @@ fn key(texts: &mut Vec<u8>, name: &str, after: &[u8]) -> Range<usize> {
     texts.extend_from_slice(b"\":");
     texts.extend_from_slice(after);
     start..texts.len()
+}
+
+/// A key and its value.
+struct Constant<'a> {
+    out: Out<'a>,
+    key: Value<'a>,
+    options: &'a Ndjson,
+    kind: Kind,
+    value: Option<Value<'a>>,
+    is_json: bool,
+}
+
+impl Work for Constant<'_> {
+    type Output = Written;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Written {
+        let Self { mut out, key, .. } = self;
+        out.push_value(key);
+        push(
+            simd,
+            self.options,
+            self.kind,
+            self.value,
+            self.is_json,
+            &mut out,
+        );
+        out.finish(1)
+    }
 }
 
 struct Escape<'a>(&'a mut Vec<u8>, Value<'a>);

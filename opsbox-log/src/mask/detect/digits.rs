@@ -1,6 +1,6 @@
 //! Groups of digits, and what begins at each: a phone number, an ID card, a payment card.
 
-use super::{Sink, byte, card, escape_end, id_card, opens_number, phone, span_of};
+use super::{Sink, before, byte, card, escape_end, id_card, opens_number, phone, span_of};
 use crate::mask::{Detector, prefilter::DIGITS};
 
 /// Some digits without a separator.
@@ -44,6 +44,11 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 }
 
 fn look_group(text: &[u8], group: Group, sink: &mut Sink<'_>) {
+    // Of so many digits nothing begins but what has a plus before it, as in a URL: `%2B`.
+    let is_encoded = matches!(before(text, group.at), b'B' | b'b');
+    if matches!(group.len, 0 | 1 | 6..=10 | 20..) && !is_encoded {
+        return;
+    }
     if !opens_number(text, group.at) {
         return;
     }
@@ -55,7 +60,7 @@ fn look_group(text: &[u8], group: Group, sink: &mut Sink<'_>) {
     }
     // A plus in a URL.
     let encoded = text.get(group.at.saturating_sub(3)..group.at);
-    if encoded.is_some_and(|it| it.eq_ignore_ascii_case(b"%2B")) {
+    if is_encoded && encoded.is_some_and(|it| it.eq_ignore_ascii_case(b"%2B")) {
         phone::look_encoded(text, group.at, sink);
     }
     if sink.wants(Detector::Card) {

@@ -12,7 +12,7 @@ mod pem;
 mod phone;
 mod url;
 
-pub(super) use pair::{is_secret, names_secret};
+pub(super) use pair::{Held, held};
 pub(super) use phone::country_code_len;
 
 use std::ops::Range;
@@ -157,6 +157,12 @@ fn ends_escape(text: &[u8], at: usize) -> bool {
 /// Where the escape ends that this place is inside of: letters and digits of an escape look as if they
 /// were those of the word behind it.
 fn escape_end(text: &[u8], at: usize) -> Option<usize> {
+    // No escape is without one of these, and hardly any number is near one.
+    let near = text.get(at.saturating_sub(MOST_ESCAPED - 1)..text.len().min(at + MOST_ESCAPED));
+    let is_mark = |it: &u8| matches!(it, b'\\' | b'%');
+    if !near.unwrap_or_default().iter().any(is_mark) {
+        return None;
+    }
     (at + 1..at + MOST_ESCAPED).find(|&end| {
         // Its first byte, which is no letter or digit, is in front of the place.
         ends_escape(text, end) && span_before_escape(text, end) < at

@@ -96,7 +96,8 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let end = at + 1 + span_of(near, at + 1, |it| it.is_ascii_alphabetic());
     // `\token` is `token` in some place, and `\npwd` is `pwd`.
     let starts = [escape_end(text, start), Some(start)].into_iter().flatten();
-    let names = |start: &usize| text.get(*start..end).is_some_and(names_secret);
+    let of = |start: usize| text.get(start..end).unwrap_or_default();
+    let names = |start: &usize| names_secret(of(*start)) || names_secrets(of(*start));
     let Some(start) = { starts }.find(names) else {
         return;
     };
@@ -106,6 +107,15 @@ pub(super) fn look(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     let Some(place) = Place::of(text, start, end) else {
         return;
     };
+    let is_meant = match place.ends {
+        _ if names_secret(of(start)) => true,
+        // Of several a list, since sentences are about them, too; tokens that are numbers are words.
+        Ends::List(quote) => quote.is_some() || !names_tokens(of(start)),
+        _ => false,
+    };
+    if !is_meant {
+        return;
+    }
     let whole = text.get(place.start..).unwrap_or_default();
     // A token that the masking wrote has brackets.
     if is_masked(whole) {
@@ -133,7 +143,7 @@ fn is_tag(text: &[u8], start: usize, end: usize) -> bool {
 }
 
 /// Whether the value of such a name is one, and does not stand for nothing or for what was masked.
-pub(in crate::mask) fn is_secret(value: &[u8]) -> bool {
+fn is_secret(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     !value.is_empty() && !is_token(value) && !is_nothing(value)
 }
@@ -167,6 +177,158 @@ pub(in crate::mask) fn names_secret(key: impl AsRef<[u8]>) -> bool {
         _ => stem,
     };
     KEYS.iter().any(|it| ends_with(stem, it))
+}
+
+/// The key without the `s` of several, as `passwords` and `apiKeys` have it; `credentials` is a name of its own.
+fn singular(key: &[u8]) -> Option<&[u8]> {
+    match key {
+        [stem @ .., b's' | b'S'] => Some(stem),
+        _ => None,
+    }
+}
+
+/// Whether this is how several secrets are named.
+fn names_secrets(key: &[u8]) -> bool {
+    singular(key).is_some_and(names_secret)
+}
+
+/// Whether it is the name of several tokens. Those that are counted, or are numbers, are words of a language model.
+fn names_tokens(key: &[u8]) -> bool {
+    singular(key).is_some_and(|stem| ends_with(stem, "token"))
+}
+
+/// Parts of a path that say where a value is kept, and not what it is; so do numbers, which count elements.
+const WITHOUT_MEANING: [&str; 19] = [
+    "#text",
+    "#cdata-section",
+    "_text",
+    "__text",
+    "_cdata",
+    "$",
+    "$t",
+    "_",
+    "",
+    "text",
+    "value",
+    "values",
+    "data",
+    "content",
+    "raw",
+    "plain",
+    "string",
+    "item",
+    "items",
+];
+
+/// What is said about secrets under their names, and is none.
+const ABOUT: [&str; 22] = [
+    "algorithm",
+    "count",
+    "createdat",
+    "enabled",
+    "expired",
+    "expires",
+    "expiresat",
+    "expiresin",
+    "expiry",
+    "kind",
+    "length",
+    "name",
+    "namespace",
+    "policy",
+    "required",
+    "size",
+    "status",
+    "ttl",
+    "type",
+    "updatedat",
+    "valid",
+    "version",
+];
+
+/// Names under which other things than secrets are, too: `token.scope`, `authorization.decision`.
+const LOOSE: [&str; 2] = ["token", AUTHORIZATION];
+
+/// What the values of a column are, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mask) enum Held {
+    /// Nothing that the name tells.
+    Anything,
+    /// Secrets.
+    Secrets,
+    /// Secrets where they are lists of texts, as `tokens`, which else are counted.
+    Lists,
+    /// Secrets, but for numbers: elements of such a list.
+    Texts,
+}
+
+impl Held {
+    /// Whether a value is a secret as a whole.
+    pub(in crate::mask) fn is_secret(self, value: &[u8]) -> bool {
+        let is_held = match self {
+            Self::Anything => false,
+            Self::Secrets => true,
+            Self::Lists => value.trim_ascii_start().starts_with(b"[") && value.contains(&b'"'),
+            Self::Texts => !value
+                .iter()
+                .all(|it| it.is_ascii_digit() || matches!(it, b'.' | b'-')),
+        };
+        is_held && is_secret(value)
+    }
+}
+
+/// What a column of this path holds. The last part with a meaning counts: `password.0`, `user.password.value` and
+/// `request.@token` are secrets as `password` is, and so are several, `passwords`. What is further below a name of secrets
+/// is one, too, unless it says something about them, as `secret.name` and `password.expires_at` do.
+pub(in crate::mask) fn held(path: &str) -> Held {
+    let mut parts = path.rsplit('.').map(|part| {
+        let part = part.strip_prefix('@').unwrap_or(part);
+        // Of `password[0]` the name is before the bracket.
+        match part.split_once('[') {
+            Some((name, _)) if !name.is_empty() => name.as_bytes(),
+            _ => part.as_bytes(),
+        }
+    });
+    let is_number = |part: &[u8]| {
+        let digits = part.strip_prefix(b"[").unwrap_or(part);
+        let digits = digits.strip_suffix(b"]").unwrap_or(digits);
+        !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+    };
+    let has_meaning = |part: &&[u8]| !is_one_of(&WITHOUT_MEANING, part) && !is_number(part);
+    let Some((at, last)) = { parts.by_ref() }
+        .enumerate()
+        .find(|(_, part)| has_meaning(part))
+    else {
+        return Held::Anything;
+    };
+    if names_secret(last) {
+        return Held::Secrets;
+    }
+    if names_secrets(last) {
+        return match names_tokens(last) {
+            true if at == 0 => Held::Lists,
+            true => Held::Texts,
+            false => Held::Secrets,
+        };
+    }
+    let holds = |part: &[u8]| {
+        let name = match names_secret(part) {
+            true => part,
+            false => singular(part).filter(|stem| names_secret(stem))?,
+        };
+        let loose = LOOSE.iter().any(|loose| ends_with(name, loose));
+        (!loose).then_some(())
+    };
+    let bare: Vec<u8> = last
+        .iter()
+        .copied()
+        .filter(|it| !matches!(it, b'_' | b'-'))
+        .collect();
+    let is_held = parts.any(|part| holds(part).is_some()) && !is_one_of(&ABOUT, &bare);
+    match is_held {
+        true => Held::Secrets,
+        false => Held::Anything,
+    }
 }
 
 /// Where the value of a key begins, and what ends it.

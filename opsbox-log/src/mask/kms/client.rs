@@ -96,11 +96,29 @@ impl AwsKms {
     ///
     /// As [`new`](Self::new) and [`endpoint`](Self::endpoint), and if a variable is missing.
     pub fn from_env(key_id: &str) -> Result<Self, Error> {
-        let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+        Self::from_variables(key_id, None, None, variable)
+    }
+
+    /// A key with the credentials that variables say, and what is not given.
+    pub(crate) fn from_variables(
+        key_id: &str,
+        region: Option<&str>,
+        endpoint: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
         let region = region
-            .ok_or_else(|| setup("AWS_REGION is not set; set it, or use AwsKms::new".into()))?;
-        let kms = Self::new(key_id, &region, AwsCredentials::from_env()?)?;
-        match variable("AWS_ENDPOINT_URL_KMS").or_else(|| variable("AWS_ENDPOINT_URL")) {
+            .map(str::to_owned)
+            .or_else(|| variable("AWS_REGION"))
+            .or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region = region
+            .ok_or_else(|| setup("AWS_REGION is not set; set it, or name the region".into()))?;
+        let credentials = AwsCredentials::from_variables(&variable)?;
+        let kms = Self::new(key_id, &region, credentials)?;
+        let endpoint = endpoint
+            .map(str::to_owned)
+            .or_else(|| variable("AWS_ENDPOINT_URL_KMS"))
+            .or_else(|| variable("AWS_ENDPOINT_URL"));
+        match endpoint {
             Some(url) => kms.endpoint(&url),
             None => Ok(kms),
         }

@@ -35,6 +35,18 @@ impl AwsCredentials {
     ///
     /// `Key` if one of the first two is missing or empty.
     pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(variable)
+    }
+
+    /// The same of variables that are looked up so.
+    pub(super) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let required = |name: &str| {
+            variable(name).ok_or_else(|| {
+                let message =
+                    format!("{name} is not set; set it, or give credentials to AwsKms::new");
+                Error::key("find AWS credentials", false, message)
+            })
+        };
         let credentials = Self::new(
             required("AWS_ACCESS_KEY_ID")?,
             required("AWS_SECRET_ACCESS_KEY")?,
@@ -56,11 +68,4 @@ impl fmt::Debug for AwsCredentials {
 
 pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn required(name: &str) -> Result<String, Error> {
-    variable(name).ok_or_else(|| {
-        let message = format!("{name} is not set; set it, or give credentials to AwsKms::new");
-        Error::key("find AWS credentials", false, message)
-    })
 }

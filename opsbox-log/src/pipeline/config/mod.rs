@@ -1,8 +1,12 @@
 //! A pipeline as data (features `config` and `pipeline`).
 
+#[cfg(feature = "mask")]
+mod keys;
 mod settings;
 mod variables;
 
+#[cfg(feature = "mask")]
+use std::sync::Arc;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -20,12 +24,26 @@ use super::{Output, Pipeline};
 use crate::{
     config::{self as rules, Language, Wrong},
     error::Error,
-    export::{InvalidUtf8, cef::Cef, logfmt::Logfmt, ndjson::Ndjson},
+    export::{
+        InvalidUtf8,
+        cef::{Cef, ExtensionColumns},
+        logfmt::Logfmt,
+        ndjson::Ndjson,
+    },
     format::Format,
     frame::Overlong,
     multiline::Multiline,
     parser::Parser,
 };
+
+#[cfg(feature = "mask")]
+use crate::mask::Keys;
+
+/// Keys that a program gives.
+#[cfg(feature = "mask")]
+type Given = Arc<Keys>;
+#[cfg(not(feature = "mask"))]
+type Given = std::convert::Infallible;
 
 /// A pipeline from a file and variables. In layers, the later ones going first: the defaults, the file, and variables
 /// `OPSBOX_LOG__SECTION__SETTING`.
@@ -42,6 +60,10 @@ use crate::{
 /// overlong = "truncate"          # or "unmatched"
 /// multiline = "stack_traces"     # or "indented", "none"
 ///
+/// [cef]                          # the pairs of the extensions that the preset cef reads become columns
+/// prefix = "cef."
+/// keep_extension = false
+///
 /// [clean]                        # feature json: JSON and XML in columns
 /// columns = ["message"]
 /// repair = true
@@ -55,6 +77,11 @@ use crate::{
 ///
 /// [mask]                         # feature mask
 /// policy = "mask.toml"           # beside this file; without it the policy that is the default
+///
+/// [mask.keys]                    # if the policy encrypts or makes pseudonyms
+/// ring = "data.keys"             # the data keys, wrapped, as KeyRing makes them; beside this file, too
+/// key_file = "master.key"        # what unwraps them, of mode 0600, as LocalKeyFile makes it; or
+/// kms = { key_id = "alias/logs", region = "eu-central-1", endpoint = "https://kms.example.com" }
 ///
 /// [enrich]                       # feature enrich
 /// labels = { "service.name" = "shop" }
@@ -85,9 +112,14 @@ use crate::{
 /// severities = { panic = 10 }
 /// ```
 ///
-/// Stages run in the order clean, extract, mask, enrich; a section that is left out is no stage. A setting that does
+/// Stages run in the order cef, clean, extract, mask, enrich; a section that is left out is no stage. A setting that does
 /// not exist is an error, never ignored. A variable's value is taken as it is written, a version `1.10` as that; of a
 /// list the elements have commas between them.
+///
+/// Keys themselves are never settings, only where they are. `kms` (feature `mask-kms`) signs with `AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the variables, and where `region` or `endpoint` is left out takes
+/// `AWS_REGION` or `AWS_DEFAULT_REGION`, and `AWS_ENDPOINT_URL_KMS` or `AWS_ENDPOINT_URL`. Like all settings these can be
+/// variables, as `OPSBOX_LOG__MASK__KEYS__KEY_FILE`.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -113,9 +145,11 @@ use crate::{
 pub struct PipelineConfig {
     settings: Settings,
     path: PathBuf,
+    /// That of the file, in which settings are looked up that are wrong.
+    text: Box<str>,
     #[cfg_attr(
-        not(feature = "enrich"),
-        allow(dead_code, reason = "enrichment reads it")
+        not(any(feature = "enrich", feature = "mask-kms")),
+        allow(dead_code, reason = "enrichment and credentials are read from it")
     )]
     variables: BTreeMap<String, String>,
 }
@@ -165,6 +199,7 @@ impl PipelineConfig {
         Ok(Self {
             settings: with_variables(&settings, variables)?,
             path: path.to_owned(),
+            text: text.into(),
             variables: variables.clone(),
         })
     }
@@ -188,8 +223,28 @@ impl PipelineConfig {
     /// # Errors
     ///
     /// `InvalidConfig` if a setting needs a feature that is not compiled in, or contradicts another; and what the parts
-    /// say: a preset that does not exist, a pattern that does not compile, a policy that cannot be read.
+    /// say: a preset that does not exist, a pattern that does not compile, a policy that cannot be read, and `Key` with the
+    /// setting if keys cannot be read or unwrapped. This waits for a key management service, if one is named, as long as
+    /// its [limits](crate::limits::KMS_ATTEMPTS) say.
     pub fn build(&self, format: Option<&Format>) -> Result<Pipeline, Error> {
+        self.build_from(format, None)
+    }
+
+    /// [`build`](Self::build) with keys of the program, instead of those that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    #[cfg(feature = "mask")]
+    pub fn build_with_keys(
+        &self,
+        format: Option<&Format>,
+        keys: Arc<Keys>,
+    ) -> Result<Pipeline, Error> {
+        self.build_from(format, Some(keys))
+    }
+
+    fn build_from(&self, format: Option<&Format>, keys: Option<Given>) -> Result<Pipeline, Error> {
         let settings = &self.settings;
         let mut pipeline = Pipeline::new(self.parser(format)?).output(self.output()?);
         if let Some(threads) = settings.threads {
@@ -198,6 +253,10 @@ impl PipelineConfig {
         if let Some(column) = &settings.keep_unmatched {
             pipeline = pipeline.keep_unmatched(&**column);
         }
+        if let Some(cef) = &settings.cef {
+            let columns = ExtensionColumns::new().prefix(&cef.prefix);
+            pipeline = pipeline.stage(columns.keep_extension(cef.keep_extension));
+        }
         if let Some(clean) = &settings.clean {
             pipeline = self.clean(pipeline, clean)?;
         }
@@ -205,7 +264,7 @@ impl PipelineConfig {
             pipeline = self.extract(pipeline, extract)?;
         }
         if let Some(mask) = &settings.mask {
-            pipeline = self.mask(pipeline, mask)?;
+            pipeline = self.mask(pipeline, mask, keys)?;
         }
         if let Some(enrich) = &settings.enrich {
             pipeline = self.enrich(pipeline, enrich)?;
@@ -352,16 +411,30 @@ impl PipelineConfig {
     }
 
     #[cfg(feature = "mask")]
-    fn mask(&self, pipeline: Pipeline, settings: &MaskSettings) -> Result<Pipeline, Error> {
+    fn mask(
+        &self,
+        pipeline: Pipeline,
+        settings: &MaskSettings,
+        given: Option<Arc<Keys>>,
+    ) -> Result<Pipeline, Error> {
         let policy = match &settings.policy {
             Some(path) => crate::mask::Policy::read(self.beside(path))?,
             None => crate::mask::Policy::new(),
         };
-        Ok(pipeline.stage(crate::mask::Masker::new(policy, None)?))
+        let keys = match given {
+            Some(keys) => Some(keys),
+            None => keys::keys(self, settings.keys.as_ref())?,
+        };
+        if policy.needs_keys() && keys.is_none() {
+            let message = "the policy encrypts or makes pseudonyms, and there are no keys; name those of a KeyRing \
+                           in mask.keys.ring, and what unwraps them in mask.keys.key_file or mask.keys.kms";
+            return Err(self.wrong("mask.policy", message));
+        }
+        Ok(pipeline.stage(crate::mask::Masker::new(policy, keys)?))
     }
 
     #[cfg(not(feature = "mask"))]
-    fn mask(&self, _: Pipeline, _: &MaskSettings) -> Result<Pipeline, Error> {
+    fn mask(&self, _: Pipeline, _: &MaskSettings, _: Option<Given>) -> Result<Pipeline, Error> {
         Err(self.disabled("mask", "mask"))
     }
 
@@ -451,9 +524,22 @@ impl PipelineConfig {
     fn wrong(&self, setting: &str, message: &str) -> Error {
         Error::Config {
             path: Some(self.path.clone()),
-            line_and_column: None,
+            line_and_column: rules::place_of(&self.text, setting),
             setting: setting.to_owned(),
             message: message.to_owned(),
+            source: None,
+        }
+    }
+
+    /// What is wrong with what a setting names.
+    #[cfg(feature = "mask")]
+    fn caused(&self, setting: &str, source: Error) -> Error {
+        Error::Config {
+            path: Some(self.path.clone()),
+            line_and_column: rules::place_of(&self.text, setting),
+            setting: setting.to_owned(),
+            message: source.to_string(),
+            source: Some(Box::new(source)),
         }
     }
 }
@@ -464,5 +550,6 @@ fn error(path: &Path, wrong: Wrong) -> Error {
         line_and_column: wrong.place,
         setting: wrong.field,
         message: wrong.message,
+        source: None,
     }
 }

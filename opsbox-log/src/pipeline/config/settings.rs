@@ -15,6 +15,8 @@ pub(super) struct Settings {
     pub(super) keep_unmatched: Option<String>,
     pub(super) input: InputSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cef: Option<CefInputSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) clean: Option<CleanSettings>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extract: Option<ExtractSettings>,
@@ -86,9 +88,40 @@ pub(super) struct ExtractSettings {
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+pub(super) struct CefInputSettings {
+    pub(super) prefix: String,
+    pub(super) keep_extension: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct MaskSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) policy: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keys: Option<KeySettings>,
+}
+
+/// Where keys are, and never what they are.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct KeySettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ring: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kms: Option<KmsSettings>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct KmsSettings {
+    pub(super) key_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -26,6 +26,7 @@ pub(super) fn with_variables(
         line_and_column: None,
         setting,
         message,
+        source: None,
     };
     let ours = format!("{PREFIX}__");
     let mut ours = variables
