@@ -1,9 +1,10 @@
-//! The fields of documents as columns: each name is found by a hash of the key under its object.
+//! The fields of documents as columns.
 
 use std::{collections::HashMap, ops::Range};
 
 use super::{
     fit::{Fit, fit},
+    keys::{Keys, NONE, Node, ROOT, SHORT},
     report::CleanReport,
     sink::{Arena, Columns, Sink, Source, free_name},
     walk::Visit,
@@ -18,52 +19,6 @@ use crate::{
     tokenize::json_string,
     types::Type,
 };
-
-/// No node, or no column.
-const NONE: u16 = u16::MAX;
-
-/// The node of the document itself.
-const ROOT: u16 = 0;
-
-/// Most keys, objects among them, that are told apart in a batch. Later ones have no column.
-const MAX_NODES: usize = 4 * MAX_DISCOVERED_FIELDS;
-
-/// A key under the keys above it.
-#[derive(Clone, Debug)]
-struct Node {
-    /// The keys with dots between them.
-    path: Box<str>,
-    /// Its column, if it was asked for.
-    column: Option<u16>,
-    /// Whether that takes any value.
-    is_text: bool,
-}
-
-/// The place of a key in the table.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    key: u128,
-    parent: u16,
-    len: u16,
-    node: u16,
-}
-
-const EMPTY: Slot = Slot {
-    key: 0,
-    parent: 0,
-    len: 0,
-    node: NONE,
-};
-
-/// Slots of the table: few, so that it stays near.
-const SLOTS: usize = 1024;
-
-/// Slots that are looked at for a key. One that has none of them is looked up like a long one, so that
-/// keys of a stranger's making, or very many, cost no more than that.
-const PROBES: usize = 8;
-
-/// Bytes of a key that the table has; it finds longer ones by their length and the bytes they begin with.
-const SHORT: usize = 16;
 
 /// A value of the document at hand.
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +39,7 @@ pub(super) struct Fields<'f> {
     /// Memory for columns.
     spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
-    nodes: Vec<Node>,
-    table: Vec<Slot>,
-    long: HashMap<Box<[u8]>, u16>,
+    keys: Keys,
     arena: Arena,
     /// Of the document at hand.
     values: Vec<Value>,
@@ -131,13 +84,7 @@ impl<'f> Fields<'f> {
             columns: Vec::new(),
             spare,
             names: HashMap::new(),
-            nodes: vec![Node {
-                path: "".into(),
-                column: None,
-                is_text: false,
-            }],
-            table: vec![EMPTY; SLOTS],
-            long: HashMap::new(),
+            keys: Keys::new(prefix.len()),
             arena,
             values: Vec::new(),
             counts: Counts::default(),
@@ -155,123 +102,16 @@ impl<'f> Fields<'f> {
         }
     }
 
-    /// The node of a key.
+    /// The object whose keys come next.
     #[inline(always)]
-    fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
-        let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
-        let len = place.len();
-        let near = text.get(place.start..);
-        let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
-        if near.is_none() && len > 0 {
-            return self.last_node(text, place);
-        }
-        if let Some(near) = near.filter(|_| len > 0) {
-            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
-            // Longer ones are no names.
-            let len = u16::try_from(len).unwrap_or(NONE);
-            for slot in self.slots(key, parent, len) {
-                if slot.node == NONE {
-                    break;
-                }
-                let begins = slot.key == key && slot.parent == parent && slot.len == len;
-                if begins && (place.len() <= SHORT || self.ends_with(slot.node, text, &place)) {
-                    return slot.node;
-                }
-            }
-        }
-        self.add(text.get(place).unwrap_or_default(), parent)
-    }
-
-    /// The node of a key with less behind it than the table compares: of the text's last bytes.
-    #[cold]
-    fn last_node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
-        let mut near = [0; 2 * SHORT];
-        let key = text.get(place).unwrap_or_default();
-        match near.get_mut(..key.len()) {
-            Some(slot) => slot.copy_from_slice(key),
-            None => return NONE,
-        }
-        self.node(&near, 0..key.len())
-    }
-
-    /// Whether the path of a node ends with a key.
-    fn ends_with(&self, node: u16, text: &[u8], place: &Range<usize>) -> bool {
-        let node = self.nodes.get(usize::from(node));
-        let path = node.map(|node| node.path.as_bytes());
-        let key = text.get(place.clone());
-        path.zip(key).is_some_and(|(path, key)| path.ends_with(key))
-    }
-
-    #[inline(always)]
-    fn slots(&self, key: u128, parent: u16, len: u16) -> &[Slot] {
-        let at = slot_of(key, parent, len);
-        self.table.get(at..at + PROBES).unwrap_or_default()
-    }
-
-    /// The node of a key that the table does not have.
-    #[cold]
-    fn add(&mut self, key: &[u8], parent: u16) -> u16 {
-        if parent == NONE {
-            return NONE;
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&parent.to_le_bytes());
-        self.scratch.extend_from_slice(key);
-        if let Some(&node) = self.long.get(self.scratch.as_slice()) {
-            return node;
-        }
-        let above = self.nodes.get(usize::from(parent));
-        let above = above.map_or("", |node| &node.path);
-        // Documents are UTF-8.
-        let key_text = String::from_utf8_lossy(key);
-        let id = match u16::try_from(self.nodes.len()) {
-            Ok(id) if self.nodes.len() < MAX_NODES => id,
-            _ => return NONE,
-        };
-        let dot = if parent == ROOT { "" } else { "." };
-        let len = self.prefix.len() + above.len() + dot.len() + key.len();
-        if len > MAX_FIELD_NAME_BYTES {
-            return NONE;
-        }
-        let path = [above, dot, &key_text].concat().into();
-        self.nodes.push(Node {
-            path,
-            column: None,
-            is_text: false,
-        });
-        if !key.is_empty() {
-            let mut bytes = [0; SHORT];
-            for (slot, byte) in bytes.iter_mut().zip(key) {
-                *slot = *byte;
-            }
-            let (bytes, len) = (
-                u128::from_le_bytes(bytes),
-                u16::try_from(key.len()).unwrap_or(NONE),
-            );
-            let at = slot_of(bytes, parent, len);
-            let mut slots = self
-                .table
-                .get_mut(at..at + PROBES)
-                .unwrap_or_default()
-                .iter_mut();
-            if let Some(slot) = slots.find(|slot| slot.node == NONE) {
-                *slot = Slot {
-                    key: bytes,
-                    parent,
-                    len,
-                    node: id,
-                };
-                return id;
-            }
-        }
-        self.long.insert(self.scratch.as_slice().into(), id);
-        id
+    fn parent(&self) -> u16 {
+        self.open.get(self.depth).copied().unwrap_or(NONE)
     }
 
     /// The column of the key that was read last.
     #[inline(always)]
     fn column(&mut self) -> u16 {
-        match self.nodes.get(usize::from(self.at)) {
+        match self.keys.get(self.at) {
             Some(Node {
                 column: Some(column),
                 ..
@@ -283,7 +123,7 @@ impl<'f> Fields<'f> {
 
     #[cold]
     fn add_column(&mut self) -> u16 {
-        let Some(node) = self.nodes.get_mut(usize::from(self.at)) else {
+        let Some(node) = self.keys.get_mut(self.at) else {
             return NONE;
         };
         let path: &str = if self.at == ROOT { "value" } else { &node.path };
@@ -321,7 +161,7 @@ impl<'f> Fields<'f> {
     /// Takes a value of the key that was read last, which is in the text.
     #[inline(always)]
     fn push(&mut self, text: &[u8], place: Range<usize>) {
-        match self.nodes.get(usize::from(self.at)) {
+        match self.keys.get(self.at) {
             Some(&Node {
                 column: Some(column),
                 is_text: true,
@@ -440,26 +280,8 @@ impl<'f> Fields<'f> {
         }
         let len = key.len();
         key.resize(len + SHORT, 0);
-        self.node(&key, 0..len)
+        self.keys.node(&key, 0..len, self.parent())
     }
-}
-
-/// Where the search for a key begins.
-#[inline(always)]
-fn slot_of(key: u128, parent: u16, len: u16) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "taken apart")]
-    let (low, high) = (key as u64, (key >> 64) as u64);
-    let more = u64::from(parent) << 16 | u64::from(len);
-    let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-        ^ more.wrapping_mul(0x1656_67b1_9e37_79f9);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "less than the number of slots"
-    )]
-    let at = (mixed >> (64 - SLOTS.trailing_zeros())) as usize;
-    at.min(SLOTS - PROBES)
 }
 
 impl Visit for Fields<'_> {
@@ -511,7 +333,7 @@ impl Visit for Fields<'_> {
         }
         self.is_empty = false;
         self.at = match escaped {
-            false => self.node(text, place),
+            false => self.keys.node(text, place, self.parent()),
             true => self.escaped_node(text, place),
         };
     }
@@ -535,7 +357,7 @@ impl Visit for Fields<'_> {
     #[inline(always)]
     fn null(&mut self) {
         if self.inside == 0 {
-            let node = self.nodes.get(usize::from(self.at));
+            let node = self.keys.get(self.at);
             if let Some(column) = node.and_then(|node| node.column) {
                 self.drop_earlier(column);
             }
@@ -596,29 +418,5 @@ impl Sink for Fields<'_> {
 
     fn finish(self) -> (Columns, Arena) {
         (self.columns, self.arena)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_one_node_wherever_it_is_in_its_text() {
-        let schema = HashMap::new();
-        let arena = Arena::new(0, Vec::new());
-        let mut fields = Fields::new("", &schema, &[], arena, Vec::new());
-        fields.begin(Source::Input(0));
-        fields.object(0);
-        let long = "a key of more than sixteen bytes";
-        for key in ["k", "fifteen bytes 5", long] {
-            let text = [key.as_bytes(), &[b' '; SHORT]].concat();
-            let node = fields.node(&text, 0..key.len());
-            let count = fields.nodes.len();
-            for _ in 0..2 * PROBES {
-                let last = fields.node(key.as_bytes(), 0..key.len());
-                assert_eq!((last, fields.nodes.len()), (node, count), "{key}");
-            }
-        }
     }
 }
