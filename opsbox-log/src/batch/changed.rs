@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Rows, Span};
+use super::{Rows, Span, row_set::RowSet};
 use crate::{
     error::Error,
     format::Field,
@@ -45,13 +45,11 @@ pub struct ColumnBuilder {
 #[derive(Clone, Copy, Debug)]
 pub struct KeptValue(SetPlace);
 
-/// One place for each row up to the last that has a value; if `rows` is there, for its rows only.
+/// The places of the rows that have a value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
     places: Vec<SetPlace>,
-    rows: Option<Vec<usize>>,
-    /// Memory for the rows.
-    spare: Vec<usize>,
+    rows: RowSet,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +63,7 @@ const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
 const LEN: usize = OWN - 1;
 
-/// Rows without a value between two with one that are written at once.
-const GAP: usize = 8;
-
 impl SetPlace {
-    const NULL: Self = Self {
-        start: usize::MAX,
-        len: usize::MAX,
-    };
-
     fn of(start: usize, end: usize, source: usize) -> Self {
         let len = end.saturating_sub(start).min(LEN - 1);
         Self {
@@ -116,93 +106,40 @@ pub(super) enum Source {
 impl SetColumn {
     #[inline]
     pub(super) fn span(&self, row: usize) -> Option<Span> {
-        let at = match &self.rows {
-            None => row,
-            Some(rows) => rows.binary_search(&row).ok()?,
-        };
-        self.places.get(at)?.span()
+        self.places.get(self.rows.rank(row)?)?.span()
     }
 
-    /// Whether only rows with a value have a place.
+    /// Whether only few rows have a value.
     pub(super) fn is_sparse(&self) -> bool {
-        self.rows.is_some()
+        self.rows.is_sparse()
     }
 
     /// The rows of a range that have a value, and where it is.
     pub(super) fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Span)> {
-        let (first, row) = match &self.rows {
-            None => (range.start, None),
-            Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
-        };
-        let places = self.places.get(first..).unwrap_or_default().iter();
-        let rows = places.zip(first..).map_while(move |(place, at)| {
-            let row = match row {
-                None => at,
-                Some(rows) => *rows.get(at)?,
-            };
-            (row < range.end).then_some((row, *place))
-        });
+        let first = self.rows.count_before(range.start);
+        let places = self.places.get(first..).unwrap_or_default();
+        let rows = self.rows.rows_in(range).zip(places);
         rows.filter_map(|(row, place)| Some((row, place.span()?)))
-    }
-
-    fn rows_end(&self) -> usize {
-        match &self.rows {
-            None => self.places.len(),
-            Some(rows) => rows.last().map_or(0, |last| last + 1),
-        }
     }
 
     #[inline(always)]
     fn push(&mut self, row: usize, place: SetPlace) {
-        match &mut self.rows {
-            None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
-                // All at once and some back takes less time than one by one.
-                self.places.extend_from_slice(&[SetPlace::NULL; GAP]);
-                self.places.truncate(row);
-            }
-            Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
-            _ => return self.push_apart(row, place),
+        match self.rows.push(row) {
+            true => self.places.push(place),
+            false => self.replace(row, place),
         }
-        self.places.push(place);
-    }
-
-    /// Gives a value to a row that does not follow the last one.
-    fn push_apart(&mut self, row: usize, place: SetPlace) {
-        if row < self.rows_end() {
-            return self.replace(row, place);
-        }
-        if self.rows.is_none() && row > 2 * self.places.len() + 64 {
-            let is_value = |place: &SetPlace| place.len != usize::MAX;
-            let rows = self.places.iter().enumerate();
-            let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
-            let mut spare = std::mem::take(&mut self.spare);
-            spare.extend(rows);
-            self.rows = Some(spare);
-            self.places.retain(is_value);
-        }
-        match &mut self.rows {
-            Some(rows) => rows.push(row),
-            None => self.places.resize(row, SetPlace::NULL),
-        }
-        self.places.push(place);
     }
 
     /// The last value that is given to a row counts.
     #[cold]
     fn replace(&mut self, row: usize, place: SetPlace) {
-        let at = match &mut self.rows {
-            None => row,
-            Some(rows) => match rows.binary_search(&row) {
-                Ok(at) => at,
-                Err(at) => {
-                    rows.insert(at, row);
-                    self.places.insert(at, place);
-                    at
+        match self.rows.insert(row) {
+            Ok(at) => {
+                if let Some(slot) = self.places.get_mut(at) {
+                    *slot = place;
                 }
-            },
-        };
-        if let Some(slot) = self.places.get_mut(at) {
-            *slot = place;
+            }
+            Err(at) => self.places.insert(at, place),
         }
     }
 }
@@ -294,7 +231,7 @@ impl ColumnBuilder {
 
     /// The number of rows up to the last that was given a value.
     pub fn rows(&self) -> usize {
-        self.values.rows_end()
+        self.values.rows.end()
     }
 
     /// Whether no row was given a value.
@@ -395,12 +332,7 @@ impl Rows {
             Source::Parsed(_) => None,
             Source::Set(mut values) => {
                 values.places.clear();
-                let mut spare = values.spare;
-                if let Some(rows) = values.rows.take() {
-                    spare = rows;
-                }
-                spare.clear();
-                values.spare = spare;
+                values.rows.clear();
                 Some(ColumnBuilder {
                     values,
                     arena: Vec::new(),
