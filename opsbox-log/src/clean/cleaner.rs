@@ -7,6 +7,7 @@ use super::{
     fields::Fields,
     pass::{Pass, Rows},
     report::CleanReport,
+    shapes::Shelf,
     sink::{Arena, Columns, Sink, Whole, free_name},
     text::{ControlBytes, InvalidUtf8, TextRules},
 };
@@ -42,6 +43,7 @@ pub struct Cleaner {
     pub(super) keep_document: bool,
     pub(super) rules: Rules,
     pub(super) text: TextRules,
+    pub(super) shelf: Shelf,
 }
 
 impl Cleaner {
@@ -57,6 +59,7 @@ impl Cleaner {
             keep_document: true,
             rules: Rules::default(),
             text: TextRules::default(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Cleaner {
     #[must_use]
     pub fn json(mut self, json: bool) -> Self {
         self.rules.json = json;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -72,6 +76,7 @@ impl Cleaner {
     #[must_use]
     pub fn xml(mut self, xml: bool) -> Self {
         self.rules.xml = xml;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -81,6 +86,7 @@ impl Cleaner {
     #[must_use]
     pub fn keep_prefixes(mut self, keep: bool) -> Self {
         self.rules.keep_prefixes = keep;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -88,6 +94,7 @@ impl Cleaner {
     #[must_use]
     pub fn repair(mut self, repair: bool) -> Self {
         self.rules.repair = repair;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -209,7 +216,8 @@ impl Cleaner {
                 self.run(batch, Whole::new(&name, arena))
             }
             None => {
-                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena, spare);
+                let names = (&*self.prefix, &self.schema, batch.fields());
+                let fields = Fields::new(names, arena, spare, &self.shelf);
                 self.run(batch, fields)
             }
         };

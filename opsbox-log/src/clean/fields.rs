@@ -2,12 +2,16 @@
 
 use std::{collections::HashMap, ops::Range};
 
+#[cfg(feature = "xml")]
+use super::learn_xml::learn_xml;
 use super::{
     fit::{Fit, fit},
     keys::{Keys, NONE, Node, ROOT, SHORT},
+    learn::learn,
     report::CleanReport,
+    shapes::{Mode, Shapes, Shelf},
     sink::{Arena, Columns, Sink, Source, free_name},
-    walk::Visit,
+    walk::{Text, Visit},
 };
 use crate::{
     batch::{ColumnBuilder, Span},
@@ -16,17 +20,18 @@ use crate::{
         MAX_COLUMNS, MAX_DISCOVERED_FIELDS, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES,
         MAX_FLATTEN_DEPTH,
     },
+    scan::Simd,
     tokenize::json_string,
     types::Type,
 };
 
 /// A value of the document at hand.
 #[derive(Clone, Copy, Debug)]
-struct Value {
-    column: u16,
-    in_arena: bool,
-    len: u32,
-    start: usize,
+pub(super) struct Value {
+    pub(super) column: u16,
+    pub(super) in_arena: bool,
+    pub(super) len: u32,
+    pub(super) start: usize,
 }
 
 /// Finds columns, and takes the values of all rows.
@@ -35,30 +40,36 @@ pub(super) struct Fields<'f> {
     schema: &'f HashMap<Box<str>, Type>,
     /// Columns that the batch has already.
     taken: &'f [Field],
-    columns: Columns,
+    pub(super) columns: Columns,
     /// Memory for columns.
     spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
-    keys: Keys,
-    arena: Arena,
+    pub(super) keys: Keys,
+    pub(super) arena: Arena,
     /// Of the document at hand.
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     counts: Counts,
     mark: usize,
     /// Bytes of its text, if that was put into the arena for it.
     own: usize,
     /// Where its text begins, and whether in the arena.
-    base: usize,
-    in_arena: bool,
+    pub(super) base: usize,
+    pub(super) in_arena: bool,
     open: [u16; MAX_FLATTEN_DEPTH + 1],
     depth: usize,
     /// The node of the key that was read last.
-    at: u16,
+    pub(super) at: u16,
     /// Levels inside of what stays JSON text, and where that begins.
     inside: usize,
     begin: usize,
     is_empty: bool,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) shapes: Box<Shapes>,
+    shelf: &'f Shelf,
+    /// Values of edges whose columns are not known.
+    pub(super) unlinked: Vec<(usize, u16)>,
+    /// Whether the document at hand is to be learned.
+    pub(super) is_new: bool,
 }
 
 /// What is counted of the values of a document.
@@ -71,11 +82,10 @@ struct Counts {
 
 impl<'f> Fields<'f> {
     pub(super) fn new(
-        prefix: &'f str,
-        schema: &'f HashMap<Box<str>, Type>,
-        taken: &'f [Field],
+        (prefix, schema, taken): (&'f str, &'f HashMap<Box<str>, Type>, &'f [Field]),
         arena: Arena,
         spare: Vec<ColumnBuilder>,
+        shelf: &'f Shelf,
     ) -> Self {
         Self {
             prefix,
@@ -99,6 +109,10 @@ impl<'f> Fields<'f> {
             begin: 0,
             is_empty: false,
             scratch: Vec::new(),
+            shapes: shelf.take(),
+            shelf,
+            unlinked: Vec::new(),
+            is_new: false,
         }
     }
 
@@ -110,7 +124,7 @@ impl<'f> Fields<'f> {
 
     /// The column of the key that was read last.
     #[inline(always)]
-    fn column(&mut self) -> u16 {
+    pub(super) fn column(&mut self) -> u16 {
         match self.keys.get(self.at) {
             Some(Node {
                 column: Some(column),
@@ -119,6 +133,12 @@ impl<'f> Fields<'f> {
             Some(_) => self.add_column(),
             None => NONE,
         }
+    }
+
+    /// The column of a node, if there is one: that of another of the same path, too.
+    pub(super) fn known_column(&self, node: u16) -> Option<u16> {
+        let node = self.keys.get(node)?;
+        node.column.or_else(|| self.names.get(&node.path).copied())
     }
 
     #[cold]
@@ -357,8 +377,7 @@ impl Visit for Fields<'_> {
     #[inline(always)]
     fn null(&mut self) {
         if self.inside == 0 {
-            let node = self.keys.get(self.at);
-            if let Some(column) = node.and_then(|node| node.column) {
+            if let Some(column) = self.known_column(self.at) {
                 self.drop_earlier(column);
             }
         }
@@ -416,7 +435,32 @@ impl Sink for Fields<'_> {
         &mut self.arena
     }
 
+    #[inline(always)]
+    fn follow<K: Simd>(
+        &mut self,
+        simd: K,
+        text: Text<'_>,
+        at: usize,
+        source: Source<'_>,
+    ) -> Option<(Mode, usize)> {
+        self.follow_edges(simd, text, at, source)
+    }
+
+    fn learn(&mut self, text: Text<'_>, at: usize, mode: Mode) {
+        if std::mem::take(&mut self.is_new) && self.shapes.wants() {
+            learn(&mut self.shapes, text, at, mode);
+        }
+    }
+
+    #[cfg(feature = "xml")]
+    fn learn_xml(&mut self, document: &[u8], json: &[u8], keep_prefixes: bool) {
+        if std::mem::take(&mut self.is_new) && self.shapes.wants() {
+            learn_xml(&mut self.shapes, document, json, keep_prefixes);
+        }
+    }
+
     fn finish(self) -> (Columns, Arena) {
+        self.shelf.give_back(self.shapes);
         (self.columns, self.arena)
     }
 }

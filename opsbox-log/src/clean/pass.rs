@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     cleaner::Cleaner,
-    document::{LONG_BYTES, Outcome, Scratch, examine, too_long},
+    document::{LONG_BYTES, Outcome, Scratch, examine_by, too_long},
     index::Index,
     report::{CleanReport, TextChange},
     sink::{Sink, Source},
@@ -89,8 +89,9 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
             let outcome = match is_long {
                 true => too_long(text, first, rules),
                 false => {
-                    let (scratch, sink) = (&mut pass.scratch, &mut pass.sink);
-                    examine(text, first, source, rules, scratch, sink)
+                    let sink = &mut pass.sink;
+                    let help = (rules, &mut pass.scratch);
+                    examine_by(simd, text, first, source, help, sink)
                 }
             };
             let place = take(
