@@ -765,6 +765,134 @@ fn is_left_of(left: &Value, whole: &Value) -> bool {
     }
 }
 
+/// Documents of a few programs: nearly the same keys in the same order, and any values.
+fn documents() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let value = prop_oneof![
+        8 => prop::sample::select(vec![
+            "1", "0", "12", "12.5", "0.5", "123456789012345678", "-1", "1e5", "01", "1.", ".5", "00", "0.", "+1",
+            "true", "false", "null", "tru", "[1,{\"x\":[]}]", "[]", "{}", "{ }", "{\"x\":1}", "NaN", "1 ", "",
+        ]).prop_map(str::to_owned),
+        6 => "[a-z0-9 ./&<{\u{e9}-]{0,40}".prop_map(|text| format!("\"{text}\"")),
+        2 => prop::sample::select(vec![
+            r#""12""#, r#""12.5""#, r#""true""#, r#"" 7""#, r#""2026-01-02T03:04:05Z""#, r#""a\nb""#, r#""\u00e9""#,
+            r#""\q""#, "\"\t\"", r#""{\"a\":1}""#, r#""a long text of more than sixty-four bytes, which is one more word""#,
+        ]).prop_map(str::to_owned),
+    ];
+    let keys: [&[&str]; 5] = [
+        &["a", "b", "c"],
+        &["id", "user:name", "user:id", "total", "ok"],
+        &[
+            "at",
+            "a",
+            "a",
+            "a key that is longer than thirty-two bytes are",
+            "b",
+        ],
+        &["b", "a.b", "a:b", "a:c"],
+        &["x:y:z", "x:y:w", "x:v", "id"],
+    ];
+    let row = (
+        prop::sample::select(keys.to_vec()),
+        vec(value, 5),
+        prop_oneof![4 => Just(usize::MAX), 1 => 0..5_usize],
+        prop_oneof![3 => Just(0_u8), 1 => Just(1_u8), 2 => Just(2_u8), 2 => Just(3_u8)],
+        prop_oneof![
+            6 => Just(Vec::new()),
+            1 => vec((any::<prop::sample::Index>(), "[\"\\\\{}:,<> \u{e9}]?", 0..3_usize), 1..3),
+        ],
+        prop::sample::select(vec!["payload=", "", "[x] ", "body=\"", "a {b} <c "]),
+    );
+    let row = row.prop_map(|(keys, values, left_out, style, edits, before)| {
+        let pairs = keys.iter().zip(&values).enumerate();
+        let pairs: Vec<_> = pairs
+            .filter(|(at, _)| *at != left_out)
+            .map(|(_, it)| it)
+            .collect();
+        let mut text = String::new();
+        match style {
+            3 => {
+                text += "<order n=\"1\">";
+                for (key, value) in pairs {
+                    let (key, value) =
+                        (key.replace([' ', ':'], "_"), value.replace(['"', '<'], ""));
+                    text += &match key.len() {
+                        1 => format!("<{key}>{value}</{key}>"),
+                        _ => format!("<v {key}='{value}' k=\"{value}\"/>"),
+                    };
+                }
+                text += "</order>";
+            }
+            _ => {
+                let mut open: Vec<&str> = Vec::new();
+                let separator = if style == 1 { " , " } else { "," };
+                text.push('{');
+                for (at, (key, value)) in pairs.into_iter().enumerate() {
+                    let mut path: Vec<_> = key.split(':').collect();
+                    let name = path.pop().unwrap();
+                    let same = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
+                    text += &"}".repeat(open.len() - same);
+                    text += if at > 0 { separator } else { "" };
+                    for object in path.get(same..).unwrap() {
+                        text += &format!("\"{object}\":{{");
+                    }
+                    text += &format!("\"{name}\":{value}");
+                    open = path;
+                }
+                text += &"}".repeat(open.len() + 1);
+            }
+        }
+        if style == 2 {
+            text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        }
+        let mut message = before.as_bytes().to_vec();
+        message.extend(broken(&text, &edits));
+        message.extend_from_slice(b"\" end");
+        message
+    });
+    vec(row, 1..60)
+}
+
+proptest! {
+    /// A document is what it is, whatever came before it.
+    #[test]
+    fn documents_before_change_nothing(messages in documents(), kernel in 0..3_usize) {
+        let kernel = Kernel::ALL[kernel];
+        let fresh = || Cleaner::new("message")
+            .kernel(kernel)
+            .field("id", Type::Integer)
+            .field("a", Type::Float)
+            .field("ok", Type::Boolean)
+            .field("at", Type::Timestamp(TimestampFormat::Rfc3339))
+            .field("user.id", Type::Integer)
+            .field("order.@n", Type::Integer)
+            .field("order.b", Type::Integer);
+        let learned = fresh();
+        let mut wanted = CleanReport::default();
+        let alone = messages.iter().map(|message| {
+            let mut batch = batch([message.as_slice()]);
+            wanted.merge(&fresh().clean(&mut batch));
+            sorted(row(&batch))
+        });
+        let alone: Vec<_> = alone.collect();
+        let mut before = None;
+        for _ in 0..3 {
+            let mut batch = batch(messages.iter().map(Vec::as_slice));
+            let report = learned.clean(&mut batch);
+            prop_assert_eq!(format!("{report:?}"), format!("{wanted:?}"));
+            let names: Vec<_> = batch.fields().iter().map(|it| it.name().to_owned()).collect();
+            prop_assert_eq!(before.get_or_insert(names.clone()), &names);
+            for (at, (wanted, message)) in alone.iter().zip(&messages).enumerate() {
+                let record = batch.record(at).unwrap();
+                let values = record.iter().skip(3).filter_map(|(field, value)| {
+                    let name = field.name().strip_prefix("message.").unwrap();
+                    Some((name.to_owned(), String::from_utf8_lossy(value?).into_owned()))
+                });
+                prop_assert_eq!(&sorted(values.collect()), wanted, "{}", String::from_utf8_lossy(message));
+            }
+        }
+    }
+}
+
 /// The text with some bytes replaced.
 fn broken(text: &str, edits: &[(prop::sample::Index, String, usize)]) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();

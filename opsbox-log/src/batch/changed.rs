@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Column, Rows, Span};
+use super::{Column, Rows, Span, row_set::RowSet};
 use crate::{
     error::Error,
     format::Field,
@@ -45,15 +45,12 @@ pub struct ColumnBuilder {
 #[derive(Clone, Copy, Debug)]
 pub struct KeptValue(Spot);
 
-/// One place for each row up to the last that has a value; if `rows` is there, for its rows only; and if `same` is not 0, one
-/// for that many rows, the first ones.
+/// The places of the rows that have a value; if `same` is not 0, one for that many rows, the first ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetColumn {
     places: Vec<Spot>,
-    rows: Option<Vec<usize>>,
+    rows: RowSet,
     same: usize,
-    /// Memory for the rows.
-    spare: Vec<usize>,
 }
 
 /// Where a value is, or that there is none, and whether it is [JSON](crate::Column::is_json).
@@ -68,9 +65,6 @@ const ARENA: usize = 1 << (usize::BITS - 1);
 const OWN: usize = 1 << (usize::BITS - 2);
 const JSON: usize = 1 << (usize::BITS - 3);
 const LEN: usize = JSON - 1;
-
-/// Rows without a value between two with one that are written at once.
-const GAP: usize = 8;
 
 impl Spot {
     pub(super) const NULL: Self = Self {
@@ -163,18 +157,17 @@ pub(super) enum Source {
 impl SetColumn {
     #[inline]
     pub(super) fn spot(&self, row: usize) -> Spot {
-        let at = match &self.rows {
-            None if self.same > 0 => (row < self.same).then_some(0),
-            None => Some(row),
-            Some(rows) => rows.binary_search(&row).ok(),
+        let at = match self.same {
+            0 => self.rows.rank(row),
+            same => (row < same).then_some(0),
         };
         let spot = at.and_then(|at| self.places.get(at));
         spot.copied().unwrap_or(Spot::NULL)
     }
 
-    /// Whether only rows with a value have a place.
+    /// Whether only few rows have a value.
     pub(super) fn is_sparse(&self) -> bool {
-        self.rows.is_some()
+        self.rows.is_sparse()
     }
 
     /// The value that all of so many rows have, if there is one and it is kept once.
@@ -198,42 +191,23 @@ impl SetColumn {
         if let Some(&place) = self.places.first() {
             self.places.resize(self.same, place);
         }
+        for row in 0..self.same {
+            self.rows.push(row);
+        }
         self.same = 0;
     }
 
     /// The rows of a range that have a value, and where it is.
     pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
-        let (first, rows) = match &self.rows {
-            None if self.same > 0 => (0, None),
-            None => (range.start, None),
-            Some(rows) => (rows.partition_point(|&row| row < range.start), Some(rows)),
-        };
         let same = self.places.first().filter(|_| self.same > 0);
         let same = same.map(|place| (range.start..range.end.min(self.same), *place));
         let same = same.into_iter();
         let same = same.flat_map(|(rows, place)| rows.map(move |row| (row, place)));
-        let places = if self.same > 0 {
-            &[]
-        } else {
-            self.places.as_slice()
-        };
-        let places = places.get(first..).unwrap_or_default().iter();
-        let others = places.zip(first..).map_while(move |(place, at)| {
-            let row = match rows {
-                None => at,
-                Some(rows) => *rows.get(at)?,
-            };
-            (row < range.end).then_some((row, *place))
-        });
-        let rows = same.chain(others);
-        rows.filter(|(_, place)| !place.is_null())
-    }
-
-    fn rows_end(&self) -> usize {
-        match &self.rows {
-            None => self.places.len().max(self.same),
-            Some(rows) => rows.last().map_or(0, |last| last + 1),
-        }
+        // There are none if all are the same.
+        let first = self.rows.count_before(range.start);
+        let places = self.places.get(first..).unwrap_or_default();
+        let others = self.rows.rows_in(range).zip(places.iter().copied());
+        same.chain(others).filter(|(_, place)| !place.is_null())
     }
 
     #[inline(always)]
@@ -241,55 +215,22 @@ impl SetColumn {
         if self.same > 0 {
             self.spread();
         }
-        match &mut self.rows {
-            None if (0..=GAP).contains(&row.wrapping_sub(self.places.len())) => {
-                // All at once and some back takes less time than one by one.
-                self.places.extend_from_slice(&[Spot::NULL; GAP]);
-                self.places.truncate(row);
-            }
-            Some(rows) if rows.last().is_some_and(|&last| last < row) => rows.push(row),
-            _ => return self.push_apart(row, place),
+        match self.rows.push(row) {
+            true => self.places.push(place),
+            false => self.replace(row, place),
         }
-        self.places.push(place);
-    }
-
-    /// Gives a value to a row that does not follow the last one.
-    fn push_apart(&mut self, row: usize, place: Spot) {
-        if row < self.rows_end() {
-            return self.replace(row, place);
-        }
-        if self.rows.is_none() && row > 2 * self.places.len() + 64 {
-            let is_value = |place: &Spot| place.len != usize::MAX;
-            let rows = self.places.iter().enumerate();
-            let rows = rows.filter_map(|(row, place)| is_value(place).then_some(row));
-            let mut spare = std::mem::take(&mut self.spare);
-            spare.extend(rows);
-            self.rows = Some(spare);
-            self.places.retain(is_value);
-        }
-        match &mut self.rows {
-            Some(rows) => rows.push(row),
-            None => self.places.resize(row, Spot::NULL),
-        }
-        self.places.push(place);
     }
 
     /// The last value that is given to a row counts.
     #[cold]
     fn replace(&mut self, row: usize, place: Spot) {
-        let at = match &mut self.rows {
-            None => row,
-            Some(rows) => match rows.binary_search(&row) {
-                Ok(at) => at,
-                Err(at) => {
-                    rows.insert(at, row);
-                    self.places.insert(at, place);
-                    at
+        match self.rows.insert(row) {
+            Ok(at) => {
+                if let Some(slot) = self.places.get_mut(at) {
+                    *slot = place;
                 }
-            },
-        };
-        if let Some(slot) = self.places.get_mut(at) {
-            *slot = place;
+            }
+            Err(at) => self.places.insert(at, place),
         }
     }
 }
@@ -428,7 +369,7 @@ impl ColumnBuilder {
 
     /// The number of rows up to the last that was given a value.
     pub fn rows(&self) -> usize {
-        self.values.rows_end()
+        self.values.rows.end()
     }
 
     /// Whether no row was given a value.
@@ -529,12 +470,7 @@ impl Rows {
             Source::Parsed(_) => None,
             Source::Set(mut values) => {
                 values.places.clear();
-                let mut spare = values.spare;
-                if let Some(rows) = values.rows.take() {
-                    spare = rows;
-                }
-                spare.clear();
-                values.spare = spare;
+                values.rows.clear();
                 values.same = 0;
                 Some(ColumnBuilder {
                     values,

@@ -3,6 +3,7 @@ mod changed;
 mod memory;
 mod places;
 mod record;
+mod row_set;
 mod rows;
 
 use std::{fmt, str::Utf8Error};

@@ -1,26 +1,23 @@
 //! A stage that cleans one column.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use super::{
-    document::{LONG_BYTES, Outcome, Rules, Scratch, examine, too_long},
+    document::Rules,
     fields::Fields,
-    index::Index,
-    report::{CleanReport, TextChange},
-    sink::{Arena, Columns, Sink, Source, Whole, free_name},
-    text::{ControlBytes, InvalidUtf8, TextRules, stack_trace},
-    walk::Text,
+    pass::{Pass, Rows},
+    report::CleanReport,
+    shapes::Shelf,
+    sink::{Arena, Columns, Sink, Whole, free_name},
+    text::{ControlBytes, InvalidUtf8, TextRules},
 };
 use crate::{
-    batch::{Batch, BatchMemory, Column, ColumnBuilder, Span},
+    batch::{Batch, BatchMemory},
     format::Field,
     limits::MAX_LINE_BYTES,
-    scan::{self, Chosen, Kernel, Simd, Work},
+    scan::{self, Chosen, Kernel},
     types::Type,
 };
-
-/// Bytes that are indexed together: what the nearest cache holds.
-const WINDOW: usize = 16 << 10;
 
 /// Cleans one column of batches: see [the module](super).
 ///
@@ -42,10 +39,11 @@ pub struct Cleaner {
     prefix: Box<str>,
     schema: HashMap<Box<str>, Type>,
     json_column: Option<Box<str>>,
-    trace: Option<Box<str>>,
-    keep_document: bool,
-    rules: Rules,
-    text: TextRules,
+    pub(super) trace: Option<Box<str>>,
+    pub(super) keep_document: bool,
+    pub(super) rules: Rules,
+    pub(super) text: TextRules,
+    pub(super) shelf: Shelf,
 }
 
 impl Cleaner {
@@ -61,6 +59,7 @@ impl Cleaner {
             keep_document: true,
             rules: Rules::default(),
             text: TextRules::default(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -68,6 +67,7 @@ impl Cleaner {
     #[must_use]
     pub fn json(mut self, json: bool) -> Self {
         self.rules.json = json;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -76,6 +76,7 @@ impl Cleaner {
     #[must_use]
     pub fn xml(mut self, xml: bool) -> Self {
         self.rules.xml = xml;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -85,6 +86,7 @@ impl Cleaner {
     #[must_use]
     pub fn keep_prefixes(mut self, keep: bool) -> Self {
         self.rules.keep_prefixes = keep;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -92,6 +94,7 @@ impl Cleaner {
     #[must_use]
     pub fn repair(mut self, repair: bool) -> Self {
         self.rules.repair = repair;
+        self.shelf = Shelf::default();
         self
     }
 
@@ -213,7 +216,8 @@ impl Cleaner {
                 self.run(batch, Whole::new(&name, arena))
             }
             None => {
-                let fields = Fields::new(&self.prefix, &self.schema, batch.fields(), arena, spare);
+                let names = (&*self.prefix, &self.schema, batch.fields());
+                let fields = Fields::new(names, arena, spare, &self.shelf);
                 self.run(batch, fields)
             }
         };
@@ -235,15 +239,7 @@ impl Cleaner {
         sink: S,
     ) -> Option<(CleanReport, Columns, Arena)> {
         let column = batch.column(&self.column)?;
-        let mut pass = Pass {
-            cleaner: self,
-            sink,
-            report: CleanReport::default(),
-            scratch: Scratch::default(),
-            texts: Texts::default(),
-            trace: ColumnBuilder::new(),
-            rest: ColumnBuilder::new(),
-        };
+        let mut pass = Pass::new(self, sink);
         let texts = [batch.input(), batch.arena()];
         let rows = Rows {
             pass: &mut pass,
@@ -273,269 +269,7 @@ impl Cleaner {
     }
 
     /// Whether the column itself may change.
-    fn changes_text(&self) -> bool {
+    pub(super) fn changes_text(&self) -> bool {
         !self.text.is_empty() || self.trace.is_some() || !self.keep_document
-    }
-}
-
-/// The rows of a column, and the batch's input and arena.
-struct Rows<'r, 'c, S> {
-    pass: &'r mut Pass<'c, S>,
-    column: Column<'r>,
-    texts: [&'r [u8]; 2],
-}
-
-impl<S: Sink> Work for Rows<'_, '_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<K: Simd>(self, simd: K) {
-        let Self {
-            pass,
-            column,
-            texts,
-        } = self;
-        let changes_text = pass.cleaner.changes_text();
-        let mut windows = texts.map(Window::new);
-        for row in 0..column.len() {
-            let (mut range, mut in_arena) = match column.span(row) {
-                Some(Span::Input(range)) => (range, false),
-                Some(Span::Arena(range)) => (range, true),
-                None => continue,
-            };
-            let [input, arena] = &mut windows;
-            let window = if in_arena { arena } else { input };
-            if changes_text {
-                let value = window.text.get(range.clone()).unwrap_or_default();
-                if let Some(start) = pass.clean_text(value) {
-                    (range, in_arena) = (start..start + pass.texts.own.len(), true);
-                }
-                range.end = pass.split_trace(row, value, range.clone(), in_arena);
-            }
-            // Of a value that is too long only the beginning is looked at.
-            let is_long = range.len() > pass.cleaner.rules.max_bytes;
-            let end = match is_long {
-                true => range.end.min(range.start + LONG_BYTES),
-                false => range.end,
-            };
-            let (text, base) = match pass.texts.is_changed {
-                false => {
-                    window.reach(simd, range.start, end);
-                    let text = Text {
-                        bytes: window.text.get(window.start..).unwrap_or_default(),
-                        index: &window.index,
-                        end: end - window.start,
-                    };
-                    (text, window.start)
-                }
-                true => {
-                    let Texts { own, index, .. } = &mut pass.texts;
-                    let len = end - range.start;
-                    index.read_by(simd, own.get(..len).unwrap_or(own));
-                    let text = Text {
-                        bytes: own,
-                        index,
-                        end: len,
-                    };
-                    (text, range.start)
-                }
-            };
-            let source = match in_arena {
-                false => Source::Input(base),
-                true => Source::Arena(base),
-            };
-            let (first, rules) = (range.start - base, &pass.cleaner.rules);
-            let outcome = match is_long {
-                true => too_long(text, first, rules),
-                false => {
-                    let (scratch, sink) = (&mut pass.scratch, &mut pass.sink);
-                    examine(text, first, source, rules, scratch, sink)
-                }
-            };
-            let place = take(
-                &mut pass.sink,
-                &mut pass.report,
-                row,
-                outcome,
-                base,
-                in_arena,
-            );
-            if changes_text {
-                let value = window.text.get(range.clone()).unwrap_or_default();
-                pass.keep_rest(row, value, range, in_arena, place);
-            }
-        }
-    }
-}
-
-/// A part of a text that is indexed.
-struct Window<'t> {
-    text: &'t [u8],
-    start: usize,
-    end: usize,
-    index: Index,
-}
-
-impl<'t> Window<'t> {
-    fn new(text: &'t [u8]) -> Self {
-        Self {
-            text,
-            start: 0,
-            end: 0,
-            index: Index::default(),
-        }
-    }
-
-    /// Makes the window one that a value is in.
-    #[inline(always)]
-    fn reach<K: Simd>(&mut self, simd: K, start: usize, end: usize) {
-        if start < self.start || end > self.end {
-            self.start = start;
-            self.end = end.max(start + WINDOW).min(self.text.len());
-            let text = self.text.get(self.start..self.end).unwrap_or_default();
-            self.index.read_by(simd, text);
-        }
-    }
-}
-
-/// A column that is being cleaned.
-struct Pass<'c, S> {
-    cleaner: &'c Cleaner,
-    sink: S,
-    report: CleanReport,
-    scratch: Scratch,
-    texts: Texts,
-    /// Stack traces.
-    trace: ColumnBuilder,
-    /// What stays of the column.
-    rest: ColumnBuilder,
-}
-
-/// A value whose text was cleaned.
-#[derive(Default)]
-struct Texts {
-    is_changed: bool,
-    own: Vec<u8>,
-    help: Vec<u8>,
-    index: Index,
-}
-
-/// Counts an outcome and gives what it is to its row. Returns where its document is.
-#[inline(always)]
-fn take(
-    sink: &mut impl Sink,
-    report: &mut CleanReport,
-    row: usize,
-    outcome: Outcome,
-    base: usize,
-    in_arena: bool,
-) -> Option<Range<usize>> {
-    let (place, own) = match outcome {
-        Outcome::Plain => {
-            report.plain += 1;
-            return None;
-        }
-        Outcome::Json(place) => {
-            report.json += 1;
-            (place, false)
-        }
-        Outcome::Repaired(place, repairs) => {
-            report.note_repairs(repairs);
-            (place, true)
-        }
-        #[cfg(feature = "xml")]
-        Outcome::Xml(place) => {
-            report.xml += 1;
-            (place, true)
-        }
-        Outcome::Refused(refused) => {
-            report.note_refusal(refused.reason);
-            return None;
-        }
-    };
-    let place = base + place.start..base + place.end;
-    let whole = (!own).then(|| span(place.clone(), in_arena));
-    sink.commit(row, whole, report);
-    Some(place)
-}
-
-impl<S: Sink> Pass<'_, S> {
-    /// Cleans the text of a value; if it changed, returns where in the arena it will be.
-    fn clean_text(&mut self, value: &[u8]) -> Option<usize> {
-        let Texts {
-            is_changed,
-            own,
-            help,
-            ..
-        } = &mut self.texts;
-        let report = &mut self.report;
-        let rules = self.cleaner.text;
-        *is_changed = rules.clean(value, own, help, |change| report.note_change(change));
-        let own = is_changed.then_some(own)?;
-        Some(self.sink.arena().append(own))
-    }
-
-    /// Puts the stack trace of a value, if there is one, into its column. Returns where what is left of
-    /// the value ends.
-    fn split_trace(
-        &mut self,
-        row: usize,
-        value: &[u8],
-        range: Range<usize>,
-        in_arena: bool,
-    ) -> usize {
-        let value = match self.texts.is_changed {
-            true => &self.texts.own,
-            false => value,
-        };
-        let found = match self.cleaner.trace {
-            Some(_) => stack_trace(value),
-            None => None,
-        };
-        let Some(at) = found else {
-            return range.end;
-        };
-        self.report.note_change(TextChange::StackTrace);
-        let trace = range.start + at..range.end;
-        self.trace.push_span(row, span(trace, in_arena));
-        // The line without its ending.
-        let line = value.get(..at - 1).unwrap_or_default();
-        range.start + line.len() - usize::from(line.ends_with(b"\r"))
-    }
-
-    /// Keeps what is left of a value.
-    fn keep_rest(
-        &mut self,
-        row: usize,
-        value: &[u8],
-        range: Range<usize>,
-        in_arena: bool,
-        document: Option<Range<usize>>,
-    ) {
-        let Some(place) = document.filter(|_| !self.cleaner.keep_document) else {
-            return self.rest.push_span(row, span(range, in_arena));
-        };
-        let value = match self.texts.is_changed {
-            true => &self.texts.own,
-            false => value,
-        };
-        let (before, after) = (range.start..place.start, place.end..range.end);
-        match (before.is_empty(), after.is_empty()) {
-            (_, true) => self.rest.push_span(row, span(before, in_arena)),
-            (true, _) => self.rest.push_span(row, span(after, in_arena)),
-            _ => self.rest.push_with(row, |arena| {
-                for part in [before, after] {
-                    let part = part.start - range.start..part.end - range.start;
-                    arena.extend_from_slice(value.get(part).unwrap_or_default());
-                }
-            }),
-        }
-    }
-}
-
-fn span(range: Range<usize>, in_arena: bool) -> Span {
-    match in_arena {
-        false => Span::Input(range),
-        true => Span::Arena(range),
     }
 }

@@ -9,13 +9,14 @@ use super::{
     index::Index,
     repair::repair,
     report::{Refusal, Refused, Repair, Repairs},
+    shapes::Mode,
     sink::{Nobody, Sink, Source},
     unescape::{source_len, unescape},
     walk::{Escaped, Fault, Text, walk, walk_through},
 };
 use crate::{
     limits::{DEFAULT_MAX_DOCUMENT_BYTES, MAX_DOCUMENT_CANDIDATES},
-    scan::{Chosen, Kernel},
+    scan::{Chosen, Kernel, Simd},
 };
 
 /// How documents are read.
@@ -80,7 +81,6 @@ pub(super) struct Scratch {
 
 /// Finds the document of the value that begins at `first` of the text and ends with it, and gives it to
 /// the sink. `source` is where the text is.
-#[inline(always)]
 pub(super) fn examine<S: Sink>(
     text: Text<'_>,
     first: usize,
@@ -103,6 +103,7 @@ pub(super) fn examine<S: Sink>(
                 at = end;
                 continue;
             }
+            sink.learn(text, found.at, Mode::Json);
             return Outcome::Json(found.at..end);
         }
         // It takes none of the places that a document is looked for at.
@@ -116,9 +117,8 @@ pub(super) fn examine<S: Sink>(
             && rules.repair
             && let Some(end) = flat(text, found.at, source, sink)
         {
-            let mut repairs = Repairs::default();
-            repairs.note(Repair::Escaped);
-            return Outcome::Repaired(with_quotes(text, first, found.at..end), repairs);
+            sink.learn(text, found.at, Mode::Escaped);
+            return escaped(text, first, found.at..end);
         }
         if let Some(outcome) = mend(text, first, found, rules, scratch, sink) {
             return outcome;
@@ -131,6 +131,49 @@ pub(super) fn examine<S: Sink>(
     }
     let empty = empty.and_then(|at| Some(at..valid(text, at, source, sink)?));
     empty.map_or(Outcome::Plain, Outcome::Json)
+}
+
+/// The document at a place is escaped, and nothing else is the matter with it.
+#[inline(always)]
+fn escaped(text: Text<'_>, first: usize, place: Range<usize>) -> Outcome {
+    let mut repairs = Repairs::default();
+    repairs.note(Repair::Escaped);
+    Outcome::Repaired(with_quotes(text, first, place), repairs)
+}
+
+/// [`examine`], which is for those that are not as documents before them.
+#[inline(always)]
+pub(super) fn examine_by<K: Simd, S: Sink>(
+    simd: K,
+    text: Text<'_>,
+    first: usize,
+    source: Source<'_>,
+    (rules, scratch): (&Rules, &mut Scratch),
+    sink: &mut S,
+) -> Outcome {
+    let mut at = text.index.open(first);
+    if at >= text.end {
+        return Outcome::Plain;
+    }
+    let mut found = sink.follow(simd, text, at, source);
+    if found.is_none() {
+        // What there is an edge for is a candidate; others are looked at first.
+        match candidate(text, first, at) {
+            None => return Outcome::Plain,
+            Some(candidate) if candidate.at > at => {
+                at = candidate.at;
+                found = sink.follow(simd, text, at, source);
+            }
+            Some(_) => {}
+        }
+    }
+    match found {
+        None => examine(text, first, source, rules, scratch, sink),
+        Some((Mode::Json, end)) => Outcome::Json(at..end),
+        Some((Mode::Escaped, end)) => escaped(text, first, at..end),
+        #[cfg(feature = "xml")]
+        Some((Mode::Xml, end)) => Outcome::Xml(at..end),
+    }
 }
 
 /// Whether a document is an object with nothing in it: an empty placeholder, more often than not, if
@@ -330,7 +373,11 @@ fn xml_document(
         Ok(found.at + len)
     });
     match end {
-        Ok(end) => Some(Outcome::Xml(found.at..end)),
+        Ok(end) => {
+            let document = rest.get(..end - found.at).unwrap_or_default();
+            sink.learn_xml(document, &scratch.text, rules.keep_prefixes);
+            Some(Outcome::Xml(found.at..end))
+        }
         // Many a text has a word in angle brackets.
         Err(fault) if !found.sure && fault.reason == Refusal::XmlSyntax && !xml::is_meant(rest) => {
             None

@@ -1,12 +1,17 @@
-//! The fields of documents as columns: each name is found by a hash of the key under its object.
+//! The fields of documents as columns.
 
 use std::{collections::HashMap, ops::Range};
 
+#[cfg(feature = "xml")]
+use super::learn_xml::learn_xml;
 use super::{
     fit::{Fit, fit},
+    keys::{Keys, NONE, Node, ROOT, SHORT},
+    learn::learn,
     report::CleanReport,
+    shapes::{Mode, Shapes, Shelf},
     sink::{Arena, Columns, Sink, Source, free_name},
-    walk::Visit,
+    walk::{Text, Visit},
 };
 use crate::{
     batch::{ColumnBuilder, Span},
@@ -15,65 +20,20 @@ use crate::{
         MAX_COLUMNS, MAX_DISCOVERED_FIELDS, MAX_DOCUMENT_FIELDS, MAX_FIELD_NAME_BYTES,
         MAX_FLATTEN_DEPTH,
     },
+    scan::Simd,
     tokenize::json_string,
     types::Type,
 };
 
-/// No node, or no column.
-const NONE: u16 = u16::MAX;
-
-/// The node of the document itself.
-const ROOT: u16 = 0;
-
-/// Most keys, objects among them, that are told apart in a batch. Later ones have no column.
-const MAX_NODES: usize = 4 * MAX_DISCOVERED_FIELDS;
-
-/// A key under the keys above it.
-#[derive(Clone, Debug)]
-struct Node {
-    /// The keys with dots between them.
-    path: Box<str>,
-    /// Its column, if it was asked for.
-    column: Option<u16>,
-    /// Whether that takes any value.
-    is_text: bool,
-}
-
-/// The place of a key in the table.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    key: u128,
-    parent: u16,
-    len: u16,
-    node: u16,
-}
-
-const EMPTY: Slot = Slot {
-    key: 0,
-    parent: 0,
-    len: 0,
-    node: NONE,
-};
-
-/// Slots of the table: few, so that it stays near.
-const SLOTS: usize = 1024;
-
-/// Slots that are looked at for a key. One that has none of them is looked up like a long one, so that
-/// keys of a stranger's making, or very many, cost no more than that.
-const PROBES: usize = 8;
-
-/// Bytes of a key that the table has; it finds longer ones by their length and the bytes they begin with.
-const SHORT: usize = 16;
-
 /// A value of the document at hand.
 #[derive(Clone, Copy, Debug)]
-struct Value {
-    column: u16,
-    in_arena: bool,
+pub(super) struct Value {
+    pub(super) column: u16,
+    pub(super) in_arena: bool,
     /// Whether it is no string.
-    is_json: bool,
-    len: u32,
-    start: usize,
+    pub(super) is_json: bool,
+    pub(super) len: u32,
+    pub(super) start: usize,
 }
 
 /// Finds columns, and takes the values of all rows.
@@ -82,34 +42,38 @@ pub(super) struct Fields<'f> {
     schema: &'f HashMap<Box<str>, Type>,
     /// Columns that the batch has already.
     taken: &'f [Field],
-    columns: Columns,
+    pub(super) columns: Columns,
     /// Memory for columns.
     spare: Vec<ColumnBuilder>,
     names: HashMap<Box<str>, u16>,
-    nodes: Vec<Node>,
-    table: Vec<Slot>,
-    long: HashMap<Box<[u8]>, u16>,
-    arena: Arena,
+    pub(super) keys: Keys,
+    pub(super) arena: Arena,
     /// Of the document at hand.
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     counts: Counts,
     mark: usize,
     /// Bytes of its text, if that was put into the arena for it.
     own: usize,
     /// Where its text begins, and whether in the arena.
-    base: usize,
-    in_arena: bool,
+    pub(super) base: usize,
+    pub(super) in_arena: bool,
     open: [u16; MAX_FLATTEN_DEPTH + 1],
     depth: usize,
     /// The node of the key that was read last.
-    at: u16,
+    pub(super) at: u16,
     /// Levels inside of what stays JSON text, and where that begins.
     inside: usize,
     begin: usize,
     is_empty: bool,
     /// Whether the value at hand is no string.
     is_json: bool,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) shapes: Box<Shapes>,
+    shelf: &'f Shelf,
+    /// Values of edges whose columns are not known.
+    pub(super) unlinked: Vec<(usize, u16)>,
+    /// Whether the document at hand is to be learned.
+    pub(super) is_new: bool,
 }
 
 /// What is counted of the values of a document.
@@ -122,11 +86,10 @@ struct Counts {
 
 impl<'f> Fields<'f> {
     pub(super) fn new(
-        prefix: &'f str,
-        schema: &'f HashMap<Box<str>, Type>,
-        taken: &'f [Field],
+        (prefix, schema, taken): (&'f str, &'f HashMap<Box<str>, Type>, &'f [Field]),
         arena: Arena,
         spare: Vec<ColumnBuilder>,
+        shelf: &'f Shelf,
     ) -> Self {
         Self {
             prefix,
@@ -135,13 +98,7 @@ impl<'f> Fields<'f> {
             columns: Vec::new(),
             spare,
             names: HashMap::new(),
-            nodes: vec![Node {
-                path: "".into(),
-                column: None,
-                is_text: false,
-            }],
-            table: vec![EMPTY; SLOTS],
-            long: HashMap::new(),
+            keys: Keys::new(prefix.len()),
             arena,
             values: Vec::new(),
             counts: Counts::default(),
@@ -157,126 +114,23 @@ impl<'f> Fields<'f> {
             is_empty: false,
             is_json: false,
             scratch: Vec::new(),
+            shapes: shelf.take(),
+            shelf,
+            unlinked: Vec::new(),
+            is_new: false,
         }
     }
 
-    /// The node of a key.
+    /// The object whose keys come next.
     #[inline(always)]
-    fn node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
-        let parent = self.open.get(self.depth).copied().unwrap_or(NONE);
-        let len = place.len();
-        let near = text.get(place.start..);
-        let near = near.and_then(<[u8]>::first_chunk::<SHORT>);
-        if near.is_none() && len > 0 {
-            return self.last_node(text, place);
-        }
-        if let Some(near) = near.filter(|_| len > 0) {
-            let key = u128::from_le_bytes(*near) & u128::MAX >> (128 - 8 * len.min(SHORT));
-            // Longer ones are no names.
-            let len = u16::try_from(len).unwrap_or(NONE);
-            for slot in self.slots(key, parent, len) {
-                if slot.node == NONE {
-                    break;
-                }
-                let begins = slot.key == key && slot.parent == parent && slot.len == len;
-                if begins && (place.len() <= SHORT || self.ends_with(slot.node, text, &place)) {
-                    return slot.node;
-                }
-            }
-        }
-        self.add(text.get(place).unwrap_or_default(), parent)
-    }
-
-    /// The node of a key with less behind it than the table compares: of the text's last bytes.
-    #[cold]
-    fn last_node(&mut self, text: &[u8], place: Range<usize>) -> u16 {
-        let mut near = [0; 2 * SHORT];
-        let key = text.get(place).unwrap_or_default();
-        match near.get_mut(..key.len()) {
-            Some(slot) => slot.copy_from_slice(key),
-            None => return NONE,
-        }
-        self.node(&near, 0..key.len())
-    }
-
-    /// Whether the path of a node ends with a key.
-    fn ends_with(&self, node: u16, text: &[u8], place: &Range<usize>) -> bool {
-        let node = self.nodes.get(usize::from(node));
-        let path = node.map(|node| node.path.as_bytes());
-        let key = text.get(place.clone());
-        path.zip(key).is_some_and(|(path, key)| path.ends_with(key))
-    }
-
-    #[inline(always)]
-    fn slots(&self, key: u128, parent: u16, len: u16) -> &[Slot] {
-        let at = slot_of(key, parent, len);
-        self.table.get(at..at + PROBES).unwrap_or_default()
-    }
-
-    /// The node of a key that the table does not have.
-    #[cold]
-    fn add(&mut self, key: &[u8], parent: u16) -> u16 {
-        if parent == NONE {
-            return NONE;
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&parent.to_le_bytes());
-        self.scratch.extend_from_slice(key);
-        if let Some(&node) = self.long.get(self.scratch.as_slice()) {
-            return node;
-        }
-        let above = self.nodes.get(usize::from(parent));
-        let above = above.map_or("", |node| &node.path);
-        // Documents are UTF-8.
-        let key_text = String::from_utf8_lossy(key);
-        let id = match u16::try_from(self.nodes.len()) {
-            Ok(id) if self.nodes.len() < MAX_NODES => id,
-            _ => return NONE,
-        };
-        let dot = if parent == ROOT { "" } else { "." };
-        let len = self.prefix.len() + above.len() + dot.len() + key.len();
-        if len > MAX_FIELD_NAME_BYTES {
-            return NONE;
-        }
-        let path = [above, dot, &key_text].concat().into();
-        self.nodes.push(Node {
-            path,
-            column: None,
-            is_text: false,
-        });
-        if !key.is_empty() {
-            let mut bytes = [0; SHORT];
-            for (slot, byte) in bytes.iter_mut().zip(key) {
-                *slot = *byte;
-            }
-            let (bytes, len) = (
-                u128::from_le_bytes(bytes),
-                u16::try_from(key.len()).unwrap_or(NONE),
-            );
-            let at = slot_of(bytes, parent, len);
-            let mut slots = self
-                .table
-                .get_mut(at..at + PROBES)
-                .unwrap_or_default()
-                .iter_mut();
-            if let Some(slot) = slots.find(|slot| slot.node == NONE) {
-                *slot = Slot {
-                    key: bytes,
-                    parent,
-                    len,
-                    node: id,
-                };
-                return id;
-            }
-        }
-        self.long.insert(self.scratch.as_slice().into(), id);
-        id
+    fn parent(&self) -> u16 {
+        self.open.get(self.depth).copied().unwrap_or(NONE)
     }
 
     /// The column of the key that was read last.
     #[inline(always)]
-    fn column(&mut self) -> u16 {
-        match self.nodes.get(usize::from(self.at)) {
+    pub(super) fn column(&mut self) -> u16 {
+        match self.keys.get(self.at) {
             Some(Node {
                 column: Some(column),
                 ..
@@ -286,9 +140,15 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// The column of a node, if there is one: that of another of the same path, too.
+    pub(super) fn known_column(&self, node: u16) -> Option<u16> {
+        let node = self.keys.get(node)?;
+        node.column.or_else(|| self.names.get(&node.path).copied())
+    }
+
     #[cold]
     fn add_column(&mut self) -> u16 {
-        let Some(node) = self.nodes.get_mut(usize::from(self.at)) else {
+        let Some(node) = self.keys.get_mut(self.at) else {
             return NONE;
         };
         let path: &str = if self.at == ROOT { "value" } else { &node.path };
@@ -326,7 +186,7 @@ impl<'f> Fields<'f> {
     /// Takes a value of the key that was read last, which is in the text.
     #[inline(always)]
     fn push(&mut self, text: &[u8], place: Range<usize>) {
-        match self.nodes.get(usize::from(self.at)) {
+        match self.keys.get(self.at) {
             Some(&Node {
                 column: Some(column),
                 is_text: true,
@@ -454,26 +314,8 @@ impl<'f> Fields<'f> {
         }
         let len = key.len();
         key.resize(len + SHORT, 0);
-        self.node(&key, 0..len)
+        self.keys.node(&key, 0..len, self.parent())
     }
-}
-
-/// Where the search for a key begins.
-#[inline(always)]
-fn slot_of(key: u128, parent: u16, len: u16) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "taken apart")]
-    let (low, high) = (key as u64, (key >> 64) as u64);
-    let more = u64::from(parent) << 16 | u64::from(len);
-    let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-        ^ more.wrapping_mul(0x1656_67b1_9e37_79f9);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "less than the number of slots"
-    )]
-    let at = (mixed >> (64 - SLOTS.trailing_zeros())) as usize;
-    at.min(SLOTS - PROBES)
 }
 
 impl Visit for Fields<'_> {
@@ -525,7 +367,7 @@ impl Visit for Fields<'_> {
         }
         self.is_empty = false;
         self.at = match escaped {
-            false => self.node(text, place),
+            false => self.keys.node(text, place, self.parent()),
             true => self.escaped_node(text, place),
         };
     }
@@ -549,8 +391,7 @@ impl Visit for Fields<'_> {
     #[inline(always)]
     fn null(&mut self) {
         if self.inside == 0 {
-            let node = self.nodes.get(usize::from(self.at));
-            if let Some(column) = node.and_then(|node| node.column) {
+            if let Some(column) = self.known_column(self.at) {
                 self.drop_earlier(column);
             }
         }
@@ -611,31 +452,32 @@ impl Sink for Fields<'_> {
         &mut self.arena
     }
 
-    fn finish(self) -> (Columns, Arena) {
-        (self.columns, self.arena)
+    #[inline(always)]
+    fn follow<K: Simd>(
+        &mut self,
+        simd: K,
+        text: Text<'_>,
+        at: usize,
+        source: Source<'_>,
+    ) -> Option<(Mode, usize)> {
+        self.follow_edges(simd, text, at, source)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_one_node_wherever_it_is_in_its_text() {
-        let schema = HashMap::new();
-        let arena = Arena::new(0, Vec::new());
-        let mut fields = Fields::new("", &schema, &[], arena, Vec::new());
-        fields.begin(Source::Input(0));
-        fields.object(0);
-        let long = "a key of more than sixteen bytes";
-        for key in ["k", "fifteen bytes 5", long] {
-            let text = [key.as_bytes(), &[b' '; SHORT]].concat();
-            let node = fields.node(&text, 0..key.len());
-            let count = fields.nodes.len();
-            for _ in 0..2 * PROBES {
-                let last = fields.node(key.as_bytes(), 0..key.len());
-                assert_eq!((last, fields.nodes.len()), (node, count), "{key}");
-            }
+    fn learn(&mut self, text: Text<'_>, at: usize, mode: Mode) {
+        if std::mem::take(&mut self.is_new) && self.shapes.wants() {
+            learn(&mut self.shapes, text, at, mode);
         }
+    }
+
+    #[cfg(feature = "xml")]
+    fn learn_xml(&mut self, document: &[u8], json: &[u8], keep_prefixes: bool) {
+        if std::mem::take(&mut self.is_new) && self.shapes.wants() {
+            learn_xml(&mut self.shapes, document, json, keep_prefixes);
+        }
+    }
+
+    fn finish(self) -> (Columns, Arena) {
+        self.shelf.give_back(self.shapes);
+        (self.columns, self.arena)
     }
 }

@@ -59,17 +59,29 @@
 //! Values that are valid JSON stay where they are: their columns hold places in the input. What differs
 //! from the input's bytes, strings with escapes and repaired documents, is written to the batch's arena.
 //! All is linear in the input, and bounded by the [limits](crate::limits).
+//!
+//! A cleaner remembers what stands between the values of documents, for as long as it lives and in bounded
+//! memory: of a document with the same keys in the same order as one before it only the values are looked at,
+//! which takes half the time or, of XML, an eighth. What is found is the same. So one cleaner for many batches
+//! is faster than one for each; each of its copies remembers by itself.
 
 mod cleaner;
 mod document;
 mod fields;
 mod find;
 mod fit;
+mod follow;
 mod index;
 mod json;
+mod keys;
+mod learn;
+#[cfg(feature = "xml")]
+mod learn_xml;
 mod one;
+mod pass;
 mod repair;
 mod report;
+mod shapes;
 mod sink;
 mod text;
 mod unescape;

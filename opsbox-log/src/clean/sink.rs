@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
-use super::{report::CleanReport, walk::Visit};
+use super::{
+    report::CleanReport,
+    shapes::Mode,
+    walk::{Text, Visit},
+};
 use crate::{
     batch::{ColumnBuilder, Span},
     format::Field,
+    scan::Simd,
 };
 
 /// Columns that a batch is to have.
@@ -76,6 +81,27 @@ pub(super) trait Sink: Visit {
     fn commit(&mut self, row: usize, place: Option<Span>, report: &mut CleanReport);
 
     fn arena(&mut self) -> &mut Arena;
+
+    /// Takes the values of the document at `at`, if it is one as those before it, and returns where it ends.
+    #[inline(always)]
+    fn follow<K: Simd>(
+        &mut self,
+        _simd: K,
+        _text: Text<'_>,
+        _at: usize,
+        _source: Source<'_>,
+    ) -> Option<(Mode, usize)> {
+        None
+    }
+
+    /// Learns what the document at `at` is like, which was not as those before it.
+    #[inline(always)]
+    fn learn(&mut self, _text: Text<'_>, _at: usize, _mode: Mode) {}
+
+    /// The same of XML, of which the slow way made this JSON.
+    #[cfg(feature = "xml")]
+    #[inline(always)]
+    fn learn_xml(&mut self, _document: &[u8], _json: &[u8], _keep_prefixes: bool) {}
 
     /// The columns, and what comes after the batch's arena.
     fn finish(self) -> (Columns, Arena);

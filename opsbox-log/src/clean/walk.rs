@@ -60,7 +60,7 @@ impl Text<'_> {
 
     /// Behind white space.
     #[inline(always)]
-    fn skip(self, mut at: usize) -> usize {
+    pub(super) fn skip(self, mut at: usize) -> usize {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(at)
             && at < self.end
         {
@@ -94,7 +94,7 @@ impl Text<'_> {
 
     /// The same from the first backslash on.
     #[cold]
-    fn escaped(self, mut at: usize) -> Result<(usize, bool), Fault> {
+    pub(super) fn escaped(self, mut at: usize) -> Result<(usize, bool), Fault> {
         loop {
             match self.byte(at)? {
                 b'"' => return Ok((at, true)),
@@ -140,6 +140,46 @@ impl Quotes for Escaped {
 #[inline(always)]
 pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Result<usize, Fault> {
     walk_through::<Plain>(text, start, visit)
+}
+
+/// [`walk`] of an array inside of a document, with room for so many levels, by nobody.
+#[cold]
+pub(super) fn walk_within(text: Text<'_>, start: usize, levels: usize) -> Result<usize, Fault> {
+    let mut depth = Depth { now: 0, deepest: 0 };
+    let end = walk(text, start, &mut depth)?;
+    match depth.deepest <= levels {
+        true => Ok(end),
+        false => Err(Fault::TooDeep(start)),
+    }
+}
+
+/// How deep a document is.
+struct Depth {
+    now: usize,
+    deepest: usize,
+}
+
+impl Depth {
+    fn open(&mut self) {
+        self.now += 1;
+        self.deepest = self.deepest.max(self.now);
+    }
+}
+
+impl Visit for Depth {
+    fn object(&mut self, _: usize) {
+        self.open();
+    }
+    fn array(&mut self, _: usize) {
+        self.open();
+    }
+    fn end(&mut self, _: &[u8], _: usize) {
+        self.now -= 1;
+    }
+    fn key(&mut self, _: &[u8], _: Range<usize>, _: bool) {}
+    fn string(&mut self, _: &[u8], _: Range<usize>, _: bool) {}
+    fn literal(&mut self, _: &[u8], _: Range<usize>) {}
+    fn null(&mut self) {}
 }
 
 /// [`walk`] for other quotes. With [`Escaped`] ones strings have no escapes, and are only where the

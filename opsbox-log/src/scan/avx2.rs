@@ -10,7 +10,7 @@ use super::{
 };
 #[cfg(feature = "json")]
 use super::{
-    JsonMasks, KeyEnds, Window,
+    JsonMasks, KeyEnds, NEAR, Window,
     json::{STOPS, STRUCTURAL, back},
 };
 
@@ -300,6 +300,32 @@ impl Simd for Avx2 {
     fn in_lanes(self, block: &[u8; BLOCK], lanes: &Lanes) -> u64 {
         let block = load(block);
         in_ranges(block, &lanes.first) | in_ranges(block, &lanes.second)
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn no_digits(self, bytes: &[u8; NEAR]) -> (u32, u32) {
+        // SAFETY: as in `equal`; the reference is to 16 readable bytes, and the load needs no alignment.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(0x30));
+            let others = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
+            let points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x2e));
+            let [others, points] = [_mm_movemask_epi8(others), _mm_movemask_epi8(points)];
+            (others.cast_unsigned(), points.cast_unsigned())
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn begins_with(self, bytes: &[u8; HALF], text: &[u8; HALF], mask: &[u8; HALF]) -> bool {
+        // SAFETY: as in `equal`; all three are 32 bytes long, and the loads need no alignment.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+            let text = _mm256_loadu_si256(text.as_ptr().cast());
+            let mask = _mm256_loadu_si256(mask.as_ptr().cast());
+            _mm256_testz_si256(_mm256_xor_si256(bytes, text), mask) == 1
+        }
     }
 
     #[inline(always)]

@@ -64,6 +64,10 @@ pub(crate) const BLOCK: usize = 64;
 /// Bytes of one of the two halves that can make a block.
 pub(crate) const HALF: usize = BLOCK / 2;
 
+/// Bytes of most numbers, and more.
+#[cfg(feature = "json")]
+pub(crate) const NEAR: usize = 16;
+
 /// Blocks whose masks a kernel looks at together.
 pub(crate) const GROUP: usize = 8;
 
@@ -210,6 +214,29 @@ pub(crate) trait Simd: Copy {
             slot.copy_from_slice(half);
         }
         !self.in_lanes(&block, lanes)
+    }
+
+    /// The bytes that are no digits, and those that are points: a bit each.
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn no_digits(self, bytes: &[u8; NEAR]) -> (u32, u32) {
+        let (mut others, mut points) = (0, 0);
+        for (at, byte) in bytes.iter().enumerate() {
+            others |= u32::from(!byte.is_ascii_digit()) << at;
+            points |= u32::from(*byte == b'.') << at;
+        }
+        (others, points)
+    }
+
+    /// Whether the bytes are those of a text where its mask has ones.
+    #[cfg(feature = "json")]
+    #[inline(always)]
+    fn begins_with(self, bytes: &[u8; HALF], text: &[u8; HALF], mask: &[u8; HALF]) -> bool {
+        let mut different = 0;
+        for at in 0..HALF {
+            different |= (bytes[at] ^ text[at]) & mask[at];
+        }
+        different == 0
     }
 
     /// Beginnings and lengths of the windows of a line, `start | len << 16`. No place is so near to the end
