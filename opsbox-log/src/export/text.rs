@@ -348,19 +348,27 @@ impl<'o> Out<'o> {
             if text_to > at && found != 0 {
                 found &= !(simd.not_ascii(block) & lowest(text_to - at));
             }
-            let clean = left.min(found.trailing_zeros() as usize);
-            self.push_block(block, clean);
-            at += clean;
-            if found == 0 {
-                continue;
-            }
-            match value.source.get(at).copied() {
-                Some(byte @ ..0x80) => {
-                    escapes.write(byte, self);
-                    at += 1;
+            let block_at = at;
+            let upto = |found: u64| block_at + left.min(found.trailing_zeros() as usize);
+            at = upto(found);
+            self.push_block(block, at - block_at);
+            // All that the mask has, without a look at the bytes between them again.
+            while found != 0 {
+                match value.source.get(at).copied() {
+                    Some(byte @ ..0x80) => {
+                        escapes.write(byte, self);
+                        found &= found - 1;
+                        let (from, to) = (at + 1, upto(found));
+                        let mut room = [0; BLOCK];
+                        self.push_block(value.block(from, &mut room), to - from);
+                        at = to;
+                    }
+                    Some(_) => {
+                        (at, text_to) = self.not_ascii(escapes, value, at, invalid);
+                        break;
+                    }
+                    None => return,
                 }
-                Some(_) => (at, text_to) = self.not_ascii(escapes, value, at, invalid),
-                None => return,
             }
         }
     }
