@@ -3,7 +3,7 @@
 use opsbox_log::Format;
 use pyo3::prelude::*;
 
-use crate::{error::exception, parser::input};
+use crate::{error::exception, input::buffer::bytes_of};
 
 /// A named format.
 #[pyclass(module = "opsbox", frozen, get_all)]
@@ -23,11 +23,11 @@ impl Preset {
 
 /// All presets.
 #[pyfunction]
-pub(crate) fn formats() -> PyResult<Vec<Preset>> {
+pub(crate) fn formats(py: Python<'_>) -> PyResult<Vec<Preset>> {
     Format::presets()
         .iter()
         .map(|preset| {
-            let format = preset.format().map_err(exception)?;
+            let format = preset.format().map_err(|error| exception(py, error))?;
             Ok(Preset {
                 name: preset.name(),
                 summary: preset.summary(),
@@ -63,8 +63,10 @@ impl Detection {
 #[pyfunction]
 #[pyo3(signature = (sample, /))]
 pub(crate) fn detect(py: Python<'_>, sample: &Bound<'_, PyAny>) -> PyResult<Detection> {
-    let sample = input(sample)?;
-    let detection = py.detach(|| Format::detect(&sample)).map_err(exception)?;
+    let sample = bytes_of(sample, None)?;
+    let detection = py
+        .detach(|| Format::detect(&sample))
+        .map_err(|error| exception(py, error))?;
     let candidates = detection.candidates().iter();
     Ok(Detection {
         format: detection.format().name().to_owned(),
