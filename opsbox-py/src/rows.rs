@@ -215,6 +215,12 @@ impl Rows {
 
     /// The same rows with text of their own, so that the input is free: for who keeps some rows of many, or sends them
     /// to another process.
+    ///
+    /// >>> import opsbox
+    /// >>> table = opsbox.Parser("logfmt").parse(b"n=1\nn=2\n" * 1000)
+    /// >>> few = table[:1].compact()
+    /// >>> few[0]["n"], few[0].line, few[0].raw
+    /// ('1', 1, None)
     #[pyo3(signature = (*, strings = "view"))]
     fn compact<'py>(this: &Bound<'py, Self>, strings: &str) -> PyResult<Bound<'py, PyAny>> {
         let strings = Strings::named(strings)?;
