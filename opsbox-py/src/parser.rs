@@ -140,6 +140,7 @@ impl Parser {
         let input = bytes_of(buffer, copy)?;
         let mut progress = Progress::new(py, progress, Some(input.len() as u64))?;
         let mut parts = run::parse(py, &self.job, input, &mut progress)?;
+        progress.finish(py)?;
         if let Some(first) = parts.first_mut() {
             first.at = Some((first_line, first_offset));
         }
@@ -194,6 +195,7 @@ impl Parser {
                 progress.set(py, reading.bytes_read())?;
                 py.check_signals()?;
             }
+            progress.finish(py)?;
             return self.table(py, parts, &name);
         };
         let file = py.detach(|| OpenFile::open(&path_buf, compression))?;
@@ -213,6 +215,7 @@ impl Parser {
             let reading = Reading::new(maker, source.reader, source.raised, bytes);
             parts_of(py, reading, &mut progress)?
         };
+        progress.finish(py)?;
         self.table(py, parts, &name)
     }
 

@@ -160,7 +160,8 @@ impl<W: Sink> Watched<W> {
 
     /// The last word on the progress.
     pub(crate) fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.progress.set(py, self.done.load(Ordering::Relaxed))
+        self.progress.set(py, self.done.load(Ordering::Relaxed))?;
+        self.progress.finish(py)
     }
 
     fn look(&mut self) -> io::Result<()> {
