@@ -1,6 +1,6 @@
 //! Tables and batches.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use pyo3::{
@@ -316,13 +316,11 @@ impl Rows {
             }
             html.push_str("</tr>");
         }
-        // A String takes all that is written to it.
-        let _ = write!(
-            html,
+        html.push_str(&format!(
             "</tbody></table><p>{} rows, {} unmatched lines</p>",
             self.data.rows(),
             self.data.unmatched_count()
-        );
+        ));
         Ok(html)
     }
 }
