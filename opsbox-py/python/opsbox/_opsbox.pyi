@@ -521,7 +521,7 @@ class _Writer(Protocol):
 @final
 class Pipeline:
     """Stages as one: what is read, cleaned, extracted, masked, enriched and written, as a
-    file in TOML, YAML or JSON says. The settings are those of ``PipelineConfig`` in
+    file in TOML or JSON says. The settings are those of ``PipelineConfig`` in
     opsbox-log; a setting that does not exist is an error.
 
     ``format`` is that of the input if the file does not say it. ``variables`` are those
@@ -549,7 +549,7 @@ class Pipeline:
         text: str,
         /,
         *,
-        language: Literal["toml", "yaml", "json"] = "toml",
+        language: Literal["toml", "json"] = "toml",
         path: _Path | None = None,
         format: str | None = None,
         variables: Mapping[str, str] | None = None,
