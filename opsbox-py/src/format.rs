@@ -3,7 +3,7 @@
 use opsbox_log::Format;
 use pyo3::prelude::*;
 
-use crate::{error::exception, parser::input};
+use crate::{error::exception, input::buffer::bytes_of};
 
 /// A named format.
 #[pyclass(module = "opsbox", frozen, get_all)]
@@ -22,12 +22,16 @@ impl Preset {
 }
 
 /// All presets.
+///
+/// >>> import opsbox
+/// >>> "combined" in [preset.name for preset in opsbox.formats()]
+/// True
 #[pyfunction]
-pub(crate) fn formats() -> PyResult<Vec<Preset>> {
+pub(crate) fn formats(py: Python<'_>) -> PyResult<Vec<Preset>> {
     Format::presets()
         .iter()
         .map(|preset| {
-            let format = preset.format().map_err(exception)?;
+            let format = preset.format().map_err(|error| exception(py, error))?;
             Ok(Preset {
                 name: preset.name(),
                 summary: preset.summary(),
@@ -60,11 +64,17 @@ impl Detection {
 /// The preset that fits a sample: the beginning of a log, some tens of lines or more.
 ///
 /// Raises DetectionError if none fits half of the lines.
+///
+/// >>> import opsbox
+/// >>> opsbox.detect(b"level=info n=1\nlevel=warn n=2\n" * 10)
+/// <opsbox.Detection "logfmt", confidence 0.952 from 20 lines>
 #[pyfunction]
 #[pyo3(signature = (sample, /))]
 pub(crate) fn detect(py: Python<'_>, sample: &Bound<'_, PyAny>) -> PyResult<Detection> {
-    let sample = input(sample)?;
-    let detection = py.detach(|| Format::detect(&sample)).map_err(exception)?;
+    let sample = bytes_of(sample, None)?;
+    let detection = py
+        .detach(|| Format::detect(&sample))
+        .map_err(|error| exception(py, error))?;
     let candidates = detection.candidates().iter();
     Ok(Detection {
         format: detection.format().name().to_owned(),

@@ -1,101 +1,428 @@
 //! The parser.
 
-use std::path::PathBuf;
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
 
 use bytes::Bytes;
-use opsbox_log::Format;
-use pyo3::{buffer::PyBuffer, prelude::*, pybacked::PyBackedBytes, types::PyBytes};
+use opsbox_log::BatchMemory;
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
 
-use crate::{error::exception, table::Table};
+use crate::{
+    batches::Batches,
+    data::Data,
+    error::{OpsboxError, ParseError, Where, exception, with_place},
+    export::arrow_error,
+    feed::Feed,
+    input::{
+        buffer::bytes_of,
+        compressed::Compression,
+        source::{OpenFile, Source, path_of},
+    },
+    job::{Done, Job, OnError},
+    limits::{COMPRESSED_BATCH_BYTES, STREAM_BATCH_BYTES},
+    log,
+    options::{Options, Types},
+    progress::Progress,
+    reading::{Maker, Reading},
+    rows::table,
+    run,
+    union::unite,
+    unmatched::{parse_error, with_details},
+};
 
-/// Parses logs of one format: `Parser(format, *, max_line_bytes=None)`.
-///
-/// `format` is the name of a preset (see `opsbox.formats()`), or a regular expression with named
-/// captures that fits the whole line. Lines longer than `max_line_bytes` (1 MiB unless given) are
-/// unmatched. Raises FormatError.
+/// Parses logs of one format.
 ///
 /// >>> import opsbox
-/// >>> opsbox.Parser(r"(?P<host>\S+) took (?P<millis>\d+) ms").columns
+/// >>> parser = opsbox.Parser(r"(?P<host>\S+) took (?P<millis>\d+) ms", types={"millis": "integer"})
+/// >>> parser.columns
 /// ['host', 'millis']
+/// >>> parser.parse(b"db-1 took 12 ms\n")[0]["millis"]
+/// 12
 #[pyclass(module = "opsbox", frozen)]
 pub(crate) struct Parser {
-    inner: opsbox_log::Parser,
+    job: Arc<Job>,
+    options: Options,
 }
 
 #[pymethods]
 impl Parser {
     #[new]
-    #[pyo3(signature = (format, *, max_line_bytes = None))]
-    fn new(format: &str, max_line_bytes: Option<usize>) -> PyResult<Self> {
-        let format: Format = format.parse().map_err(exception)?;
-        let mut inner = opsbox_log::Parser::new(format);
-        if let Some(bytes) = max_line_bytes {
-            inner = inner.max_line_bytes(bytes);
-        }
-        Ok(Self { inner })
+    #[pyo3(signature = (
+        format, *, fields = None, types = None, on_error = "keep", threads = None, max_line_bytes = None,
+        multiline = None, strings = "view", strict = false,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        format: String,
+        fields: Option<Vec<String>>,
+        types: Option<&Bound<'_, PyAny>>,
+        on_error: &str,
+        threads: Option<usize>,
+        max_line_bytes: Option<usize>,
+        multiline: Option<String>,
+        strings: &str,
+        strict: bool,
+    ) -> PyResult<Self> {
+        let options = Options {
+            format,
+            fields,
+            types: Types::extract(types)?,
+            on_error: on_error.to_owned(),
+            threads,
+            max_line_bytes,
+            multiline,
+            strings: strings.to_owned(),
+            strict,
+        };
+        Ok(Self {
+            job: Arc::new(options.job(py)?),
+            options,
+        })
     }
 
-    /// The name of the preset, or `pattern`.
+    /// The name of the preset, or `pattern`, `grok`, `dissect`.
     #[getter]
     fn format(&self) -> &str {
-        self.inner.format().name()
+        self.job.parser.format().name()
     }
 
     /// The regular expression that defines the format, if one does.
     #[getter]
     fn regex(&self) -> Option<&str> {
-        self.inner.format().regex()
+        self.job.parser.format().regex()
     }
 
-    /// The columns; empty for `ndjson` and `logfmt`, which find them in the input.
+    /// The columns; empty for `ndjson` and `logfmt` without `fields`, which find them in the input.
     #[getter]
     fn columns(&self) -> Vec<&str> {
-        let fields = self.inner.format().fields().iter();
+        let fields = self.job.parser.format().fields().iter();
         fields.map(opsbox_log::Field::name).collect()
     }
 
     /// The longest line, in bytes, that is tokenized.
     #[getter]
     fn max_line_bytes(&self) -> usize {
-        self.inner.line_limit()
+        self.job.parser.line_limit()
     }
 
-    /// Parses a log in memory.
-    ///
-    /// `bytes` are not copied, and stay alive as long as a column does. Other buffers are copied
-    /// once, since their owner could change them below the table.
+    /// What finds the columns, in plain words: which engine, and what is in the way of a faster one.
+    fn explain(&self) -> String {
+        self.job.parser.format().explain()
+    }
+
+    /// Parses a log in memory: bytes, or any object with the buffer protocol. What could be written to is copied once,
+    /// unless copy=False: then you promise that nobody changes the bytes while anything made of them is there.
     ///
     /// >>> import opsbox
-    /// >>> len(opsbox.Parser("logfmt").parse(b"a=1\na=2\n"))
-    /// 2
-    #[pyo3(signature = (buffer, /))]
-    fn parse(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<Table> {
-        let input = input(buffer)?;
-        Ok(py.detach(|| Table::new(self.inner.parse(input))))
+    /// >>> table = opsbox.Parser("app").parse(b"2026-01-02 03:04:05 [INFO] up\noops\n")
+    /// >>> table[0]["level"], table.unmatched[0].raw
+    /// ('INFO', b'oops')
+    #[pyo3(signature = (buffer, /, *, copy = None, progress = None, first_line = 1, first_offset = 0))]
+    fn parse<'py>(
+        &self,
+        buffer: &Bound<'py, PyAny>,
+        copy: Option<bool>,
+        progress: Option<&Bound<'py, PyAny>>,
+        first_line: u64,
+        first_offset: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if first_line == 0 {
+            return Err(PyValueError::new_err("lines are counted from 1"));
+        }
+        let py = buffer.py();
+        let input = bytes_of(buffer, copy)?;
+        let mut progress = Progress::new(py, progress, Some(input.len() as u64))?;
+        let mut parts = run::parse(py, &self.job, input, &mut progress)?;
+        progress.finish(py)?;
+        if let Some(first) = parts.first_mut() {
+            first.at = Some((first_line, first_offset));
+        }
+        self.table(py, parts, "buffer")
     }
 
-    /// Reads a whole file into memory and parses it. Raises OSError.
-    #[pyo3(signature = (path, /))]
-    fn parse_file(&self, py: Python<'_>, path: PathBuf) -> PyResult<Table> {
-        py.detach(|| self.inner.parse_file(path))
-            .map(|batch| Table::new(batch.into()))
-            .map_err(exception)
+    /// Parses a whole file, or file object, also one that gzip or zstd wrote. mmap=True is only for files that nobody
+    /// makes shorter.
+    ///
+    /// >>> import opsbox, tempfile
+    /// >>> with tempfile.NamedTemporaryFile(suffix=".log") as file:
+    /// ...     _ = file.write(b"n=1\nn=2\n")
+    /// ...     file.flush()
+    /// ...     opsbox.Parser("logfmt").parse_file(file.name)["n"].to_list()
+    /// ['1', '2']
+    #[pyo3(
+        signature = (path, /, *, mmap = false, compression = Some("infer"), progress = None),
+        text_signature = "($self, path, /, *, mmap=False, compression='infer', progress=None)"
+    )]
+    fn parse_file<'py>(
+        &self,
+        path: &Bound<'py, PyAny>,
+        mmap: bool,
+        compression: Option<&str>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = path.py();
+        let compression = Compression::named(compression)?;
+        let Some(path_buf) = path_of(path)? else {
+            if mmap {
+                let message =
+                    "a file object cannot be mapped: give its path, or parse an mmap of it";
+                return Err(PyTypeError::new_err(message));
+            }
+            let source = Source::object(path, compression)?;
+            let mut progress = Progress::new(py, progress, None)?;
+            let name = source.name;
+            let mut reading = Reading::new(
+                Maker::new(&self.job, None),
+                source.reader,
+                source.raised,
+                COMPRESSED_BATCH_BYTES,
+            );
+            // An object is read in the thread that it was given in.
+            let mut parts = Vec::new();
+            while let Some(part) = py.detach(|| reading.part()) {
+                let part = part.map_err(|error| {
+                    let raised = reading.raised().take();
+                    raised.unwrap_or_else(|| exception(py, error))
+                });
+                parts.push(part?);
+                progress.set(py, reading.bytes_read())?;
+                py.check_signals()?;
+            }
+            progress.finish(py)?;
+            return self.table(py, parts, &name);
+        };
+        let file = py.detach(|| OpenFile::open(&path_buf, compression))?;
+        let name = path_buf.to_string_lossy().into_owned();
+        let is_plain = file.compression == Compression::None;
+        let mut progress = Progress::new(py, progress, file.bytes.filter(|_| is_plain))?;
+        let parts = if mmap {
+            let input = file.map(py)?;
+            run::parse(py, &self.job, input, &mut progress)?
+        } else if is_plain && file.bytes.is_some() {
+            let input = file.read(py)?;
+            run::parse(py, &self.job, input, &mut progress)?
+        } else {
+            let source = file.into_source();
+            let maker = Maker::new(&self.job, None);
+            let bytes = COMPRESSED_BATCH_BYTES;
+            let reading = Reading::new(maker, source.reader, source.raised, bytes);
+            parts_of(py, reading, &mut progress)?
+        };
+        progress.finish(py)?;
+        self.table(py, parts, &name)
     }
 
-    fn __repr__(&self) -> String {
-        match self.regex() {
-            Some(regex) if self.format() == "pattern" => format!("opsbox.Parser({regex:?})"),
-            _ => format!("opsbox.Parser({:?})", self.format()),
+    /// Reads a file, or file object, bit by bit: an iterator of batches, in some MiB whatever the size.
+    ///
+    /// >>> import io, opsbox
+    /// >>> batches = opsbox.Parser("logfmt").scan(io.BytesIO(b"n=1\nn=2\nn=3\n"), batch_rows=2)
+    /// >>> [batch["n"].to_list() for batch in batches]
+    /// [['1', '2'], ['3']]
+    #[pyo3(
+        signature = (path, /, *, batch_rows = None, compression = Some("infer"), progress = None),
+        text_signature = "($self, path, /, *, batch_rows=None, compression='infer', progress=None)"
+    )]
+    fn scan(
+        &self,
+        path: &Bound<'_, PyAny>,
+        batch_rows: Option<usize>,
+        compression: Option<&str>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Batches> {
+        let source = Source::open(path, Compression::named(compression)?)?;
+        self.batches(path.py(), source, batch_rows, STREAM_BATCH_BYTES, progress)
+    }
+
+    /// Reads chunks of bytes, cut anywhere, or a file object: an iterator of batches, in bounded memory.
+    ///
+    /// >>> import opsbox
+    /// >>> [batch["n"].to_list() for batch in opsbox.Parser("logfmt").stream([b"n=1\nn", b"=2"])]
+    /// [['1', '2']]
+    #[pyo3(signature = (
+        chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, compression = None, progress = None,
+    ))]
+    fn stream(
+        &self,
+        chunks: &Bound<'_, PyAny>,
+        batch_rows: Option<usize>,
+        batch_bytes: usize,
+        compression: Option<&str>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Batches> {
+        let source = Source::object(chunks, Compression::named(compression)?)?;
+        self.batches(chunks.py(), source, batch_rows, batch_bytes, progress)
+    }
+
+    /// As `stream` for chunks that come asynchronously.
+    ///
+    /// >>> import asyncio, opsbox
+    /// >>> async def chunks():
+    /// ...     yield b"n=1\nn"
+    /// ...     yield b"=2"
+    /// >>> async def main():
+    /// ...     parser = opsbox.Parser("logfmt")
+    /// ...     return [batch["n"].to_list() async for batch in parser.astream(chunks())]
+    /// >>> asyncio.run(main())
+    /// [['1', '2']]
+    #[pyo3(signature = (
+        chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, flush_seconds = None,
+    ))]
+    fn astream<'py>(
+        this: &Bound<'py, Self>,
+        chunks: &Bound<'py, PyAny>,
+        batch_rows: Option<usize>,
+        batch_bytes: usize,
+        flush_seconds: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let feed = this.get().feed(batch_rows, batch_bytes)?;
+        let module = this.py().import("opsbox._stream")?;
+        module.call_method1("astream", (feed, chunks, batch_bytes, flush_seconds))
+    }
+
+    /// A parser that is handed chunks as they come.
+    #[pyo3(signature = (*, batch_rows = None, batch_bytes = 1_048_576))]
+    fn feed(&self, batch_rows: Option<usize>, batch_bytes: usize) -> PyResult<Feed> {
+        if batch_rows == Some(0) {
+            return Err(PyValueError::new_err("batch_rows is 1 or more"));
+        }
+        Ok(Feed::new(&self.job, batch_rows, batch_bytes.max(1)))
+    }
+
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let positional = PyTuple::new(py, [&self.options.format])?;
+        Ok((positional, self.options.arguments(py)?))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut text = format!("opsbox.Parser({:?}", self.options.format);
+        for (name, value) in self.options.arguments(py)? {
+            text.push_str(&format!(", {name}={}", value.repr()?));
+        }
+        text.push(')');
+        Ok(text)
+    }
+}
+
+impl Parser {
+    fn table<'py>(
+        &self,
+        py: Python<'py>,
+        mut parts: Vec<Done>,
+        name: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if parts.is_empty() {
+            let nothing = self.job.window(Bytes::new(), &mut BatchMemory::default());
+            parts.push(nothing.map_err(|error| exception(py, error))?);
+        }
+        let data = py.detach(|| {
+            unite(&mut parts)?;
+            Ok(self.job.data(parts))
+        });
+        let data = data.map_err(arrow_error)?;
+        self.job.check(py, &data)?;
+        log::parsed_data(py, &self.job, name, &data)?;
+        table(py, data)
+    }
+
+    fn batches(
+        &self,
+        py: Python<'_>,
+        source: Source,
+        batch_rows: Option<usize>,
+        batch_bytes: usize,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Batches> {
+        if batch_rows == Some(0) {
+            return Err(PyValueError::new_err("batch_rows is 1 or more"));
+        }
+        let progress = Progress::new(py, progress, source.bytes)?;
+        let maker = Maker::new(&self.job, batch_rows);
+        let reading = Reading::new(maker, source.reader, source.raised, batch_bytes.max(1));
+        Ok(Batches::new(&self.job, reading, source.name, progress))
+    }
+}
+
+impl Job {
+    /// Puts parts together.
+    pub(crate) fn data(&self, parts: Vec<Done>) -> Data {
+        let schema = parts.first().map(|part| part.columns.schema());
+        let keeps = self.on_error != OnError::Skip;
+        Data::new(
+            parts,
+            schema.unwrap_or_else(|| Arc::new(arrow_schema::Schema::empty())),
+            keeps,
+        )
+    }
+
+    /// With `on_error="raise"` the first line or value that does not fit is an exception.
+    pub(crate) fn check(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
+        if self.on_error != OnError::Raise {
+            return Ok(());
+        }
+        let line = data.unmatched(0);
+        let value = data.invalid().iter();
+        let value = value.filter_map(|column| Some((column, column.examples.first()?)));
+        let value = value.min_by_key(|(_, example)| example.row);
+        match (line, value) {
+            (Some(line), Some((_, example))) if line.line() < example.line => {
+                Err(parse_error(py, &line))
+            }
+            (_, Some((column, example))) => {
+                let message = format!(
+                    "line {}, column {:?}: {}",
+                    example.line, column.column, example.reason
+                );
+                let located = data.locate(example.row);
+                let place = located.and_then(|(piece, row)| data.place(piece, row)?.1);
+                let place = Where {
+                    line: Some(example.line),
+                    offset: place,
+                    field: Some(&column.column),
+                };
+                let error = with_place(py, ParseError::new_err(message), place);
+                Err(with_details(py, error, &example.reason, &example.value))
+            }
+            (Some(line), None) => Err(parse_error(py, &line)),
+            (None, None) => Ok(()),
         }
     }
 }
 
-/// The bytes of a buffer: `bytes` are kept alive and not copied; any other buffer is copied, since
-/// its owner could change it below the table.
-pub(crate) fn input(buffer: &Bound<'_, PyAny>) -> PyResult<Bytes> {
-    if buffer.is_instance_of::<PyBytes>() {
-        return Ok(Bytes::from_owner(buffer.extract::<PyBackedBytes>()?));
+/// All parts of what is read, with an eye on signals: by a thread, so that they are seen also while reading waits.
+fn parts_of(py: Python<'_>, mut reading: Reading, progress: &mut Progress) -> PyResult<Vec<Done>> {
+    let mut parts = Vec::new();
+    // One part ahead: who stops taking them stops the thread.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let receiver = Mutex::new(receiver);
+    thread::Builder::new()
+        .name("opsbox-read".into())
+        .spawn(move || {
+            while let Some(part) = reading.part() {
+                if sender.send((part, reading.bytes_read())).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(|error| OpsboxError::new_err(format!("cannot start a thread: {error}")))?;
+    loop {
+        match py.detach(|| run::wait(&receiver)) {
+            Ok((part, bytes)) => {
+                parts.push(part.map_err(|error| exception(py, error))?);
+                progress.set(py, bytes)?;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(parts),
+        }
+        py.check_signals()?;
     }
-    let copy = PyBuffer::<u8>::get(buffer)?.to_vec(buffer.py())?;
-    Ok(Bytes::from(copy))
 }

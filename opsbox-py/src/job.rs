@@ -1,0 +1,127 @@
+//! What a parser does to a part of an input, without Python.
+
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use opsbox_log::{
+    Batch, BatchMemory, Error,
+    export::arrow::{record_batch_in, recycle, typed_record_batch_in},
+    types::{TimeContext, Type},
+};
+
+use crate::{
+    data::{ColumnInvalid, Mark, Places},
+    limits::SPARE_BYTES,
+    strings::{Strings, with_strings},
+};
+
+/// What becomes of lines that do not fit the format, and of values that do not fit their type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// They are kept beside the table.
+    Keep,
+    /// They are counted.
+    Skip,
+    /// The first one is an error.
+    Raise,
+}
+
+/// A parser and what its batches are made to.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) parser: opsbox_log::Parser,
+    pub(crate) strings: Strings,
+    pub(crate) on_error: OnError,
+    pub(crate) threads: usize,
+    /// Whether a row may be more than one line.
+    pub(crate) multiline: bool,
+    /// Of small inputs that were parsed before.
+    pub(crate) spare: Arc<Mutex<Option<BatchMemory>>>,
+}
+
+/// A part of an input, parsed. Lines and bytes count from its beginning.
+pub(crate) struct Done {
+    pub(crate) columns: RecordBatch,
+    /// Nothing if the columns have all.
+    pub(crate) input: Option<Bytes>,
+    pub(crate) bytes: usize,
+    pub(crate) places: Places,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) lines: u64,
+    /// The first line and the first byte in the whole, if that is known.
+    pub(crate) at: Option<(u64, u64)>,
+    pub(crate) invalid: Vec<ColumnInvalid>,
+}
+
+impl Job {
+    /// Parses a small input, in the memory of one before it.
+    pub(crate) fn small(&self, input: Bytes) -> Result<Done, Error> {
+        let keep = input.len() <= SPARE_BYTES;
+        let spare = self
+            .spare
+            .try_lock()
+            .ok()
+            .and_then(|mut spare| spare.take());
+        let mut memory = spare.unwrap_or_default();
+        let done = self.window(input, &mut memory);
+        if keep && let Ok(mut spare) = self.spare.try_lock() {
+            *spare = Some(memory);
+        }
+        done
+    }
+
+    /// Parses a part of an input whose lines are whole.
+    pub(crate) fn window(&self, input: Bytes, memory: &mut BatchMemory) -> Result<Done, Error> {
+        let batch = self.parser.parse_in(input, memory);
+        self.finish(batch, 1, 0, memory)
+    }
+
+    /// Makes the columns of a batch that begins with this line and byte.
+    pub(crate) fn finish(
+        &self,
+        batch: Batch<Bytes>,
+        line: u64,
+        offset: u64,
+        memory: &mut BatchMemory,
+    ) -> Result<Done, Error> {
+        let is_typed = batch.fields().iter().any(|it| it.data_type() != Type::Text);
+        let (columns, invalid) = match is_typed {
+            true => {
+                let typed = typed_record_batch_in(&batch, TimeContext::new(), memory)?;
+                let invalid = typed.invalid().iter().zip(batch.fields());
+                let invalid = invalid
+                    .filter(|(invalid, _)| invalid.count() > 0)
+                    .map(|(invalid, field)| ColumnInvalid::new(field.name(), invalid, line));
+                let invalid = invalid.collect();
+                (typed.into_table(), invalid)
+            }
+            false => (record_batch_in(&batch, memory)?, Vec::new()),
+        };
+        let columns = match self.strings {
+            Strings::View => columns,
+            strings => {
+                let made = with_strings(&columns, strings)?;
+                recycle(columns, memory);
+                made
+            }
+        };
+        let places = match self.multiline {
+            true => Places::records(&batch, line, offset),
+            false => Places::lines(),
+        };
+        let marks = Mark::all(&batch, &places, line, offset);
+        let lines = batch.line_count() as u64;
+        let input = batch.recycle(memory);
+        Ok(Done {
+            columns,
+            places,
+            marks,
+            lines,
+            at: None,
+            invalid,
+            bytes: input.len(),
+            input: Some(input),
+        })
+    }
+}
