@@ -323,11 +323,11 @@ impl Data {
                     None => invalid.push(column),
                 }
             }
-            let bytes = done.input.len() as u64;
+            let bytes = done.bytes as u64;
             let marks = 0..done.marks.len();
             let part = Part {
-                raw: done.input.clone(),
-                input: Some(done.input),
+                raw: done.input.clone().unwrap_or_default(),
+                input: done.input,
                 first_line: line,
                 offset,
                 places: done.places,

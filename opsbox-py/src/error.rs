@@ -35,8 +35,37 @@ pub(crate) fn exception(py: Python<'_>, error: Error) -> PyErr {
         ErrorKind::Io => return io_error(py, error),
         _ => OpsboxError::new_err(message),
     };
-    let place = place(&error);
-    with_place(py, raised, place)
+    let raised = of_same_place(py, raised, &error);
+    match config_place(py, &raised, &error) {
+        Ok(()) => raised,
+        Err(other) => other,
+    }
+}
+
+/// An exception with what an error knows of its place.
+pub(crate) fn of_same_place(py: Python<'_>, raised: PyErr, error: &Error) -> PyErr {
+    with_place(py, raised, place(error))
+}
+
+/// Where in which file something is.
+fn config_place(py: Python<'_>, raised: &PyErr, error: &Error) -> PyResult<()> {
+    let (path, column) = match error {
+        Error::Config {
+            path,
+            line_and_column,
+            ..
+        } => (path.as_ref(), line_and_column.map(|(_, column)| column)),
+        Error::MaskRule {
+            place: Some(place), ..
+        } => (
+            Some(&place.path),
+            place.line_and_column.map(|(_, column)| column),
+        ),
+        _ => return Ok(()),
+    };
+    let value = raised.value(py);
+    value.setattr("path", path.map(|path| path.to_string_lossy()))?;
+    value.setattr("column", column)
 }
 
 /// What an error says of its place.

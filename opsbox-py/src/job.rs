@@ -38,7 +38,9 @@ pub(crate) struct Job {
 /// A part of an input, parsed. Lines and bytes count from its beginning.
 pub(crate) struct Done {
     pub(crate) columns: RecordBatch,
-    pub(crate) input: Bytes,
+    /// Nothing if the columns have all.
+    pub(crate) input: Option<Bytes>,
+    pub(crate) bytes: usize,
     pub(crate) places: Places,
     pub(crate) marks: Vec<Mark>,
     pub(crate) lines: u64,
@@ -89,6 +91,7 @@ impl Job {
         };
         let marks = Mark::all(&batch, &places, line, offset);
         let lines = batch.line_count() as u64;
+        let input = batch.recycle(memory);
         Ok(Done {
             columns,
             places,
@@ -96,7 +99,8 @@ impl Job {
             lines,
             at: None,
             invalid,
-            input: batch.recycle(memory),
+            bytes: input.len(),
+            input: Some(input),
         })
     }
 }

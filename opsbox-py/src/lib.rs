@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod options;
 mod parser;
+mod pipeline;
 mod progress;
 mod reading;
 mod record;
@@ -38,6 +39,9 @@ fn _opsbox(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<format::Preset>()?;
     module.add_class::<feed::Feed>()?;
     module.add_class::<parser::Parser>()?;
+    module.add_class::<pipeline::Pipeline>()?;
+    module.add_class::<pipeline::PipelineReport>()?;
+    module.add_class::<pipeline::StageReport>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<rows::Batch>()?;
     module.add_class::<rows::InvalidValues>()?;

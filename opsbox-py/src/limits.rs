@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes of an input that are parsed at once, and become one batch: 32 MiB. Arrow counts in 31 bits inside a batch, and
+/// Bytes of an input that are parsed at once, and become one batch: 16 MiB. Arrow counts in 31 bits inside a batch, and
 /// threads share an input by such windows.
-pub(crate) const WINDOW_BYTES: usize = 32 << 20;
+pub(crate) const WINDOW_BYTES: usize = 16 << 20;
 
 /// Inputs up to this are parsed by the calling thread, which does not look at signals meanwhile: 2 MiB. That takes 20 ms
 /// where the regular expression runs at 100 MB/s.

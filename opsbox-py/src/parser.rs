@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use opsbox_log::BatchMemory;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -290,6 +291,10 @@ impl Parser {
         mut parts: Vec<Done>,
         name: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if parts.is_empty() {
+            let nothing = self.job.window(Bytes::new(), &mut BatchMemory::default());
+            parts.push(nothing.map_err(|error| exception(py, error))?);
+        }
         let data = py.detach(|| {
             unite(&mut parts)?;
             Ok(self.job.data(parts))

@@ -74,7 +74,7 @@ pub(crate) fn parse(
         match received {
             Ok((window, done)) => {
                 let done = done.map_err(|error| exception(py, error))?;
-                bytes += done.input.len() as u64;
+                bytes += done.bytes as u64;
                 missing -= 1;
                 if let Some(part) = parts.get_mut(window) {
                     *part = Some(done);

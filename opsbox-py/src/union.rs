@@ -29,7 +29,7 @@ pub(crate) fn unite(parts: &mut [Done]) -> Result<Option<SchemaRef>, ArrowError>
             });
         }
     }
-    let input: usize = parts.iter().map(|part| part.input.len()).sum();
+    let input: usize = parts.iter().map(|part| part.bytes).sum();
     let absent = parts.iter().map(|part| {
         let absent = fields.len() - part.columns.num_columns();
         part.columns

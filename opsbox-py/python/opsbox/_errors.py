@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing takes longer to import than all of this
+if TYPE_CHECKING:
+    from ._opsbox import PipelineReport
+
 __all__ = [
     "ConfigError",
     "DetectionError",
@@ -77,7 +81,12 @@ class ConfigError(OpsboxError, ValueError):
 
 
 class MaskError(OpsboxError, ValueError):
-    """A rule of masking cannot be used, or a key cannot be read."""
+    """A rule of masking cannot be used, or a key cannot be read; ``field`` is the rule."""
+
+    path: str | None = None
+    """The file."""
+    column: int | None = None
+    """The character in the line, from 1."""
 
 
 class ExportError(OpsboxError):
@@ -87,8 +96,8 @@ class ExportError(OpsboxError):
 class PipelineError(OpsboxError):
     """A run ended before its input did. What was done before is in ``report``."""
 
-    report: object | None = None
-    """The :class:`PipelineReport` of what was done before."""
+    report: PipelineReport | None = None
+    """What was done before."""
 
 
 for _error in (

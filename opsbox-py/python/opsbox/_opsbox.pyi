@@ -496,6 +496,141 @@ class InvalidValues:
     def examples(self) -> list[tuple[int, bytes, str]]:
         """The first of them: line, value, reason."""
 
+class _Writer(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+@final
+class Pipeline:
+    """Stages as one: what is read, cleaned, extracted, masked, enriched and written, as a
+    file in TOML, YAML or JSON says. The settings are those of ``PipelineConfig`` in
+    opsbox-log; a setting that does not exist is an error.
+
+    ``format`` is that of the input if the file does not say it. ``variables`` are those
+    that settings may be set by (``OPSBOX_LOG__SECTION__SETTING``) and that enrichment
+    reads: ``os.environ`` unless given.
+
+    One run of a pipeline is at work at a time; others wait.
+
+    Raises :class:`ConfigError`, :class:`FormatError`, :class:`MaskError`.
+    """
+
+    @staticmethod
+    def from_file(
+        path: _Path,
+        /,
+        *,
+        format: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Pipeline:
+        """The pipeline that a file describes; its ending says the language. Other files
+        that it names are beside it."""
+
+    @staticmethod
+    def from_text(
+        text: str,
+        /,
+        *,
+        language: Literal["toml", "yaml", "json"] = "toml",
+        path: _Path | None = None,
+        format: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Pipeline:
+        """The pipeline that a text describes. ``path`` is what errors call it, and what
+        other files are beside."""
+
+    @property
+    def format(self) -> str:
+        """The format of the input: the name of a preset, or ``pattern``, ``grok``,
+        ``dissect``."""
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages, in their order."""
+
+    def run(
+        self,
+        source: _Path | Buffer | _Reader | Iterable[Buffer],
+        sink: _Path | _Writer,
+        /,
+        *,
+        compression: _Compression = "infer",
+        progress: _Progress = None,
+    ) -> PipelineReport:
+        """Reads all, writes all, in bounded memory. A file that is named as ``sink`` is
+        there when all of it is: it is written beside its place and moved there.
+
+        Raises :class:`PipelineError`, whose ``report`` says what was done before, and
+        what the objects raise that are read and written."""
+
+    def process(
+        self,
+        source: _Path | Buffer | _Reader | Iterable[Buffer],
+        /,
+        *,
+        compression: _Compression = "infer",
+    ) -> bytes:
+        """Runs, and gives what was written."""
+
+    def parse(self, buffer: Buffer, /) -> Table:
+        """Runs the stages on bytes in memory, and gives the columns instead of writing
+        them. They have nothing of the input, in which there may be what was masked; so
+        ``raw`` of a row is ``None``, and that of an unmatched line is empty."""
+
+@final
+class PipelineReport:
+    """What a run did, in numbers that add up. ``str()`` of it is made for people."""
+
+    @property
+    def lines(self) -> int:
+        """Lines of the input."""
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of the input."""
+
+    @property
+    def rows(self) -> int:
+        """Records that fit the format."""
+
+    @property
+    def unmatched_lines(self) -> int:
+        """Lines that do not fit."""
+
+    @property
+    def unmatched(self) -> dict[str, int]:
+        """How many lines do not fit for each reason."""
+
+    @property
+    def unmatched_examples(self) -> list[tuple[int, int, str]]:
+        """The first lines that do not fit: line, offset, reason. Not what they say,
+        since that is not masked."""
+
+    @property
+    def written_rows(self) -> int:
+        """Rows that were written."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes that were written."""
+
+    @property
+    def stages(self) -> list[StageReport]:
+        """What each stage did."""
+
+@final
+class StageReport:
+    """What one stage did."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rows(self) -> int:
+        """Rows that it worked on."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What it counted."""
+
 def detect(sample: Buffer, /) -> Detection:
     """The preset that fits a sample: the beginning of a log, some tens of lines or more.
 
