@@ -59,7 +59,8 @@ def test_any_splits_give_each_line_once(tmp_path: Path, seed: int) -> None:
     path.write_bytes(log)
     cuts = sorted({0, len(log), *(rng.randrange(len(log)) for _ in range(rng.randrange(40)))})
     parts = [
-        owned(path, start, end, rng.choice([1, 5, 64]))[1] for start, end in itertools.pairwise(cuts)
+        owned(path, start, end, rng.choice([1, 5, 64]))[1]
+        for start, end in itertools.pairwise(cuts)
     ]
     assert b"".join(parts) == log
     assert all(part.endswith(b"\n") for part in [it for it in parts if it][:-1])
