@@ -398,3 +398,54 @@ def test_progress_is_shown_on_a_terminal_alone(access: Path, tmp_path: Path) -> 
     assert re.search(rb"\r *\d+% of \d+\.\d MB, \d+\.\d .?B/s, \d+ s left", said), said[:300]
     # The line is wiped before the summary.
     assert re.search(rb"\r +\ropsbox: \d+ lines", said)
+
+
+SECRETS = (
+    b"2026-01-02 03:04:05 [INFO] receipt to ann.lee@example.com\n"
+    b"2026-01-02 03:04:06 [WARN] token=9f86d081884c7d659a2feaa0c55ad015 was refused\n"
+    b"panic: last mail to carl@example.net\n"
+)
+
+
+def test_mask_leaves_no_secret(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(SECRETS)
+    out, said = run("mask", path, code=1)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["level"] for row in rows if "level" in row] == ["INFO", "WARN"]
+    assert len(rows) == 3 and "unmatched" in rows[2]
+    for secret in ("ann.lee", "9f86d081", "carl@"):
+        assert secret not in out + said
+    assert "was refused" in out
+    # The same of a pipe, and of a file that is compressed, into a file.
+    assert run("mask", "--quiet", stdin=SECRETS, code=1) == (out, "")
+    path.write_bytes(gzip.compress(SECRETS))
+    clean = tmp_path / "clean.ndjson"
+    assert run("mask", path, "-o", clean, "--quiet", code=1) == ("", "")
+    assert clean.read_text() == out
+
+
+def test_mask_by_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "clean.toml"
+    config.write_text('[mask]\n[output]\nformat = "logfmt"\n')
+    out, _ = run("mask", "--config", config, stdin=SECRETS, code=1)
+    assert out.startswith("timestamp=") and "ann.lee" not in out and len(out.splitlines()) == 2
+    assert run("mask", "--config", config, "--format", "app", stdin=SECRETS, code=1)[0] == out
+    config.write_text('[input]\npreset = "logfmt"\n[output]\nformat = "ndjson"\n')
+    assert run("mask", "--config", config, stdin=b"a=1\n")[0] == '{"a":"1"}\n'
+    config.write_text("[mask]\npolcy = 1\n")
+    _, said = run("mask", "--config", config, stdin=SECRETS, code=2)
+    assert "polcy" in said and "clean.toml" in said
+    _, said = run("mask", "--config", tmp_path / "none.toml", stdin=SECRETS, code=2)
+    assert "none.toml" in said
+
+
+def test_mask_ends_quietly_when_nobody_reads(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(SECRETS * 50_000)
+    command = [*COMMAND, "mask", path, "--format", "app"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 141)

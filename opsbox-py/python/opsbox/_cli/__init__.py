@@ -8,6 +8,7 @@ Exit codes: 0 if all is well; 1 if some lines or values do not fit, or no format
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -45,10 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def say(message: str) -> None:
     """To people, on standard error, if there is one."""
     if sys.stderr is not None:
-        try:
+        with contextlib.suppress(OSError):
             print(f"opsbox: {message}", file=sys.stderr)
-        except OSError:
-            pass
 
 
 def _code(error: Exception) -> int | None:
@@ -58,7 +57,9 @@ def _code(error: Exception) -> int | None:
     from .parse import Wrong
     from .where import WhereError
 
-    if isinstance(error, (Wrong, WhereError, opsbox.FormatError)):
+    if isinstance(
+        error, (Wrong, WhereError, opsbox.ConfigError, opsbox.FormatError, opsbox.MaskError)
+    ):
         return WRONG
     if isinstance(error, opsbox.DetectionError):
         return SOME_DO_NOT_FIT

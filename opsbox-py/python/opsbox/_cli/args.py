@@ -25,11 +25,16 @@ A condition has comparisons of a field with a value (= != < <= > >=, ~ and !~ fo
 
 A field that a line does not have fits no comparison. Text with spaces, brackets or operators in it is quoted.
 """
+MASK = """
+Masks personal data and secrets, and writes NDJSON in bounded memory. Without --config all that is known is looked for, in all
+columns; with it the file says what is done (see opsbox.Pipeline). Lines that do not fit the format are masked, too, and
+have the reason in the field `unmatched`.
+"""
 
 
 def parser(version: str) -> argparse.ArgumentParser:
     """The parser of the arguments; `run` in what it returns is what to call with it."""
-    from . import about, parse
+    from . import about, mask, parse
 
     top = argparse.ArgumentParser(
         prog="python -m opsbox",
@@ -74,6 +79,11 @@ def parser(version: str) -> argparse.ArgumentParser:
     one.add_argument(
         "--unmatched", metavar="FILE", help="where lines that do not fit go, as they are"
     )
+    _output(one)
+
+    one = command("mask", mask.run, "a log as NDJSON without personal data and secrets", MASK)
+    _input(one)
+    one.add_argument("--config", metavar="FILE", help="the pipeline in TOML, YAML or JSON")
     _output(one)
 
     one = command(
