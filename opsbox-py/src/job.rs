@@ -1,15 +1,18 @@
 //! What a parser does to a part of an input, without Python.
 
+use std::sync::{Arc, Mutex};
+
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use opsbox_log::{
     Batch, BatchMemory, Error,
-    export::arrow::{record_batch_in, recycle, typed_record_batch},
+    export::arrow::{record_batch_in, recycle, typed_record_batch_in},
     types::{TimeContext, Type},
 };
 
 use crate::{
     data::{ColumnInvalid, Mark, Places},
+    limits::SPARE_BYTES,
     strings::{Strings, with_strings},
 };
 
@@ -33,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) threads: usize,
     /// Whether a row may be more than one line.
     pub(crate) multiline: bool,
+    /// Of small inputs that were parsed before.
+    pub(crate) spare: Arc<Mutex<Option<BatchMemory>>>,
 }
 
 /// A part of an input, parsed. Lines and bytes count from its beginning.
@@ -50,6 +55,22 @@ pub(crate) struct Done {
 }
 
 impl Job {
+    /// Parses a small input, in the memory of one before it.
+    pub(crate) fn small(&self, input: Bytes) -> Result<Done, Error> {
+        let keep = input.len() <= SPARE_BYTES;
+        let spare = self
+            .spare
+            .try_lock()
+            .ok()
+            .and_then(|mut spare| spare.take());
+        let mut memory = spare.unwrap_or_default();
+        let done = self.window(input, &mut memory);
+        if keep && let Ok(mut spare) = self.spare.try_lock() {
+            *spare = Some(memory);
+        }
+        done
+    }
+
     /// Parses a part of an input whose lines are whole.
     pub(crate) fn window(&self, input: Bytes, memory: &mut BatchMemory) -> Result<Done, Error> {
         let batch = self.parser.parse_in(input, memory);
@@ -67,7 +88,7 @@ impl Job {
         let is_typed = batch.fields().iter().any(|it| it.data_type() != Type::Text);
         let (columns, invalid) = match is_typed {
             true => {
-                let typed = typed_record_batch(&batch, TimeContext::new())?;
+                let typed = typed_record_batch_in(&batch, TimeContext::new(), memory)?;
                 let invalid = typed.invalid().iter().zip(batch.fields());
                 let invalid = invalid
                     .filter(|(invalid, _)| invalid.count() > 0)

@@ -100,8 +100,11 @@ fn logger(py: Python<'_>, wanted: bool) -> PyResult<Option<&Bound<'_, PyAny>>> {
     if let Some(logger) = LOGGER.get(py) {
         return Ok(Some(logger.bind(py)));
     }
-    let modules = py.import(intern!(py, "sys"))?.getattr("modules")?;
-    if !wanted && !modules.contains("logging")? {
+    static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let modules = MODULES.get_or_try_init(py, || {
+        py.import("sys")?.getattr("modules").map(Bound::unbind)
+    })?;
+    if !wanted && !modules.bind(py).contains(intern!(py, "logging"))? {
         return Ok(None);
     }
     let logger = LOGGER.get_or_try_init(py, || {

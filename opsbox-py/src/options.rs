@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use opsbox_log::{
@@ -122,6 +122,7 @@ impl Options {
             on_error,
             threads,
             multiline: has_records,
+            spare: Arc::default(),
         })
     }
 

@@ -1,7 +1,6 @@
 //! The parser.
 
 use std::{
-    io::Read,
     sync::{Arc, Mutex, mpsc},
     thread,
 };
@@ -17,7 +16,7 @@ use pyo3::{
 use crate::{
     batches::Batches,
     data::Data,
-    error::{OpsboxError, ParseError, Where, exception, file_error, with_place},
+    error::{OpsboxError, ParseError, Where, exception, with_place},
     export::arrow_error,
     feed::Feed,
     input::{
@@ -26,7 +25,7 @@ use crate::{
         source::{OpenFile, Source, path_of},
     },
     job::{Done, Job, OnError},
-    limits::{COMPRESSED_BATCH_BYTES, READ_BYTES, STREAM_BATCH_BYTES, WINDOW_BYTES},
+    limits::{COMPRESSED_BATCH_BYTES, STREAM_BATCH_BYTES},
     log,
     options::{Options, Types},
     progress::Progress,
@@ -142,7 +141,10 @@ impl Parser {
     }
 
     /// Parses a whole file, or file object.
-    #[pyo3(signature = (path, /, *, mmap = false, compression = Some("infer"), progress = None))]
+    #[pyo3(
+        signature = (path, /, *, mmap = false, compression = Some("infer"), progress = None),
+        text_signature = "($self, path, /, *, mmap=False, compression='infer', progress=None)"
+    )]
     fn parse_file<'py>(
         &self,
         path: &Bound<'py, PyAny>,
@@ -187,33 +189,24 @@ impl Parser {
         let parts = if mmap {
             let input = file.map(py)?;
             run::parse(py, &self.job, input, &mut progress)?
-        } else if is_plain && self.job.threads > 1 && !self.job.multiline && file.bytes.is_some() {
-            let input = read(py, file)?;
+        } else if is_plain && file.bytes.is_some() {
+            let input = file.read(py)?;
             run::parse(py, &self.job, input, &mut progress)?
         } else {
-            let batch_bytes = match is_plain {
-                true => WINDOW_BYTES,
-                false => COMPRESSED_BATCH_BYTES,
-            };
-            // A small file asks for no more memory than it has bytes.
-            let known = file.bytes.filter(|_| is_plain);
-            let known = known.and_then(|bytes| usize::try_from(bytes).ok());
-            let batch_bytes = known.map_or(batch_bytes, |bytes| batch_bytes.min(bytes + 64));
             let source = file.into_source();
-            let reading = Reading::new(
-                Maker::new(&self.job, None),
-                source.reader,
-                source.raised,
-                batch_bytes,
-            );
-            let is_small = known.is_some_and(|bytes| bytes <= crate::limits::INLINE_BYTES);
-            parts_of(py, reading, is_small, &mut progress)?
+            let maker = Maker::new(&self.job, None);
+            let bytes = COMPRESSED_BATCH_BYTES;
+            let reading = Reading::new(maker, source.reader, source.raised, bytes);
+            parts_of(py, reading, &mut progress)?
         };
         self.table(py, parts, &name)
     }
 
     /// Reads a file, or file object, bit by bit: an iterator of batches, in bounded memory.
-    #[pyo3(signature = (path, /, *, batch_rows = None, compression = Some("infer"), progress = None))]
+    #[pyo3(
+        signature = (path, /, *, batch_rows = None, compression = Some("infer"), progress = None),
+        text_signature = "($self, path, /, *, batch_rows=None, compression='infer', progress=None)"
+    )]
     fn scan(
         &self,
         path: &Bound<'_, PyAny>,
@@ -227,7 +220,7 @@ impl Parser {
 
     /// Reads chunks of bytes, or a file object: an iterator of batches, in bounded memory.
     #[pyo3(signature = (
-        chunks, /, *, batch_rows = None, batch_bytes = STREAM_BATCH_BYTES, compression = None, progress = None,
+        chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, compression = None, progress = None,
     ))]
     fn stream(
         &self,
@@ -243,7 +236,7 @@ impl Parser {
 
     /// As `stream` for chunks that come asynchronously.
     #[pyo3(signature = (
-        chunks, /, *, batch_rows = None, batch_bytes = STREAM_BATCH_BYTES, flush_seconds = None,
+        chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, flush_seconds = None,
     ))]
     fn astream<'py>(
         this: &Bound<'py, Self>,
@@ -258,7 +251,7 @@ impl Parser {
     }
 
     /// A parser that is handed chunks as they come.
-    #[pyo3(signature = (*, batch_rows = None, batch_bytes = STREAM_BATCH_BYTES))]
+    #[pyo3(signature = (*, batch_rows = None, batch_bytes = 1_048_576))]
     fn feed(&self, batch_rows: Option<usize>, batch_bytes: usize) -> PyResult<Feed> {
         if batch_rows == Some(0) {
             return Err(PyValueError::new_err("batch_rows is 1 or more"));
@@ -370,24 +363,8 @@ impl Job {
 }
 
 /// All parts of what is read, with an eye on signals: by a thread, so that they are seen also while reading waits.
-fn parts_of(
-    py: Python<'_>,
-    mut reading: Reading,
-    is_small: bool,
-    progress: &mut Progress,
-) -> PyResult<Vec<Done>> {
+fn parts_of(py: Python<'_>, mut reading: Reading, progress: &mut Progress) -> PyResult<Vec<Done>> {
     let mut parts = Vec::new();
-    if is_small {
-        py.detach(|| {
-            while let Some(part) = reading.part() {
-                parts.push(part?);
-            }
-            Ok(())
-        })
-        .map_err(|error| exception(py, error))?;
-        progress.set(py, reading.bytes_read())?;
-        return Ok(parts);
-    }
     // One part ahead: who stops taking them stops the thread.
     let (sender, receiver) = mpsc::sync_channel(1);
     let receiver = Mutex::new(receiver);
@@ -411,31 +388,5 @@ fn parts_of(
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(parts),
         }
         py.check_signals()?;
-    }
-}
-
-/// Reads a regular file that is not compressed.
-fn read(py: Python<'_>, file: OpenFile) -> PyResult<Bytes> {
-    let OpenFile {
-        file, path, bytes, ..
-    } = file;
-    let mut input = Vec::new();
-    let len = bytes.and_then(|bytes| usize::try_from(bytes).ok());
-    input
-        .try_reserve_exact(len.unwrap_or_default() + 1)
-        .map_err(|_| {
-            pyo3::exceptions::PyMemoryError::new_err("the file does not fit into memory; scan it")
-        })?;
-    loop {
-        let part = py.detach(|| {
-            Read::by_ref(&mut &file)
-                .take(READ_BYTES as u64)
-                .read_to_end(&mut input)
-        });
-        match part {
-            Ok(0) => return Ok(input.into()),
-            Ok(_) => py.check_signals()?,
-            Err(error) => return Err(file_error(&path, &error)),
-        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{data::Data, value::value};
 /// >>> record = opsbox.Parser("logfmt").parse(b"level=info n=3\n")[0]
 /// >>> record["level"], record.get("user"), dict(record)
 /// ('info', None, {'level': 'info', 'n': '3'})
-#[pyclass(module = "opsbox", frozen, mapping)]
+#[pyclass(module = "opsbox", frozen, mapping, freelist = 16)]
 pub(crate) struct Record {
     data: Arc<Data>,
     piece: usize,

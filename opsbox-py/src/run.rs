@@ -31,7 +31,7 @@ pub(crate) fn parse(
 ) -> PyResult<Vec<Done>> {
     let len = input.len();
     if len <= INLINE_BYTES {
-        let done = py.detach(|| job.window(input, &mut BatchMemory::default()));
+        let done = py.detach(|| job.small(input));
         let done = done.map_err(|error| exception(py, error))?;
         progress.set(py, len as u64)?;
         return Ok(vec![done]);

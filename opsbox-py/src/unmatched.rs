@@ -165,8 +165,40 @@ impl UnmatchedLines {
         Ok(Bound::new(py, self.at(py, index)?)?.into_any())
     }
 
+    fn __iter__(&self) -> UnmatchedIterator {
+        UnmatchedIterator {
+            lines: Self {
+                data: Arc::clone(&self.data),
+                ..*self
+            },
+            next: 0,
+        }
+    }
+
     fn __repr__(&self) -> String {
         format!("<opsbox.UnmatchedLines: {}>", self.len)
+    }
+}
+
+/// Unmatched lines, one after the other.
+#[pyclass(module = "opsbox")]
+pub(crate) struct UnmatchedIterator {
+    lines: UnmatchedLines,
+    next: usize,
+}
+
+#[pymethods]
+impl UnmatchedIterator {
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Unmatched>> {
+        if self.next >= self.lines.len {
+            return Ok(None);
+        }
+        self.next += 1;
+        self.lines.at(py, self.next - 1).map(Some)
     }
 }
 

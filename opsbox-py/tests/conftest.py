@@ -6,7 +6,10 @@ import os
 import random
 import re
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import opsbox
 import pytest
 
 # The combined format as Apache httpd and nginx document it, written for Python's re, with the
@@ -78,6 +81,13 @@ def access_log(lines: int, seed: int) -> bytes:
                 line = line[:at] + bytes([rng.choice(b'"\\[] x\x00\xff')]) + line[at:]
         out.append(line)
     return b"\n".join(out) + b"\n"
+
+
+def query(sql: str, logs: opsbox.Table) -> list[tuple[Any, ...]]:
+    """What duckdb says of a table that is called logs."""
+    relation = duckdb.sql(sql)
+    assert relation is not None and logs is not None
+    return relation.fetchall()
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,12 @@ import gc
 import threading
 from pathlib import Path
 
-import duckdb
 import opsbox
 import polars as pl
 import pyarrow as pa
 import pytest
+from conftest import query
+from typing_extensions import Buffer
 
 LOG = (
     b"2026-01-02 03:04:05 [INFO] a message that is longer than twelve bytes\n"
@@ -25,7 +26,7 @@ ROWS = [
 ]
 
 
-def parse(log: bytes = LOG) -> opsbox.Table:
+def parse(log: Buffer = LOG) -> opsbox.Table:
     return opsbox.Parser("app", types="text").parse(log)
 
 
@@ -43,14 +44,14 @@ def test_pyarrow() -> None:
 
 def test_duckdb() -> None:
     logs = parse()
-    assert duckdb.sql("select * from logs").fetchall() == ROWS
-    counts = duckdb.sql("select level, count(*) from logs group by 1 order by 1").fetchall()
+    assert query("select * from logs", logs) == ROWS
+    counts = query("select level, count(*) from logs group by 1 order by 1", logs)
     assert counts == [("INFO", 2), ("WARN", 1)]
 
 
 def test_duckdb_and_polars_agree_on_a_large_table(generated: bytes) -> None:
     logs = opsbox.Parser("combined").parse(generated)
-    by_duckdb = duckdb.sql("select status, count(*) from logs group by 1 order by 1 nulls first").fetchall()
+    by_duckdb = query("select status, count(*) from logs group by 1 order by 1 nulls first", logs)
     frame = pl.DataFrame(logs).group_by("status").len().sort("status")
     assert frame.rows() == by_duckdb
     assert sum(count for _, count in by_duckdb) == len(logs)

@@ -34,11 +34,11 @@ def messages(table: opsbox.Rows) -> list[str]:
 def address(table: opsbox.Table, chunk: int = 0) -> int:
     data = pa.table(table)["message"].chunk(chunk).buffers()[2]
     assert data is not None
-    return data.address
+    return int(data.address)
 
 
 def address_of(buffer: object) -> int:
-    return pa.py_buffer(buffer).address  # type: ignore[arg-type]
+    return int(pa.py_buffer(buffer).address)
 
 
 def test_what_nobody_can_write_to_stays_where_it_is(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 
-pub use super::typed::{TypedBatch, typed_record_batch};
+pub use super::typed::{TypedBatch, typed_record_batch, typed_record_batch_in};
 use crate::{
     batch::{Batch, BatchMemory},
     error::Error,
@@ -113,14 +113,20 @@ pub fn record_batch_in(
 /// Gives the memory of a table's views to `memory`, of those columns that nobody else has.
 pub fn recycle(table: RecordBatch, memory: &mut BatchMemory) {
     let (_, columns, _) = table.into_parts();
-    let views = columns.into_iter().filter_map(|column| {
-        let array = column.as_string_view_opt()?.clone();
-        drop(column);
-        let (views, ..) = array.into_parts();
-        views.into_inner().into_vec().ok()
-    });
     memory.views.clear();
-    memory.views.extend(views);
+    for column in columns {
+        give_back(column, memory);
+    }
+}
+
+/// Gives the memory of a column's views to `memory`, if nobody else has them.
+pub(super) fn give_back(column: ArrayRef, memory: &mut BatchMemory) {
+    let Some(array) = column.as_string_view_opt().cloned() else {
+        return;
+    };
+    drop(column);
+    let (views, ..) = array.into_parts();
+    memory.views.extend(views.into_inner().into_vec());
 }
 
 fn check_size(batch: &Batch<Bytes>) -> Result<(), Error> {

@@ -11,9 +11,9 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_schema::{ArrowError, Field, Schema};
 use bytes::Bytes;
 
-use super::arrow::record_batch;
+use super::arrow::{give_back, record_batch_in};
 use crate::{
-    batch::{Batch, Column},
+    batch::{Batch, BatchMemory, Column},
     error::Error,
     types::{InvalidValues, TimeContext, Type, Validity, Values},
 };
@@ -86,7 +86,37 @@ pub fn typed_record_batch(
     batch: &Batch<Bytes>,
     context: TimeContext,
 ) -> Result<TypedBatch<'_>, Error> {
-    let (schema, mut arrays, _) = record_batch(batch)?.into_parts();
+    typed_record_batch_in(batch, context, &mut BatchMemory::default())
+}
+
+/// [`typed_record_batch`], with the views in the [memory](BatchMemory) of a table before it. The memory of views that
+/// a column of another type has no need of is given back to it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use opsbox_log::{BatchMemory, Format, Parser, export::arrow::typed_record_batch_in, types::TimeContext};
+///
+/// let parser = Parser::new(Format::preset("app")?);
+/// let mut memory = BatchMemory::default();
+/// for chunk in ["2026-01-02 03:04:05 [INFO] a\n", "2026-01-02 03:04:06 [WARN] b\n"] {
+///     let batch = parser.parse_in(Bytes::from(chunk), &mut memory);
+///     let typed = typed_record_batch_in(&batch, TimeContext::new(), &mut memory)?;
+///     assert_eq!(typed.table().num_rows(), 1);
+///     drop(typed);
+///     batch.recycle(&mut memory);
+/// }
+/// # Ok::<(), opsbox_log::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`typed_record_batch`].
+pub fn typed_record_batch_in<'b>(
+    batch: &'b Batch<Bytes>,
+    context: TimeContext,
+    memory: &mut BatchMemory,
+) -> Result<TypedBatch<'b>, Error> {
+    let (schema, mut arrays, _) = record_batch_in(batch, memory)?.into_parts();
     let mut fields: Vec<_> = schema.fields().iter().map(Arc::clone).collect();
     let mut invalid = Vec::with_capacity(arrays.len());
     let places = fields.iter_mut().zip(&mut arrays);
@@ -98,7 +128,7 @@ pub fn typed_record_batch(
         let (array, column_invalid) = array(&column, context)?;
         let data_type = array.data_type().clone();
         *field = Arc::new(Field::new(field.name(), data_type, true));
-        *place = array;
+        give_back(std::mem::replace(place, array), memory);
         invalid.push(column_invalid);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));

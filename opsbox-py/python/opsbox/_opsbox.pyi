@@ -3,12 +3,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, final, overload
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer, Self, disjoint_base
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
-    import pyarrow
+    # Whoever has not got them, or not their types, has Any.
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import polars  # type: ignore[import-not-found, unused-ignore]
+    import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 _T = TypeVar("_T")
 _Path: TypeAlias = str | os.PathLike[str]
@@ -38,6 +39,28 @@ class _Bar(Protocol):
     def update(self, n: int, /) -> object: ...
 
 _Progress: TypeAlias = Callable[[int, int | None], object] | _Bar | bool | None
+
+__all__ = [
+    "Batch",
+    "Batches",
+    "Column",
+    "Detection",
+    "Feed",
+    "InvalidValues",
+    "Parser",
+    "Pipeline",
+    "PipelineReport",
+    "Preset",
+    "Record",
+    "Rows",
+    "StageReport",
+    "Table",
+    "Unmatched",
+    "UnmatchedLines",
+    "__version__",
+    "detect",
+    "formats",
+]
 
 __version__: str
 
@@ -283,6 +306,7 @@ class Batches:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self, requested_schema: object | None = None) -> object: ...
 
+@disjoint_base
 class Rows:
     """What tables and batches have in common: rows, columns, and the lines that do not
     fit. A column is had by its name, a row by its number, some rows by a slice, some

@@ -7,10 +7,21 @@ This is imported only when a consumer hands one over.
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 
 class _Schema(ctypes.Structure):
     """``struct ArrowSchema``."""
+
+    format: bytes | None
+    name: bytes | None
+    metadata: int | None
+    flags: int
+    n_children: int
+    children: Any
+    dictionary: Any
+    release: int | None
+    private_data: int | None
 
 
 _Schema._fields_ = [

@@ -60,3 +60,7 @@ async def astream(
     finally:
         if task is not None:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()

@@ -7,14 +7,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use pyo3::{exceptions::PyValueError, prelude::*};
+use pyo3::{
+    exceptions::{PyMemoryError, PyOSError, PyValueError},
+    prelude::*,
+    types::{PyList, PyMemoryView, PySlice},
+};
 
 use super::{
     buffer::bytes_of,
     compressed::Compression,
     reader::{PyReader, Raised},
 };
-use crate::error::file_error;
+use crate::{
+    error::file_error,
+    limits::{HUGE_BYTES, READ_BYTES},
+};
 
 /// What is read bit by bit.
 pub(crate) struct Source {
@@ -93,6 +100,65 @@ impl OpenFile {
             name: path.to_string_lossy().into_owned(),
             bytes: bytes.filter(|_| compression == Compression::None),
         }
+    }
+
+    /// Reads a regular file that is not compressed.
+    pub(crate) fn read(self, py: Python<'_>) -> PyResult<Bytes> {
+        let len = self.bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let len = len.unwrap_or_default();
+        if len >= HUGE_BYTES
+            && let Some(input) = self.read_huge(py, len)?
+        {
+            return Ok(input);
+        }
+        let mut input = Vec::new();
+        input
+            .try_reserve_exact(len + 1)
+            .map_err(|_| PyMemoryError::new_err("the file does not fit into memory: scan it"))?;
+        loop {
+            let part =
+                py.detach(|| Read::take(&self.file, READ_BYTES as u64).read_to_end(&mut input));
+            match part {
+                Ok(0) => return Ok(input.into()),
+                Ok(_) => py.check_signals()?,
+                Err(error) => return Err(file_error(&self.path, &error)),
+            }
+        }
+    }
+
+    /// Reads into anonymous memory of Python's `mmap`, which is asked to be of huge pages: to touch as much in small
+    /// ones takes longer than to read. Nothing if the system has no way to.
+    fn read_huge(&self, py: Python<'_>, len: usize) -> PyResult<Option<Bytes>> {
+        #[cfg(unix)]
+        let number = std::os::fd::AsRawFd::as_raw_fd(&self.file);
+        #[cfg(not(unix))]
+        let number = 0;
+        let (os, mmap) = (py.import("os")?, py.import("mmap")?);
+        if cfg!(not(unix)) || !os.hasattr("preadv")? || !mmap.hasattr("MADV_HUGEPAGE")? {
+            return Ok(None);
+        }
+        let memory = mmap.getattr("mmap")?.call1((-1, len))?;
+        // A kernel without huge pages says no.
+        if let Err(error) = memory.call_method1("madvise", (mmap.getattr("MADV_HUGEPAGE")?,))
+            && !error.is_instance_of::<PyOSError>(py)
+        {
+            return Err(error);
+        }
+        let view = PyMemoryView::from(&memory)?;
+        let mut read = 0;
+        while read < len {
+            let end = len.min(read + READ_BYTES);
+            let part = view.get_item(PySlice::new(py, read.cast_signed(), end.cast_signed(), 1))?;
+            let part = PyList::new(py, [part])?;
+            let more: usize = os.call_method1("preadv", (number, part, read))?.extract()?;
+            py.check_signals()?;
+            if more == 0 {
+                // Somebody made it shorter.
+                break;
+            }
+            read += more;
+        }
+        Ok(Some(bytes_of(&memory, Some(false))?.slice(..read)))
     }
 
     /// Maps the file by Python's own `mmap`.

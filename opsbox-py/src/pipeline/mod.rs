@@ -35,7 +35,7 @@ use crate::{
 /// ... [mask]
 /// ... ''')
 /// >>> pipeline.process(b"user=ada@example.com n=1\n")
-/// b'{"user":"<email>","n":"1"}\n'
+/// b'{"user":"[REDACTED:PII_EMAIL]","n":"1"}\n'
 #[pyclass(module = "opsbox", frozen)]
 pub(crate) struct Pipeline {
     inner: Arc<Mutex<opsbox_log::pipeline::Pipeline>>,
@@ -106,7 +106,10 @@ impl Pipeline {
     }
 
     /// Reads all, writes all.
-    #[pyo3(signature = (source, sink, /, *, compression = Some("infer"), progress = None))]
+    #[pyo3(
+        signature = (source, sink, /, *, compression = Some("infer"), progress = None),
+        text_signature = "($self, source, sink, /, *, compression='infer', progress=None)"
+    )]
     fn run<'py>(
         &self,
         source: &Bound<'py, PyAny>,
@@ -128,7 +131,10 @@ impl Pipeline {
     }
 
     /// Runs on bytes in memory, and gives what was written.
-    #[pyo3(signature = (source, /, *, compression = Some("infer")))]
+    #[pyo3(
+        signature = (source, /, *, compression = Some("infer")),
+        text_signature = "($self, source, /, *, compression='infer')"
+    )]
     fn process<'py>(
         &self,
         source: &Bound<'py, PyAny>,
