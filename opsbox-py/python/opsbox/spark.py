@@ -26,8 +26,8 @@ from ._opsbox import Batch, Parser
 from ._splits import OwnedLines, Split, files_of, is_compressed, plan
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from pyspark.sql import DataFrame, SparkSession  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     from ._opsbox import _Type
 
@@ -117,14 +117,14 @@ def _mapped(
         raise ValueError(
             f"the DataFrame has no column {absent[0]}; it needs path, start and end, as opsbox.spark.splits makes them"
         )
-    return source.select(*Split._fields).mapInArrow(_OfRows(work), schema)  # type: ignore[no-any-return]
+    return source.select(*Split._fields).mapInArrow(_OfRows(work), schema)  # type: ignore[no-any-return, unused-ignore]
 
 
 def _of_paths(
     paths: Any, work: _Work, schema: str, split_bytes: int | None, spark: SparkSession | None
 ) -> DataFrame:
     if spark is None:
-        from pyspark.sql import SparkSession
+        from pyspark.sql import SparkSession  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         spark = SparkSession.getActiveSession()
         if spark is None:
@@ -148,7 +148,7 @@ class _Splits(_Work):
     """The splits themselves."""
 
     def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
+        import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         schema = pa.schema({"path": pa.string(), "start": pa.int64(), "end": pa.int64()})
         for split in splits:
@@ -177,7 +177,7 @@ class _UnmatchedLines(_Work):
         self.whole_files = parser.format in _RECORDS_OF_LINES
 
     def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
+        import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         names = ["path", "offset", "reason", "raw"]
         for split in splits:
@@ -242,7 +242,7 @@ def _batches(parser: Parser, split: Split, whole: bool) -> Iterator[tuple[int, B
 
 
 def _as_spark_has_it(batch: Batch, schema: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     made = pa.record_batch(batch)
     columns = [column.cast(field.type) for column, field in zip(made.columns, schema, strict=True)]
@@ -250,7 +250,7 @@ def _as_spark_has_it(batch: Batch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _schema_for_spark(parser: Parser) -> pa.Schema:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     if not parser.columns:
         raise ValueError(

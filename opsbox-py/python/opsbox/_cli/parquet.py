@@ -26,8 +26,8 @@ def write_parquet() -> Callable[[Iterator[Part], IO[bytes]], None]:
 
 
 def _by_pyarrow(parts: Iterator[Part], file: IO[bytes]) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from pyarrow import parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     out: Any = None
     schema: Any = None
@@ -65,7 +65,7 @@ def _by_pyarrow(parts: Iterator[Part], file: IO[bytes]) -> None:
 
 def _filled(part: Part, schema: Any) -> Any:
     """The rows of a batch with all columns of the schema, of which it may lack some."""
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     names = same_columns(schema.names, part, "Parquet")
     there = [name for name in names if name in part.batch]
@@ -80,8 +80,8 @@ def _filled(part: Part, schema: Any) -> Any:
 
 
 def _by_polars(parts: Iterator[Part], file: IO[bytes]) -> None:
-    import polars as pl
-    from polars.io.plugins import register_io_source
+    import polars as pl  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from polars.io.plugins import register_io_source  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     first = next(parts, None)
     if first is None:
