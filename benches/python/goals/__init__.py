@@ -1,0 +1,1 @@
+"""The parts of ``table.py``: what is read, who reads it, and how much memory that takes."""
