@@ -132,7 +132,7 @@
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
 //! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
-//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -171,6 +171,8 @@ mod scan;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 mod text;
 #[cfg(feature = "watch")]
 pub mod watch;
