@@ -133,6 +133,7 @@
 //! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
+//! | `test-ca` | no | `testing::ca::TestCa`: an ACME CA for tests, on a socket | the crates `rcgen` with `ring`, `tokio-rustls`, `hyper` and `psl` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -80,7 +80,6 @@ pub struct Faults {
     seed: u64,
     rates: [f64; Fault::ALL.len()],
     retry_after: Duration,
-    #[allow(dead_code, reason = "it is for the wire")]
     slow_for: Duration,
     outages: Vec<(Moment, Moment)>,
 }
@@ -146,6 +145,11 @@ impl Faults {
 
     pub(crate) fn wait(&self) -> Duration {
         self.retry_after
+    }
+
+    #[cfg(feature = "test-ca")]
+    pub(crate) fn slowness(&self) -> Duration {
+        self.slow_for
     }
 
     pub(crate) fn is_down(&self, now: Moment) -> bool {
