@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use rustls::pki_types::CertificateDer;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents,
+};
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::pebble::provider;
+
+/// Made for the tests by `openssl genpkey -algorithm RSA`.
+pub(crate) const RSA_KEY: &str = include_str!("../common/rsa.key");
 
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -32,33 +39,93 @@ impl Reply {
     }
 }
 
-pub(crate) struct Key(EcdsaKeyPair);
+/// A key of an account, of one of the kinds that the CA takes.
+pub(crate) enum Key {
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
+}
+
+fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap()
+}
 
 impl Key {
     pub(crate) fn new() -> Self {
+        Self::P256(ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING))
+    }
+
+    pub(crate) fn of_each_kind() -> [Self; 4] {
+        let ed25519 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let rsa = PrivatePkcs8KeyDer::from_pem_slice(RSA_KEY.as_bytes()).unwrap();
+        [
+            Self::new(),
+            Self::P384(ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING)),
+            Self::Ed25519(Ed25519KeyPair::from_pkcs8(ed25519.as_ref()).unwrap()),
+            Self::Rsa(RsaKeyPair::from_pkcs8(rsa.secret_pkcs8_der()).unwrap()),
+        ]
+    }
+
+    /// The key of a certificate, for the requests that are signed with one.
+    pub(crate) fn of(key: &rcgen::KeyPair) -> Self {
         let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        Self(EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap())
+        let der = key.serialize_der();
+        Self::P256(EcdsaKeyPair::from_pkcs8(algorithm, &der, &random).unwrap())
+    }
+
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::P256(_) => "ES256",
+            Self::P384(_) => "ES384",
+            Self::Ed25519(_) => "EdDSA",
+            Self::Rsa(_) => "RS256",
+        }
     }
 
     pub(crate) fn jwk(&self) -> Value {
-        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
-        json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
+        let point = |curve: &str, point: &[u8]| {
+            let (x, y) = point[1..].split_at(point.len() / 2);
+            json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
+        };
+        match self {
+            Self::P256(pair) => point("P-256", pair.public_key().as_ref()),
+            Self::P384(pair) => point("P-384", pair.public_key().as_ref()),
+            Self::Ed25519(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())})
+            }
+            Self::Rsa(pair) => {
+                let key = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
+                let (n, e) = (&key.n, &key.e);
+                json!({"kty": "RSA", "n": encode(n), "e": encode(e)})
+            }
+        }
     }
 
     pub(crate) fn sign(&self, header: &Value, payload: &str) -> Value {
         let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
         let (header, payload) = (encode(&header.to_string()), encode(payload));
         let message = format!("{header}.{payload}");
-        let signature = self
-            .0
-            .sign(&SystemRandom::new(), message.as_bytes())
-            .unwrap();
+        let (message, random) = (message.as_bytes(), SystemRandom::new());
+        let signature = match self {
+            Self::P256(pair) | Self::P384(pair) => {
+                pair.sign(&random, message).unwrap().as_ref().to_vec()
+            }
+            Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .unwrap();
+                signature
+            }
+        };
         json!({
             "protected": header,
             "payload": payload,
-            "signature": BASE64URL_NOPAD.encode(signature.as_ref()),
+            "signature": BASE64URL_NOPAD.encode(&signature),
         })
     }
 }
@@ -144,7 +211,8 @@ impl Client {
 
     /// A header that is right.
     pub(crate) async fn header(&self, url: &str) -> Value {
-        let mut header = json!({"alg": "ES256", "nonce": self.nonce().await, "url": url});
+        let mut header =
+            json!({"alg": self.key.algorithm(), "nonce": self.nonce().await, "url": url});
         match &self.account {
             Some(account) => header["kid"] = account.as_str().into(),
             None => header["jwk"] = self.key.jwk(),

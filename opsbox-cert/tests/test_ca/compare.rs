@@ -37,7 +37,9 @@ fn shape(value: &Value) -> String {
         Value::Array(list) => {
             // Challenges come in any order; one that both CAs have stands for all.
             let of = |kind: &str| list.iter().find(|member| member["type"] == kind);
-            let member = of("http-01").or_else(|| of("dns-01")).or(list.first());
+            let member = of("http-01")
+                .or_else(|| of("dns-01"))
+                .or_else(|| list.first());
             format!("[{}]", member.map_or_else(String::new, shape))
         }
         Value::Object(members) => {
@@ -296,7 +298,7 @@ async fn signatures(run: &mut Run) {
     .await;
     let other = Key::new().jwk();
     run.spoiled("the key of another", &url, &payload, |header| {
-        header["jwk"] = other
+        header["jwk"] = other;
     })
     .await;
     run.post("an account that there is not", &url, &payload)

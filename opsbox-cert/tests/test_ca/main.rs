@@ -15,6 +15,7 @@ mod client;
 mod compare;
 mod faults;
 mod issue;
+mod keys;
 #[path = "../acme/pebble.rs"]
 #[allow(dead_code, reason = "this binary uses its own part of it")]
 mod pebble;
@@ -60,6 +61,11 @@ fn main() -> ExitCode {
         issue::limits_are_told_and_counted,
         issue::accounts_and_certificates_are_managed,
         issue::profiles_have_their_lifetimes,
+        keys::accounts_sign_by_each_algorithm,
+        keys::keys_of_each_kind_are_certified,
+        keys::signing_requests_are_checked,
+        keys::strangers_see_nothing,
+        keys::requests_are_limited_by_their_address,
         faults::each_fault_is_survived_or_said,
         faults::an_outage_of_days_and_a_clock_that_jumps_are_survived,
         faults::hundreds_are_issued_in_a_storm_without_a_duplicate,

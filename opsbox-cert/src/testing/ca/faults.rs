@@ -22,7 +22,7 @@ pub enum Fault {
     LostAnswer,
     /// The request is done and its answer cut in the middle of the body.
     CutBody,
-    /// The answer takes [`slow_for`](Faults::slow_for), in real time.
+    /// The answer stops in its middle for [`slow_for`](Faults::slow_for), in real time.
     Slow,
     /// A challenge fails that was answered well.
     RefusedChallenge,
@@ -116,7 +116,7 @@ impl Faults {
         self
     }
 
-    /// How long a slow answer takes, in real time: 100 ms unless it is said here.
+    /// How long a slow answer stops, in real time: 100 ms unless it is said here.
     #[must_use]
     pub fn slow_for(mut self, time: Duration) -> Self {
         self.slow_for = time;

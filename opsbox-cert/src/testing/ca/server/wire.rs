@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::core::{Asked, Core, Job};
@@ -75,16 +76,42 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
-/// A body that may end before it should.
-struct Cut {
-    left: Option<Bytes>,
+/// A body that may stop in its middle, for a while or for good.
+struct Halves {
+    first: Option<Bytes>,
+    then: Then,
     length: u64,
-    is_cut: bool,
-    /// What was written is on its way before the connection breaks.
-    is_flushed: bool,
 }
 
-impl Body for Cut {
+/// What comes behind the first half.
+enum Then {
+    Rest(Bytes),
+    Wait(Pin<Box<Sleep>>, Bytes),
+    /// What was written is on its way before the connection breaks.
+    Flush,
+    Break,
+}
+
+impl Halves {
+    fn new(body: Bytes, cut: bool, slow: Option<Duration>) -> Self {
+        let length = body.len() as u64;
+        let (first, rest) = match cut || slow.is_some() {
+            true => (body.slice(..body.len() / 2), body.slice(body.len() / 2..)),
+            false => (body, Bytes::new()),
+        };
+        Self {
+            first: Some(first),
+            then: match slow {
+                _ if cut => Then::Flush,
+                Some(time) => Then::Wait(Box::pin(tokio::time::sleep(time)), rest),
+                None => Then::Rest(rest),
+            },
+            length,
+        }
+    }
+}
+
+impl Body for Halves {
     type Data = Bytes;
     type Error = Closed;
 
@@ -92,21 +119,35 @@ impl Body for Cut {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        Poll::Ready(match self.left.take() {
-            Some(bytes) if self.is_cut => Some(Ok(Frame::data(bytes.slice(..bytes.len() / 2)))),
-            Some(bytes) => Some(Ok(Frame::data(bytes))),
-            None if self.is_cut && !self.is_flushed => {
-                self.is_flushed = true;
-                context.waker().wake_by_ref();
-                return Poll::Pending;
+        if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        match &mut self.then {
+            Then::Wait(time, rest) => {
+                let rest = std::mem::take(rest);
+                if time.as_mut().poll(context).is_pending() {
+                    if let Then::Wait(_, kept) = &mut self.then {
+                        *kept = rest;
+                    }
+                    return Poll::Pending;
+                }
+                self.then = Then::Rest(Bytes::new());
+                Poll::Ready(Some(Ok(Frame::data(rest))))
             }
-            None if self.is_cut => Some(Err(Closed)),
-            None => None,
-        })
+            Then::Flush => {
+                self.then = Then::Break;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Then::Break => Poll::Ready(Some(Err(Closed))),
+            Then::Rest(rest) if rest.is_empty() => Poll::Ready(None),
+            Then::Rest(rest) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(rest))))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_none() && !self.is_cut
+        self.first.as_ref().is_none_or(Bytes::is_empty)
+            && matches!(&self.then, Then::Rest(rest) if rest.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -162,7 +203,7 @@ async fn answer(
     from: SocketAddr,
     shared: Arc<Shared>,
     jobs: &Mutex<JoinSet<()>>,
-) -> Result<Response<Cut>, Closed> {
+) -> Result<Response<Halves>, Closed> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, LARGEST).collect().await;
     let body = body.map_err(|_| Closed)?.to_bytes().to_vec();
@@ -198,18 +239,13 @@ async fn answer(
         while jobs.try_join_next().is_some() {}
         jobs.spawn(work);
     }
-    if let Some(time) = slow {
-        tokio::time::sleep(time).await;
-    }
     let answer = answered.filter(|_| !lost).ok_or(Closed)?;
-    let is_head = asked.method == Method::HEAD;
-    let length = answer.body.len() as u64;
-    let mut response = Response::new(Cut {
-        left: Some(answer.body).filter(|body| !body.is_empty() && !is_head),
-        length: if is_head { 0 } else { length },
-        is_cut: cut && !is_head,
-        is_flushed: false,
-    });
+    let body = match asked.method {
+        Method::HEAD => Bytes::new(),
+        _ => answer.body,
+    };
+    let cut = cut && !body.is_empty();
+    let mut response = Response::new(Halves::new(body, cut, slow));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     Ok(response)
