@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::testing::ca::limits::{Moment, Standing};
+use crate::testing::ca::buckets::Standing;
+use crate::testing::ca::limits::Moment;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident($number:ty);)*) => {$(
