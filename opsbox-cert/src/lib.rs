@@ -130,13 +130,17 @@
 //! | `install` | no | `install`: certificates for rustls servers, swapped while they serve | `store`, and the crate `arc-swap` |
 //! | `watch` | no | `watch`: files, folders and stores followed for new certificates; with `store-kube`, Secrets that others write | `install`, and the crate `notify` |
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
-//! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install` |
+//! | `plan` | no | `plan`, `budget`: when to renew what, within the limits of the CA, as pure functions | the crate `psl` |
+//! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install`, `plan` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
-//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
+//! | `test-ca` | no | `testing::ca::TestCa`: an ACME CA for tests, on a socket | the crates `rcgen` with `ring`, `tokio-rustls`, `hyper` and `psl` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "plan")]
+pub mod budget;
 mod bundle;
 mod chain;
 #[cfg(feature = "acme")]
@@ -164,6 +168,8 @@ pub mod observe;
 #[cfg(feature = "acme")]
 mod order;
 mod pem;
+#[cfg(feature = "plan")]
+pub mod plan;
 pub mod renewal;
 mod report;
 mod scan;
@@ -171,6 +177,8 @@ mod scan;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 mod text;
 #[cfg(feature = "watch")]
 pub mod watch;

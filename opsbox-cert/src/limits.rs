@@ -297,3 +297,35 @@ pub const HOOK_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(
 
 /// Seconds that a TXT record of a challenge may be cached: 60.
 pub const CHALLENGE_TTL: u32 = 60;
+
+/// For how long a certificate is so new that the same set of names is not ordered again: 7 days, or
+/// one [`DUPLICATE_SHARE`]th of its lifetime if that is less.
+pub const DUPLICATE_TIME: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
+
+/// One in so many parts of its lifetime is a certificate new, if that is less than [`DUPLICATE_TIME`]: 5,
+/// so that one of 160 hours can be renewed at half of its time.
+pub const DUPLICATE_SHARE: u32 = 5;
+
+/// How long an order that nobody said the end of is held back from the limits: 2 hours. Then it counts
+/// as issued.
+pub const RESERVATION_TIME: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);
+
+/// Longest time that a CA can ask to be left alone for: 8 days, since the longest of its published limits
+/// is over in 7.
+pub const MAX_CA_PAUSE: std::time::Duration = std::time::Duration::from_secs(8 * 24 * 60 * 60);
+
+/// Most bytes that the planner keeps of one certificate with one name, whose time has not come: 64.
+pub const PLANNER_BYTES: usize = 64;
+
+/// Shortest time after which a CA is asked again for an ARI window: 1 minute (RFC 9773, section 4.3.2).
+pub const MIN_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Longest such time: 12 hours, so that each certificate is asked about twice a day, whatever the CA says.
+pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 * 60 * 60);
+
+/// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. That is 35,000
+/// certificates that were issued in one week.
+pub const MAX_LEDGER_BYTES: usize = 480 * 1024;
+
+/// Most steps in time of one forecast: 10,000,000. What is not ordered by then is said to be so.
+pub const MAX_FORECAST_STEPS: usize = 10_000_000;
