@@ -133,7 +133,7 @@
 //! | `plan` | no | `plan`, `budget`: when to renew what, within the limits of the CA, as pure functions | the crate `psl` |
 //! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install`, `plan` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
-//! | `test-util` | no | the conformance suite of the store, `ManualClock` | nothing |
+//! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -176,6 +176,8 @@ mod scan;
 pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 mod text;
 #[cfg(feature = "watch")]
 pub mod watch;

@@ -1,0 +1,3 @@
+//! What tests of programs that use this crate need.
+
+pub mod ca;
