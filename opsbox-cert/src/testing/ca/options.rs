@@ -166,7 +166,7 @@ impl CaOptions {
     }
 
     /// How long after a certificate another order of the account for the same set is a duplicate: 7 days
-    /// unless it is said here, and at most half of the certificate's life.
+    /// unless it is said here, and at most a fifth of the certificate's life: one of 160 hours may be renewed after 37.
     ///
     /// It is none if it replaces a certificate inside of its window, or if the last certificate was revoked
     /// or [moved](super::CaModel::set_window) to an earlier window. An order is a duplicate at any time while

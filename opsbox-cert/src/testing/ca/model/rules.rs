@@ -120,8 +120,8 @@ impl CaModel {
         if last.account != account || last.revoked.is_some() || called {
             return false;
         }
-        let half = (last.expires - last.issued) / 2;
-        let within = nanos(self.options.duplicate_within).min(half);
+        let fifth = (last.expires - last.issued) / 5;
+        let within = nanos(self.options.duplicate_within).min(fifth);
         now.saturating_sub(last.issued) < within
     }
 
