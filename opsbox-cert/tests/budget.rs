@@ -293,3 +293,65 @@ fn registered_domains_are_those_of_the_public_suffix_list() {
         assert_eq!(domain(name).as_deref(), wanted, "{name}");
     }
 }
+
+proptest! {
+    /// What is kept is what there was, and nothing that somebody writes there is trusted to be a ledger.
+    #[test]
+    fn a_ledger_outlives_the_process(
+        steps in prop::collection::vec((0_u64..6, 0_u64..3, 0_u64..4000, 0_u8..5), 0..60),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut ledger = Ledger::new(Limits::lets_encrypt());
+        for (set, domain, second, ends) in steps {
+            let subject = Subject::single(set, domain);
+            let charge = Charge::new(&subject).early(ends == 3);
+            if ledger.take(&charge, at(second)).is_ok() {
+                match ends {
+                    0 => ledger.settle(&charge, &Outcome::Invalid { identifiers: vec![set] }, at(second)),
+                    1 => ledger.settle(&charge, &Outcome::Refused, at(second)),
+                    2 => {}
+                    _ => ledger.settle(&charge, &ISSUED, at(second)),
+                }
+            }
+        }
+        let bytes = ledger.to_bytes();
+        let again = Ledger::from_bytes(Limits::lets_encrypt(), &bytes);
+        prop_assert_eq!(again.as_ref(), Some(&ledger));
+        prop_assert_eq!(again.unwrap().to_bytes(), bytes.clone());
+        let cut = cut.index(bytes.len());
+        prop_assert!(Ledger::from_bytes(Limits::lets_encrypt(), &bytes[..cut]).is_none());
+    }
+
+    #[test]
+    fn bytes_of_others_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let with_magic = [b"OBL1".as_slice(), &bytes].concat();
+        for bytes in [bytes, with_magic] {
+            if let Some(ledger) = Ledger::from_bytes(Limits::lets_encrypt(), &bytes) {
+                let _answer = ledger.check(&Charge::new(&Subject::single(1, 1)), start());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ledger_of_too_many_sets_forgets_the_oldest_that_are_only_new() {
+    let limits = Limits::none();
+    let mut ledger = Ledger::new(limits.clone());
+    let subject = |n: u64| Subject::single(n, 1);
+    for n in 0..50_000 {
+        ledger.settle(&Charge::new(&subject(n)), &ISSUED, at(n));
+    }
+    let bytes = ledger.to_bytes();
+    assert!(
+        bytes.len() <= opsbox_cert::limits::MAX_LEDGER_BYTES,
+        "{}",
+        bytes.len()
+    );
+    assert!(bytes.len() > 400_000, "{}", bytes.len());
+    let kept = Ledger::from_bytes(limits, &bytes).unwrap();
+    assert!(kept.check(&Charge::new(&subject(0)), at(50_000)).is_ok());
+    assert!(
+        kept.check(&Charge::new(&subject(49_999)), at(50_000))
+            .is_err()
+    );
+}

@@ -64,6 +64,14 @@ impl Rate {
 pub(crate) struct Bucket(u64);
 
 impl Bucket {
+    pub(crate) fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) fn raw(self) -> u64 {
+        self.0
+    }
+
     /// When `n` tokens are there. More than there ever are, are there when it is full.
     pub(crate) fn ready_at(self, rate: Rate, n: u32, margin: u64) -> u64 {
         let n = u64::from(n.min(rate.burst));

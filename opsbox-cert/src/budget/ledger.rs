@@ -144,7 +144,7 @@ impl Meter {
         let until = u64::from(self.held_until) * 1_000_000;
         if self.held > 0 && until <= now {
             self.bucket.spend(rate, self.held, until);
-            self.held = 0;
+            (self.held, self.held_until) = (0, 0);
         }
     }
 
@@ -175,6 +175,9 @@ impl Meter {
         self.settle_old(rate, now);
         let was_held = self.held > 0;
         self.held = self.held.saturating_sub(1);
+        if self.held == 0 {
+            self.held_until = 0;
+        }
         was_held
     }
 

@@ -31,16 +31,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod codec;
+mod feedback;
 mod gcra;
 mod headroom;
 mod ledger;
 mod rates;
+#[cfg(feature = "store")]
+mod shared;
 mod subject;
 
+pub use self::feedback::limit_in;
 pub use self::gcra::Rate;
 pub(crate) use self::gcra::{Bucket, duration_us, from_micros, micros};
 pub use self::headroom::Headroom;
 pub use self::ledger::{Charge, Denied, Exemption, Ledger, Outcome};
 pub use self::rates::{Limits, RequestClass, Scope};
+#[cfg(feature = "store")]
+pub use self::shared::SharedLedger;
 pub(crate) use self::subject::{KeyMap, key};
 pub use self::subject::{Kind, Subject, registered_domain};

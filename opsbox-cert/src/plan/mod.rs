@@ -55,6 +55,7 @@
 
 mod act;
 mod backoff;
+mod forecast;
 mod heap;
 mod moment;
 mod planner;
@@ -66,6 +67,7 @@ mod slot;
 mod window;
 
 pub use self::act::{End, Failure};
+pub use self::forecast::{Forecast, forecast};
 pub use self::planner::{
     Action, CertId, CertState, Held, Order, Planner, Poll, Progress, Reason, Status,
 };
