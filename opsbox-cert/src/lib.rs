@@ -135,6 +135,7 @@
 //! | `sim` | no | `sim`: years of a fleet in seconds, with the planner as it is before a model of the CA | `plan`, `test-util` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
+//! | `test-ca` | no | `testing::ca::TestCa`: an ACME CA for tests, on a socket | the crates `rcgen` with `ring`, `tokio-rustls`, `hyper` and `psl` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -245,6 +245,32 @@ fn an_exact_set_has_5_certificates_in_7_days() {
 }
 
 #[test]
+fn of_several_limits_the_one_that_lasts_longest_is_told() {
+    let limits = CaLimits::unlimited()
+        .orders_per_account(Some(Rate::new(1, HOUR)))
+        .certificates_per_set(Some(Rate::new(1, 2 * HOUR)))
+        .certificates_per_domain(Some(Rate::new(1, 3 * HOUR)))
+        .failed_authorizations(Some(Rate::new(1, 4 * HOUR)))
+        .renewal_within(Duration::ZERO);
+    let mut ca = Ca::new(CaOptions::new().limits(limits));
+    ca.issue(&["a.example"]).unwrap();
+    assert_limited(ca.order(&["b.test"]), Limit::OrdersPerAccount, HOUR);
+    assert_limited(
+        ca.order(&["a.example"]),
+        Limit::CertificatesPerDomain,
+        3 * HOUR,
+    );
+    ca.now += HOUR;
+    let order = ca.order(&["b.test"]).unwrap();
+    ca.prove(order, false);
+    let limit = Limit::FailedAuthorizations;
+    assert_limited(ca.order(&["a.example", "b.test"]), limit, 4 * HOUR);
+    // A refused order costs nothing.
+    ca.now += HOUR;
+    ca.order(&["c.test"]).unwrap();
+}
+
+#[test]
 fn an_identifier_fails_5_times_an_hour() {
     let mut ca = Ca::lets_encrypt();
     for _ in 0..5 {

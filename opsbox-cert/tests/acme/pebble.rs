@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) alternate_roots: u8,
     pub(crate) chain_length: u8,
     pub(crate) external: bool,
+    /// No challenge is looked at.
+    pub(crate) always_valid: bool,
     /// On each page of the list of an account's orders; its default is 15.
     pub(crate) orders_per_page: Option<u8>,
     /// In place of a server that knows every name.
@@ -129,6 +131,10 @@ impl Pebble {
             .arg(&config)
             .args(["-dnsserver", &dns_server])
             .env("PEBBLE_VA_NOSLEEP", "1")
+            .env(
+                "PEBBLE_VA_ALWAYS_VALID",
+                u8::from(options.always_valid).to_string(),
+            )
             .env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string())
             .env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string())
             .env(

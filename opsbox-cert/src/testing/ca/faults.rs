@@ -22,7 +22,7 @@ pub enum Fault {
     LostAnswer,
     /// The request is done and its answer cut in the middle of the body.
     CutBody,
-    /// The answer takes [`slow_for`](Faults::slow_for), in real time.
+    /// The answer stops in its middle for [`slow_for`](Faults::slow_for), in real time.
     Slow,
     /// A challenge fails that was answered well.
     RefusedChallenge,
@@ -80,7 +80,6 @@ pub struct Faults {
     seed: u64,
     rates: [f64; Fault::ALL.len()],
     retry_after: Duration,
-    #[allow(dead_code, reason = "it is for the wire")]
     slow_for: Duration,
     outages: Vec<(Moment, Moment)>,
 }
@@ -117,7 +116,7 @@ impl Faults {
         self
     }
 
-    /// How long a slow answer takes, in real time: 100 ms unless it is said here.
+    /// How long a slow answer stops, in real time: 100 ms unless it is said here.
     #[must_use]
     pub fn slow_for(mut self, time: Duration) -> Self {
         self.slow_for = time;
@@ -146,6 +145,11 @@ impl Faults {
 
     pub(crate) fn wait(&self) -> Duration {
         self.retry_after
+    }
+
+    #[cfg(feature = "test-ca")]
+    pub(crate) fn slowness(&self) -> Duration {
+        self.slow_for
     }
 
     pub(crate) fn is_down(&self, now: Moment) -> bool {

@@ -457,7 +457,7 @@ impl Buckets {
     }
 
     /// A new order. The orders of the account are spent now; certificates and failures only looked at, which
-    /// are spent when there are any.
+    /// are spent when there are any. Of several limits without room the one that lasts longest is told.
     pub(crate) fn order(
         &mut self,
         limits: &CaLimits,
@@ -468,39 +468,48 @@ impl Buckets {
         if standing == Standing::AriRenewal {
             return Ok(());
         }
-        let full = |limit, about| move |wait| Full { limit, wait, about };
+        let mut longest: Option<Full> = None;
+        let mut look = |room: Result<(), u64>, limit, about| {
+            if let Err(wait) = room
+                && longest.is_none_or(|full| full.wait < wait)
+            {
+                longest = Some(Full { limit, wait, about });
+            }
+        };
         if let Some(rate) = limits.failed_authorizations {
             for name in asked.names {
-                let limit = Limit::FailedAuthorizations;
                 if let Some(failing) = self.failing.get_mut(&(asked.account, *name)) {
                     let room = failing.recent.check(&rate, now);
-                    room.map_err(full(limit, Some(*name)))?;
+                    look(room, Limit::FailedAuthorizations, Some(*name));
                 }
             }
         }
         if let Some(rate) = limits.certificates_per_set {
-            let limit = Limit::CertificatesPerSet;
-            at(&mut self.sets, asked.set)
-                .check(&rate, now)
-                .map_err(full(limit, None))?;
+            let room = at(&mut self.sets, asked.set).check(&rate, now);
+            look(room, Limit::CertificatesPerSet, None);
         }
         if standing == Standing::Renewal {
-            return Ok(());
+            return longest.map_or(Ok(()), Err);
         }
         if let Some(rate) = limits.certificates_per_domain {
             for domain in asked.domains {
-                let limit = Limit::CertificatesPerDomain;
-                at(&mut self.domains, *domain)
-                    .check(&rate, now)
-                    .map_err(full(limit, Some(*domain)))?;
+                let room = at(&mut self.domains, *domain).check(&rate, now);
+                look(room, Limit::CertificatesPerDomain, Some(*domain));
             }
         }
-        if let Some(rate) = limits.orders_per_account {
-            at(&mut self.orders, asked.account)
-                .take(&rate, now)
-                .map_err(full(Limit::OrdersPerAccount, None))?;
+        let Some(rate) = limits.orders_per_account else {
+            return longest.map_or(Ok(()), Err);
+        };
+        let own = at(&mut self.orders, asked.account);
+        look(own.check(&rate, now), Limit::OrdersPerAccount, None);
+        match longest {
+            Some(full) => Err(full),
+            None => own.take(&rate, now).map_err(|wait| Full {
+                limit: Limit::OrdersPerAccount,
+                wait,
+                about: None,
+            }),
         }
-        Ok(())
     }
 
     /// Counts a certificate that was issued, and tells which limits had no room for it any more: other orders

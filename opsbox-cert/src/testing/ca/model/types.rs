@@ -117,7 +117,10 @@ pub(crate) struct Order {
     pub(crate) set: u32,
     pub(crate) profile: u16,
     /// Whether the client named the profile.
-    #[allow(dead_code, reason = "it is for the wire")]
+    #[cfg_attr(
+        not(feature = "test-ca"),
+        allow(dead_code, reason = "it is for the wire")
+    )]
     pub(crate) profile_named: bool,
     pub(crate) state: OrderState,
     pub(crate) expires: Moment,
