@@ -489,14 +489,23 @@ impl Simulation {
             instance.reload(cert, &self.store, self.scenario.asks_ari, self.now);
             return;
         }
-        let step = Step::Place;
-        let flight = put(&mut instance.flights, Flight { order, step });
+        let flight = Flight {
+            order,
+            step: Step::Place,
+            failures: 0,
+        };
+        let flight = put(&mut instance.flights, flight);
         self.next_step(number, flight);
     }
 
     /// The flight goes on after the time that a step takes.
     pub(super) fn next_step(&mut self, instance: usize, flight: usize) {
-        let (at, epoch) = (self.later(), self.instances[instance].epoch);
+        let at = self.later();
+        self.step_at(instance, flight, at);
+    }
+
+    pub(super) fn step_at(&mut self, instance: usize, flight: usize, at: u64) {
+        let epoch = self.instances[instance].epoch;
         self.push(
             at,
             Job::Step {

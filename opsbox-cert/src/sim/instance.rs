@@ -13,6 +13,8 @@ use crate::testing::ca::{CertificateId, OrderId};
 pub(super) struct Flight {
     pub(super) order: Order,
     pub(super) step: Step,
+    /// How often the step failed in a row.
+    pub(super) failures: u32,
 }
 
 /// What comes next of an order.

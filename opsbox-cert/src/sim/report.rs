@@ -201,7 +201,8 @@ impl Report {
         self.expired
     }
 
-    /// Certificates that ended since neither the CA nor an instance was up long enough.
+    /// Certificates that ended since not both the CA and an instance were up long enough, or a name was
+    /// repaired too late.
     pub fn expired_while_down(&self) -> u64 {
         self.expired_while_down
     }

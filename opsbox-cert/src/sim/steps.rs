@@ -1,14 +1,19 @@
 //! An order on its way: what the CA is asked, and what comes of its answers.
 
-use super::engine::Simulation;
+use super::engine::{Simulation, duration};
 use super::instance::{Flight, Step, held, seconds, time};
 use super::store::{LOCK, Pending, Stored};
-use crate::budget::{Outcome, Scope, limit_in};
+use crate::budget::{Charge, Outcome, Scope, limit_in};
 use crate::plan::{End, Failure, Window};
 use crate::testing::ca::{
     AuthorizationState, CertificateId, OrderId, OrderState, OrderTerms, Refusal, RenewalInfo,
     RequestClass, SetId,
 };
+
+const MINUTE: u64 = 60 * 1_000_000;
+
+/// How often an order is finalized again that the CA answered with an error of its own.
+const FINALIZE_TRIES: u32 = 5;
 
 /// Why an order does not go on.
 enum Stop {
@@ -23,6 +28,18 @@ impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// Whether an instance goes on with an order that the CA answers with an error of its own. What is issued is
+/// asked for until it is there: to order it again would cost one of few. To finalize is tried some times.
+fn may_go_on(flight: &Flight, refusal: &Refusal) -> bool {
+    let is_passing = matches!(refusal.status(), 429 | 500..);
+    let most = match flight.step {
+        Step::Store(_) => u32::MAX,
+        Step::Finalize(_) => FINALIZE_TRIES,
+        _ => 0,
+    };
+    is_passing && flight.failures < most
 }
 
 impl Simulation {
@@ -46,12 +63,40 @@ impl Simulation {
         };
         match next {
             Ok(step) => {
-                let order = flight.order;
-                self.instances[number].flights[place] = Some(Flight { order, step });
+                let (order, failures) = (flight.order, 0);
+                let flight = Flight {
+                    order,
+                    step,
+                    failures,
+                };
+                self.instances[number].flights[place] = Some(flight);
                 self.next_step(number, place);
+            }
+            Err(Stop::Refused(refusal)) if may_go_on(&flight, &refusal) => {
+                self.again(number, place, cert, flight, &refusal);
             }
             Err(stop) => self.stop(number, cert, &flight, stop),
         }
+    }
+
+    /// The same step once more, a little later, in the same order.
+    fn again(
+        &mut self,
+        number: usize,
+        place: usize,
+        cert: u32,
+        mut flight: Flight,
+        refusal: &Refusal,
+    ) {
+        self.tally.outages += 1;
+        let wait = (MINUTE << flight.failures.min(3)).min(5 * MINUTE);
+        let asked = refusal.retry_after().map_or(0, duration);
+        let at = self.now + wait.max(asked.min(LOCK));
+        flight.failures += 1;
+        let mine = self.instances[number].lock(at + LOCK);
+        self.store.keep(cert, mine);
+        self.instances[number].flights[place] = Some(flight);
+        self.step_at(number, place, at);
     }
 
     /// The order reaches the CA, or the one that was written down before.
@@ -276,10 +321,10 @@ impl Simulation {
     fn land(&mut self, number: usize, cert: u32, flight: &Flight, outcome: &Outcome, end: &End) {
         let instance = &mut self.instances[number];
         let clock = instance.clock(self.now);
-        let ledgers = &mut self.store.ledgers;
-        instance
-            .planner
-            .settle(&flight.order, outcome, ledgers, clock);
+        let subject = self.scenario.member(cert).subject();
+        let charge = Charge::new(&subject).exemption(flight.order.exemption());
+        let issuer = usize::from(flight.order.issuer());
+        self.store.ledgers[issuer].settle(&charge, outcome, clock);
         instance.planner.finished(&flight.order, end, clock);
         if let Some(state) = instance.planner.state(flight.order.cert()) {
             self.store.states[cert as usize] = state;

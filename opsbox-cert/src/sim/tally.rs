@@ -12,7 +12,7 @@ pub(super) const HOUR: u64 = 60 * 60 * 1_000_000;
 const UP_TIME: u64 = 24 * HOUR;
 
 /// A name that was repaired is tried again within a day, and then has as long as others.
-const REPAIR_TIME: u64 = 48 * HOUR;
+const REPAIR_TIME: u64 = 24 * HOUR;
 
 /// One certificate as the world has it, whatever the instances know.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,10 +102,9 @@ impl Tally {
 
     /// A certificate ended before another one was there.
     pub(super) fn ended(&mut self, cert: u32, old: &Stored, truth: Truth) {
-        let repaired = self.repaired.filter(|_| truth.was_doomed);
-        if truth.is_doomed || repaired.is_some_and(|it| end(old) < it.saturating_add(REPAIR_TIME)) {
+        if truth.is_doomed {
             self.expired_doomed += 1;
-        } else if !self.could_be_issued(old) {
+        } else if !self.could_be_issued(old, truth) {
             self.expired_while_down += 1;
         } else {
             self.expired += 1;
@@ -116,7 +115,7 @@ impl Tally {
 
     /// Whether there was a stretch of 24 hours between the backstop and the end of a certificate in which
     /// it could be issued.
-    fn could_be_issued(&self, old: &Stored) -> bool {
+    fn could_be_issued(&self, old: &Stored, truth: Truth) -> bool {
         let lifetime = u64::from(old.until - old.from) * 1_000_000;
         let end = end(old);
         let short = u64::try_from(crate::renewal::SHORT_LIVED.as_micros()).unwrap_or(0);
@@ -125,7 +124,8 @@ impl Tally {
             false => end - lifetime / 3,
         };
         let up_time = UP_TIME.min((end - backstop) / 2);
-        let mut since = backstop;
+        let repaired = self.repaired.filter(|_| truth.was_doomed);
+        let mut since = backstop.max(repaired.map_or(0, |it| it.saturating_add(REPAIR_TIME)));
         for (from, until) in &self.down {
             if *until <= since || *from >= end {
                 continue;
