@@ -5,10 +5,14 @@
 //!  files, folders ──▶ Scan ──▶ CertFacts ──▶ Prometheus text, JSON        what there is
 //!
 //!  config ──▶ CertSpec                                                    what there should be
-//!                │ due? (renewal)
-//!  manager ──────┼──▶ issuer ──▶ challenge: http-01, tls-alpn-01, dns-01, dns-persist-01
-//!                │       │
-//!                ▼       ▼
+//!                │
+//!                ▼
+//!  manager ──▶ plan ◀── budget: the limits of the CA, for all instances   what is done when
+//!                │  ◀── ARI: the window of the CA
+//!                ▼
+//!             issuer ──▶ challenge: http-01, tls-alpn-01, dns-01, dns-persist-01
+//!                │
+//!                ▼
 //!              store: key + chain as one unit; memory, folder, Redis, S3, Kubernetes
 //!                │
 //!                ▼
@@ -96,6 +100,7 @@
 //!
 //! - No input makes it panic, and a broken certificate does not hide the ones beside it.
 //! - Nothing is dropped in silence: `files == read + failed + skipped + ignored`, see [`Counts`].
+//! - The plan never exceeds the ledger of the CA's limits, and decides the same for the same input in any order.
 //! - Facts and reports read no clock: with equal input and equal `now` the result is equal, order
 //!   included. What has to know the time takes a [`Clock`].
 //! - No private key is shown. A scan does not even decode one: PEM sections are told apart by their
@@ -105,8 +110,9 @@
 //! # Limits
 //!
 //! - Nothing is verified: no signature, no trust, no revocation. Facts are what a certificate claims.
-//! - One certificate is renewed after the other, and a CA's rate limits are not counted: thousands of names
-//!   want a plan that is not here yet. ARI (RFC 9773) is not asked, though a renewal names what it replaces.
+//! - The limits of a CA are counted as far as they are known, which of Let's Encrypt they are; what other programs
+//!   order with the same account is seen when the CA refuses. Certificates on demand have limits of their own, and are
+//!   not in the plan.
 //! - Keys are ECDSA, of certificates and of accounts. RSA keys are put in service, not made.
 //! - No OCSP stapling.
 //! - PKCS#7, PKCS#12 and Java keystores are recognised and reported, not read.

@@ -329,3 +329,16 @@ pub const MAX_LEDGER_BYTES: usize = 480 * 1024;
 
 /// Most steps in time of one forecast: 10,000,000. What is not ordered by then is said to be so.
 pub const MAX_FORECAST_STEPS: usize = 10_000_000;
+
+/// How long the lock of a certificate is held by a manager without renewal: 15 seconds, after which another
+/// instance takes over from a dead one.
+pub const CERTIFICATE_LEASE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// From how many certificates on a manager spreads their renewals: 100. Fewer are no load for a CA.
+pub const SPREAD_FROM: usize = 100;
+
+/// How often an instance that shares the work says that it is there: every minute.
+pub const MEMBER_WRITE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// After which time an instance that said nothing is taken for gone: 3 minutes.
+pub const MEMBER_TIME: std::time::Duration = std::time::Duration::from_secs(3 * 60);

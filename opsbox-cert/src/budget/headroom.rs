@@ -66,7 +66,7 @@ impl Ledger {
             let left = meters
                 .iter()
                 .map(|(bucket, held)| bucket.tokens(rate, now).saturating_sub(*held));
-            let left = left.min().unwrap_or(rate.burst());
+            let left = left.min().unwrap_or_else(|| rate.burst());
             out.push(Headroom {
                 scope,
                 left,

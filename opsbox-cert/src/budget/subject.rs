@@ -98,7 +98,7 @@ impl Keys {
 impl Subject {
     /// By the public suffix list that this crate was built with.
     pub fn new(identifiers: &[Identifier]) -> Self {
-        Self::with(identifiers, |name| registered_domain(name))
+        Self::with(identifiers, registered_domain)
     }
 
     /// By another notion of what a registered domain is; `None` for a name that is under none.

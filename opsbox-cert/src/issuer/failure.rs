@@ -30,6 +30,8 @@ pub enum Step {
     Finalize,
     /// Fetching the chain.
     Download,
+    /// Asking when to renew a certificate (ARI).
+    RenewalInfo,
     /// Revoking a certificate.
     Revoke,
     /// Signing by the CA of this program.
@@ -50,6 +52,7 @@ impl Step {
             Self::Validate => "prove control of",
             Self::Finalize => "finalize the order for",
             Self::Download => "download",
+            Self::RenewalInfo => "ask for the renewal of",
             Self::Revoke => "revoke",
             Self::Sign => "sign",
             Self::Chain => "get",

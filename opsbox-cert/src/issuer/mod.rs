@@ -26,6 +26,7 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+mod ari;
 mod chain;
 mod failure;
 #[cfg(feature = "local-ca")]
@@ -42,6 +43,7 @@ use async_trait::async_trait;
 pub use self::acme::{AcmeBuilder, AcmeIssuer, RevocationReason};
 #[cfg(feature = "acme")]
 pub(crate) use self::acme::{NEXT_LOOK, Opened, Shared, own};
+pub use self::ari::RenewalInfo;
 pub use self::chain::{IssuerChain, Refusals};
 pub(crate) use self::failure::Failure;
 pub use self::failure::Step;
@@ -80,6 +82,17 @@ pub trait Issuer: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// When a certificate that it issued is to be renewed, by its
+    /// [ARI id](crate::store::Metadata::ari_id); `None` if it does not say so of any.
+    ///
+    /// # Errors
+    ///
+    /// Those of the way to it, and [`Protocol`](crate::ErrorKind::Protocol) for an answer that is none.
+    async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>> {
+        let _ = ari_id;
+        Ok(None)
+    }
+
     /// Gets a certificate, saves it as `name`, and confirms it.
     ///
     /// # Errors
@@ -112,5 +125,9 @@ impl<I: Issuer + ?Sized> Issuer for Arc<I> {
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
         (**self).confirm(request).await
+    }
+
+    async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>> {
+        (**self).renewal_info(ari_id).await
     }
 }

@@ -1,13 +1,13 @@
-//! Keeps certificates renewed: a loop that looks at each, one after the other, and sleeps until the next
-//! is due.
+//! Keeps certificates renewed: a loop around the [planner](crate::plan), which does what is due, some at once, and
+//! sleeps until the next moment.
 //!
 //! ```text
-//!            ┌────────────── load ◀── Store ◀── other instances
-//!            ▼
-//!  CertSpec ─▶ due? ──no──▶ sleep until the next is due
-//!            │ yes
-//!            ▼
-//!       Issuer ──▶ Store ──▶ Certificates, which rustls asks      each step an observe::Event
+//!              ┌────────────── load ◀── Store ◀── other instances
+//!              ▼
+//!  CertSpec ─▶ Planner ──nothing──▶ sleep until the next moment
+//!              │ due, and within the limits of the CA
+//!              ▼
+//!       lock ──▶ Issuer ──▶ Store ──▶ Certificates, which rustls asks      each step an observe::Event
 //! ```
 //!
 //! ```
@@ -40,8 +40,15 @@
 //!
 //! # Several instances
 //!
-//! Instances that share a store share certificates: each looks into the store before it orders, and takes
-//! what another has put there. What keeps two of them from ordering at once is the issuer's lock.
+//! Instances that share a store share certificates: each looks into the store before it orders, under the lock of the
+//! certificate, and takes what another has put there. The limits of a CA are counted in the store, for all of them.
+//! With [`Manager::share_work`] each plans its part of the certificates, and takes over those of an instance that is
+//! gone.
+//!
+//! # Limits of the CA
+//!
+//! Those of Let's Encrypt are known; of others they are given by [`Manager::limits`]. What does not fit waits, and the most
+//! urgent goes first. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
 //!
 //! # On demand
 //!
@@ -51,39 +58,75 @@
 //! # What fails
 //!
 //! A certificate in service stays in service until a better one is there. Failures of one certificate do
-//! not hold up the others; it is tried again after the times of [`renewal::retry_after`](crate::renewal::retry_after).
+//! not hold up the others; it is tried again after the times of [`renewal::retry_after`](crate::renewal::retry_after), and a
+//! sixteenth of the lifetime of what is there if that is less. A CA that cannot be reached is asked for one certificate
+//! at a time.
 
+mod handle;
+mod members;
 mod on_demand;
+mod outcome;
+mod schedule;
+mod task;
 mod worker;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
+use tokio::sync::mpsc;
 
+use self::handle::Command;
+pub use self::handle::ManagerHandle;
 pub use self::on_demand::{Denial, OnDemand, OnDemandOptions};
 use self::on_demand::{Inner, Reserved};
-use self::worker::{Held, Managed, Worker};
+use self::schedule::{Schedule, Setup};
+use self::worker::{Managed, Worker};
+use crate::budget::Limits;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::install::Certificates;
 use crate::inventory::CertSpec;
 use crate::issuer::Issuer;
-use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP};
+use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP, MEMBER_WRITE};
+use crate::observe::Event;
+use crate::plan::Policy;
 use crate::store::Store;
 
 /// Keeps certificates renewed; see the [module](self).
 pub struct Manager {
     worker: Worker,
     managed: Vec<Managed>,
+    setup: Setup,
+    /// Once it has begun.
+    schedule: Option<Schedule>,
     reserved: Reserved,
     on_demand: Option<Arc<Inner>>,
+    tell: mpsc::UnboundedSender<Command>,
+    told: mpsc::UnboundedReceiver<Command>,
 }
+
+/// When the first certificate is renewed, of those that are given and those on demand.
+#[derive(Default)]
+struct Due(Mutex<[Option<SystemTime>; 2]>);
+
+impl Due {
+    fn tell(&self, worker: &Worker, place: usize, due: Option<SystemTime>) {
+        let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = both.get_mut(place) {
+            *one = due;
+        }
+        worker.tell_next(both.iter().flatten().min().copied());
+    }
+}
+
+/// The least that it sleeps: no moment of the planner is finer.
+const LEAST_SLEEP: Duration = Duration::from_millis(5);
 
 impl Manager {
     /// Manages nothing yet.
@@ -92,7 +135,17 @@ impl Manager {
         certificates: Certificates,
         provider: Arc<CryptoProvider>,
     ) -> Self {
+        let (tell, told) = mpsc::unbounded_channel();
         Self {
+            tell,
+            told,
+            setup: Setup {
+                policy: None,
+                seed: 0,
+                limits: HashMap::new(),
+                shares_work: false,
+            },
+            schedule: None,
             worker: Worker {
                 store,
                 certificates,
@@ -151,6 +204,43 @@ impl Manager {
         Ok(self)
     }
 
+    /// The same with another policy of who is first, when, and how many at once. Without one it is the default,
+    /// which spreads the renewals if there are [`SPREAD_FROM`](crate::limits::SPREAD_FROM) certificates or more.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.setup.policy = Some(policy);
+        self
+    }
+
+    /// The same with another seed of the moments that are chosen. All instances have to have the same one.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.setup.seed = seed;
+        self
+    }
+
+    /// The same with the limits of the issuer of this name, in place of those that are known of it: those of
+    /// Let's Encrypt. They are counted in the store, for all instances.
+    #[must_use]
+    pub fn limits(mut self, issuer: impl Into<String>, limits: Limits) -> Self {
+        self.setup.limits.insert(issuer.into(), limits);
+        self
+    }
+
+    /// The same as one of several instances, each of which renews a part of the certificates. They see each
+    /// other in the store, and need the same certificates.
+    #[must_use]
+    pub fn share_work(mut self) -> Self {
+        self.setup.shares_work = true;
+        self
+    }
+
+    /// What adds and removes certificates while the manager runs. Call it after the issuers are given.
+    pub fn handle(&self) -> ManagerHandle {
+        let issuers = self.worker.issuers.iter().map(|(name, _)| name.clone());
+        ManagerHandle::new(self.tell.clone(), issuers.collect())
+    }
+
     /// The same with another clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -200,44 +290,144 @@ impl Manager {
         Ok((self, on_demand))
     }
 
-    /// Looks at each certificate and renews those that are due, until `shutdown` is ready.
+    /// Renews certificates when they are due, until `shutdown` is ready.
     ///
     /// An issuance that is under way then is left, to be gone on with at the next start.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let work = async {
-            loop {
-                let next = self.pass().await;
-                let wait = next
-                    .duration_since(self.worker.clock.now())
-                    .unwrap_or_default();
-                // Clocks are set and machines sleep: what is far away is looked at again in between.
-                let wait = wait.clamp(Duration::from_secs(1), MAX_MANAGER_SLEEP);
-                match &self.on_demand {
-                    Some(on_demand) => on_demand.sleep(wait).await,
-                    None => tokio::time::sleep(wait).await,
+        let due = Due::default();
+        let (on_demand, worker) = (self.on_demand.clone(), self.worker.clone());
+        {
+            let mut given = pin!(self.keep(&due));
+            let mut demanded = pin!(keep_on_demand(&worker, on_demand.as_deref(), &due));
+            let mut shutdown = pin!(shutdown);
+            poll_fn(|context| {
+                if shutdown.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
                 }
-            }
-        };
-        let (mut work, mut shutdown) = (pin!(work), pin!(shutdown));
-        poll_fn(|context| {
-            if shutdown.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
-            }
-            let work: Poll<()> = work.as_mut().poll(context);
-            work
-        })
-        .await;
+                let (Poll::Pending, Poll::Pending) = (
+                    given.as_mut().poll(context),
+                    demanded.as_mut().poll(context),
+                ) else {
+                    return Poll::Ready(());
+                };
+                Poll::Pending
+            })
+            .await;
+        }
+        if let Some(schedule) = self.schedule {
+            schedule.stop().await;
+        }
     }
 
-    /// Looks at each certificate once; says when the next one is due or tried again.
-    pub async fn pass(&mut self) -> SystemTime {
-        let mut looks = Vec::with_capacity(self.managed.len());
-        for managed in &mut self.managed {
-            looks.push(self.worker.look(managed).await);
+    /// The loop around the planner.
+    async fn keep(&mut self, due: &Due) {
+        let mut look_at = Duration::ZERO;
+        let clock = self.worker.clock.clone();
+        loop {
+            while let Ok(command) = self.told.try_recv() {
+                self.obey(command);
+                look_at = Duration::ZERO;
+            }
+            self.begin();
+            let Self {
+                schedule: Some(schedule),
+                told,
+                setup,
+                ..
+            } = &mut *self
+            else {
+                tokio::time::sleep(MAX_MANAGER_SLEEP).await;
+                continue;
+            };
+            // Clocks are set, machines sleep, and other instances store certificates.
+            if look_at <= clock.monotonic() {
+                schedule.reload().await;
+                look_at = clock.monotonic() + MAX_MANAGER_SLEEP;
+                due.tell(&schedule.worker, 0, schedule.due_at());
+                schedule.tell_headroom();
+            }
+            schedule.meet().await;
+            schedule.start_due();
+            let wake = schedule
+                .wake_at()
+                .and_then(|at| at.duration_since(clock.now()).ok());
+            let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
+            let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
+            let wait = match setup.shares_work {
+                true => wait.min(MEMBER_WRITE),
+                false => wait,
+            };
+            let command = tokio::select! {
+                Some(ended) = schedule.ended(), if schedule.is_working() => {
+                    schedule.finish(ended);
+                    due.tell(&schedule.worker, 0, schedule.due_at());
+                    schedule.tell_headroom();
+                    None
+                }
+                command = told.recv() => command,
+                () = tokio::time::sleep(wait.max(LEAST_SLEEP)) => None,
+            };
+            if let Some(command) = command {
+                self.obey(command);
+                look_at = Duration::ZERO;
+            }
         }
-        // What is tried again is overdue still.
-        let held = self.managed.iter().filter_map(|it| it.held.as_ref());
-        let mut due = held.map(Held::due_at).min();
+    }
+
+    /// The schedule, made of what was given until now.
+    fn begin(&mut self) -> Option<&mut Schedule> {
+        if self.schedule.is_none() {
+            let managed = std::mem::take(&mut self.managed);
+            match Schedule::new(self.worker.clone(), managed, &self.setup) {
+                Ok(schedule) => self.schedule = Some(schedule),
+                Err(error) => self.worker.tell(Event::SourceFailed { error }),
+            }
+        }
+        self.schedule.as_mut()
+    }
+
+    fn obey(&mut self, command: Command) {
+        let Some(schedule) = self.begin() else {
+            return;
+        };
+        match command {
+            Command::Set(managed) => schedule.add(*managed),
+            Command::Remove(id) => {
+                if schedule.forget(&id) {
+                    schedule.worker.certificates.remove(&id);
+                }
+            }
+            Command::Renew(id) => schedule.renew(&id),
+            Command::Revoked(id) => schedule.revoked(&id),
+        }
+        let names = schedule.names().cloned().collect();
+        *self
+            .reserved
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// Looks into the store once, does all that is due, and says when the next moment is.
+    pub async fn pass(&mut self) -> SystemTime {
+        while let Ok(command) = self.told.try_recv() {
+            self.obey(command);
+        }
+        let clock = self.worker.clock.clone();
+        let (mut looks, mut due) = (Vec::new(), None);
+        if let Some(schedule) = self.begin() {
+            schedule.reload().await;
+            schedule.meet().await;
+            loop {
+                schedule.start_due();
+                let Some(ended) = schedule.ended().await else {
+                    break;
+                };
+                schedule.finish(ended);
+            }
+            looks.extend(schedule.wake_at());
+            due = schedule.due_at();
+            schedule.tell_headroom();
+        }
         if let Some(on_demand) = &self.on_demand {
             for entry in on_demand.all() {
                 if let Some(next) = on_demand.look(&entry).await {
@@ -248,13 +438,40 @@ impl Manager {
         }
         self.worker.tell_next(due);
         let next = looks.into_iter().min();
-        next.unwrap_or_else(|| self.worker.clock.now() + MAX_MANAGER_SLEEP)
+        next.unwrap_or_else(|| clock.now() + MAX_MANAGER_SLEEP)
+    }
+}
+
+/// The loop that renews what was issued on demand.
+async fn keep_on_demand(worker: &Worker, on_demand: Option<&Inner>, due: &Due) {
+    let Some(on_demand) = on_demand else {
+        return std::future::pending().await;
+    };
+    loop {
+        let (mut looks, mut first) = (Vec::new(), None);
+        for entry in on_demand.all() {
+            if let Some(next) = on_demand.look(&entry).await {
+                looks.push(next.look_at);
+                first = first.into_iter().chain(next.due_at).min();
+            }
+        }
+        due.tell(worker, 1, first);
+        let next = looks.into_iter().min();
+        let wait = next.map_or(MAX_MANAGER_SLEEP, |next| {
+            next.duration_since(worker.clock.now()).unwrap_or_default()
+        });
+        // Clocks are set and machines sleep: what is far away is looked at again in between.
+        on_demand
+            .sleep(wait.clamp(Duration::from_secs(1), MAX_MANAGER_SLEEP))
+            .await;
     }
 }
 
 impl fmt::Debug for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids = self.managed.iter().map(|it| it.spec.id());
+        let planned = self.schedule.iter().flat_map(Schedule::ids);
+        let ids = ids.chain(planned);
         f.debug_struct("Manager")
             .field("store", &self.worker.store)
             .field("certificates", &ids.collect::<Vec<_>>())

@@ -1,5 +1,6 @@
 //! The work on one certificate: what the store has, whether it is due, and getting a new one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +17,10 @@ use crate::renewal;
 use crate::store::{Name, Store, Triple, Version};
 
 /// How long to leave a certificate to another instance, if it does not say so.
-const BUSY_WAIT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(30);
 
 /// How long to wait for a store that cannot be read.
-const STORE_WAIT: Duration = Duration::from_secs(60);
+pub(super) const STORE_WAIT: Duration = Duration::from_secs(60);
 
 /// What all certificates share.
 #[derive(Clone)]
@@ -52,11 +53,13 @@ pub(super) struct Managed {
 /// What is known of the certificate in the store.
 #[derive(Clone)]
 pub(super) struct Held {
-    from: SystemTime,
+    pub(super) from: SystemTime,
     pub(super) until: SystemTime,
-    issuer: String,
-    ari_id: Option<String>,
-    covers_all: bool,
+    pub(super) issuer: String,
+    pub(super) ari_id: Option<String>,
+    pub(super) covers_all: bool,
+    /// It has no other names.
+    pub(super) is_same_set: bool,
 }
 
 impl Held {
@@ -101,18 +104,6 @@ impl Managed {
 }
 
 impl Worker {
-    /// Loads a certificate, renews it if it is due, and says when to look again.
-    pub(super) async fn look(&self, managed: &mut Managed) -> SystemTime {
-        let began = self.clock.monotonic();
-        if let Some(at) = self.wait(managed).await {
-            return at;
-        }
-        match self.issue(managed).await {
-            Ok(triple) => self.issued(managed, &triple, began),
-            Err(error) => self.failed(managed, error, began),
-        }
-    }
-
     /// Loads a certificate, and says when to look again; `None` if it is to be renewed now.
     pub(super) async fn wait(&self, managed: &mut Managed) -> Option<SystemTime> {
         if let Err(error) = self.load(managed).await {
@@ -160,7 +151,8 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) async fn issue(&self, managed: &Managed) -> Result<Triple> {
+    /// Gets a new one from the issuers, and says what it replaces if it may.
+    pub(super) async fn issue(&self, managed: &Managed, replaces: bool) -> Result<Triple> {
         let names = managed.spec.issuer_names();
         let chosen = self
             .issuers
@@ -181,7 +173,7 @@ impl Worker {
         let own = managed
             .held
             .as_ref()
-            .filter(|held| held.issuer == first.name());
+            .filter(|held| replaces && held.issuer == first.name());
         if let Some(ari_id) = own.and_then(|held| held.ari_id.clone()) {
             request = request.replaces(ari_id);
         }
@@ -238,13 +230,15 @@ impl Worker {
             }
         };
         let (from, until) = (candidate.not_before(), candidate.not_after());
-        let identifiers = managed.spec.identifiers().iter();
+        let identifiers = managed.spec.identifiers();
+        let wanted: BTreeSet<String> = identifiers.iter().map(ToString::to_string).collect();
         managed.held = Some(Held {
             from,
             until,
             issuer: triple.metadata().issuer().to_owned(),
             ari_id: triple.metadata().ari_id().map(Into::into),
-            covers_all: identifiers.fold(true, |all, it| all & candidate.covers(&it.to_string())),
+            covers_all: wanted.iter().all(|name| candidate.covers(name)),
+            is_same_set: candidate.names().collect::<BTreeSet<_>>() == wanted,
         });
         // What is refused is told by the certificates.
         let installed = self

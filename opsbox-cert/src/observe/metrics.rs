@@ -14,6 +14,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 #[cfg(feature = "manager")]
+use prometheus_client::metrics::gauge::Gauge;
+#[cfg(feature = "manager")]
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 #[cfg(feature = "manager")]
@@ -36,6 +38,7 @@ use crate::install::{Certificates, Refusal};
 /// | `tls_certificate_issuances_total` | `outcome`: issued, failed; `kind` | what a manager was given by issuers, by the [`ErrorKind`] of failures |
 /// | `tls_certificate_issuance_duration_seconds` | `outcome` | how long that took |
 /// | `tls_certificate_on_demand_denials_total` | `reason` | names that got no certificate on demand, by [`Denial::label`](crate::manager::Denial::label) |
+/// | `tls_certificate_ca_limit_left` | `issuer`, `limit` | how much of a limit of the CA is left, by [`Scope::label`](crate::budget::Scope::label): of those that each domain, set and name has, the least |
 /// | `tls_certificate_sources_gone_total` | | files and records that went missing |
 /// | `tls_certificate_source_failures_total` | | folders and stores that could not be followed |
 /// | `tls_certificate_store_errors_total` | `operation`, `kind` | failed operations of a [store](super::ObservedStore) |
@@ -65,6 +68,8 @@ struct Counts {
     durations: Durations,
     #[cfg(feature = "manager")]
     denials: Family<DenialReason, Counter>,
+    #[cfg(feature = "manager")]
+    limits: Family<CaLimit, Gauge>,
     gone: Counter,
     failures: Counter,
     store_errors: Family<StoreError, Counter>,
@@ -87,6 +92,13 @@ struct Issuance {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DenialReason {
     reason: &'static str,
+}
+
+#[cfg(feature = "manager")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CaLimit {
+    issuer: String,
+    limit: &'static str,
 }
 
 #[cfg(feature = "manager")]
@@ -161,6 +173,12 @@ impl Metrics {
             "Names that got no certificate on demand",
             counts.denials.clone(),
         );
+        #[cfg(feature = "manager")]
+        registry.register(
+            "tls_certificate_ca_limit_left",
+            "How much of a limit of a CA is left",
+            counts.limits.clone(),
+        );
         registry.register(
             "tls_certificate_sources_gone",
             "Files and records of certificates that went missing",
@@ -198,6 +216,19 @@ impl Metrics {
             .next_renewal
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// Says how much of the limits of an issuer is left.
+    #[cfg(feature = "manager")]
+    pub fn set_headroom(&self, issuer: &str, headroom: &[crate::budget::Headroom]) {
+        for limit in headroom {
+            let labels = CaLimit {
+                issuer: issuer.to_owned(),
+                limit: limit.scope.label(),
+            };
+            let gauge = self.counts.limits.get_or_create(&labels);
+            gauge.set(i64::from(limit.left));
+        }
     }
 
     /// Counts a failed operation of a store, such as `load`.

@@ -7,7 +7,7 @@ use super::backoff;
 use super::moment::{NEVER, secs, span};
 use super::planner::{Action, Held, Order, Planner, Poll, reason};
 use super::queue::{Entry, Lane};
-use super::slot::{GONE, POLLED, State};
+use super::slot::{FORCED, GONE, POLLED, State};
 use crate::budget::{
     Denied, Exemption, Ledger, Outcome, RequestClass, Scope, duration_us, from_micros, micros,
 };
@@ -47,12 +47,24 @@ impl Failure {
     /// The CA could not be reached, or had an error of its own. It is no fault of the names, and the CA is
     /// asked for one certificate at a time until it works again.
     pub fn outage() -> Self {
-        Self::new(Outcome::Unknown, true)
+        Self::new(Outcome::Refused, true)
     }
 
     /// Nobody knows whether the certificate was issued: a time limit, a store that failed.
     pub fn unknown() -> Self {
         Self::new(Outcome::Unknown, false)
+    }
+
+    /// The same where the certificate may have been issued all the same.
+    #[must_use]
+    pub fn uncertain(mut self) -> Self {
+        self.outcome = Outcome::Unknown;
+        self
+    }
+
+    /// What it is for a ledger.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
     }
 
     fn new(outcome: Outcome, is_outage: bool) -> Self {
@@ -124,18 +136,12 @@ impl Planner {
         self.finished(order, end, now);
     }
 
-    /// Settles an order with a ledger and leaves the plan as it is: for a ledger that is shared, where the
-    /// plan is told by [`finished`](Self::finished).
-    pub fn settle(
-        &self,
-        order: &Order,
-        outcome: &Outcome,
-        ledgers: &mut [Ledger],
-        now: SystemTime,
-    ) {
+    fn settle(&self, order: &Order, outcome: &Outcome, ledgers: &mut [Ledger], now: SystemTime) {
         let slot = self.table.at(order.cert.index);
         let ledger = ledgers.get_mut(usize::from(order.issuer));
-        if let (Some(slot), Some(ledger)) = (slot, ledger) {
+        if let (Some(slot), Some(ledger)) = (slot, ledger)
+            && slot.generation == order.cert.generation
+        {
             let now = micros(now);
             self.table.charge(slot, order.exemption, |charge| {
                 ledger.settle_us(charge, outcome, now);
@@ -143,30 +149,8 @@ impl Planner {
         }
     }
 
-    /// Takes an order from a ledger once more, which is shared and has changed.
-    ///
-    /// # Errors
-    ///
-    /// There is no room for it: [put it back](Self::put_back).
-    pub fn take(
-        &self,
-        order: &Order,
-        ledgers: &mut [Ledger],
-        now: SystemTime,
-    ) -> Result<(), Denied> {
-        let slot = self.table.at(order.cert.index);
-        let ledger = ledgers.get_mut(usize::from(order.issuer));
-        match (slot, ledger) {
-            (Some(slot), Some(ledger)) => {
-                let now = micros(now);
-                self.table
-                    .charge(slot, order.exemption, |charge| ledger.take_us(charge, now))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Says how an order ended, without a ledger.
+    /// Says how an order ended to the plan alone: where the ledger is a
+    /// shared one, which was told already.
     pub fn finished(&mut self, order: &Order, end: &End, now: SystemTime) {
         let (now, now_us) = (secs(now), micros(now));
         let index = order.cert.index;
@@ -350,6 +334,8 @@ impl Planner {
             exemption: lane.exemption,
             again: lane.again,
             replaces: false,
+            is_early: false,
+            is_forced: false,
             due: now,
         };
         if let Some(slot) = self.table.at_mut(index) {
@@ -358,6 +344,7 @@ impl Planner {
             order.reason = reason(slot);
             order.band = slot.band(policy, now).0;
             order.due = slot.due(policy, seed).max(slot.retry_at).min(now);
+            (order.is_early, order.is_forced) = (slot.is_early(), slot.has(FORCED));
             order.replaces = slot.window().is_none_or(|window| window.has(now));
         }
         self.times.change(index, NEVER, &mut self.table);

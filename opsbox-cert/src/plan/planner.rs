@@ -12,7 +12,7 @@ use super::priority::{Band, rank};
 use super::queue::{Entry, Lane, Lots, Queues};
 use super::slot::{AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, POLLED, REVOKED, Slot, State, Table};
 use super::window::{Window, mix};
-use crate::budget::{Bucket, Exemption, Subject};
+use crate::budget::{Bucket, Charge, Exemption, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
 
 /// A certificate that the planner was told of. After it is [removed](Planner::remove) nothing is known by it.
@@ -180,6 +180,8 @@ pub struct Order {
     pub(super) exemption: Exemption,
     pub(super) again: bool,
     pub(super) replaces: bool,
+    pub(super) is_early: bool,
+    pub(super) is_forced: bool,
     pub(super) due: u32,
 }
 
@@ -213,6 +215,14 @@ impl Order {
     /// is known.
     pub fn replaces(&self) -> bool {
         self.replaces
+    }
+
+    /// The order as the limits see it, by the names of the certificate.
+    pub fn charge<'a>(&self, subject: &'a Subject) -> Charge<'a> {
+        Charge::new(subject)
+            .exemption(self.exemption)
+            .early(self.is_early)
+            .forced(self.is_forced)
     }
 
     /// From when on it was due.
@@ -350,7 +360,7 @@ impl Planner {
             return;
         };
         let before = (slot.from, slot.until);
-        let is_same = held.is_some_and(|held| before == (held.from, held.until));
+        let is_same = before == held.map_or((0, 0), |held| (held.from, held.until));
         let kept = (
             slot.window(),
             slot.poll_at,
@@ -370,6 +380,14 @@ impl Planner {
             slot.poll_at = secs(now);
         }
         self.update(id.index, secs(now));
+    }
+
+    /// Nothing is done for it before `until`: the caller cannot store what would come of it, for instance.
+    pub fn postpone(&mut self, id: CertId, until: SystemTime, now: SystemTime) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.retry_at = slot.retry_at.max(secs(until));
+            self.update(id.index, secs(now));
+        }
     }
 
     /// Its CA has revoked it, or somebody wants to: it is replaced before all others.

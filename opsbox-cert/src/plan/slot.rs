@@ -232,13 +232,13 @@ impl Table {
             kind: subject.kind(),
         };
         slot.set_flag(MANY, simple.is_none());
-        if let Some(index) = self.free.pop() {
-            if let Some(place) = self.slots.get_mut(index as usize) {
-                slot.generation = place.generation.wrapping_add(1);
-                let generation = slot.generation;
-                *place = slot;
-                return CertId { index, generation };
-            }
+        if let Some(index) = self.free.pop()
+            && let Some(place) = self.slots.get_mut(index as usize)
+        {
+            slot.generation = place.generation.wrapping_add(1);
+            let generation = slot.generation;
+            *place = slot;
+            return CertId { index, generation };
         }
         let index = u32::try_from(self.slots.len()).unwrap_or(NEVER);
         self.slots.push(slot);

@@ -27,7 +27,7 @@ pub(crate) use self::directory::Directory;
 pub(crate) use self::failure::own;
 pub(crate) use self::transport::NEXT_LOOK;
 use self::transport::Transport;
-use super::{CertRequest, Failure, Issuer, Step};
+use super::{CertRequest, Failure, Issuer, RenewalInfo, Step};
 use crate::challenge::Solver;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -443,5 +443,31 @@ impl Issuer for AcmeIssuer {
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
         crate::order::confirm(&self.0, &self.profiled(request)).await
+    }
+
+    async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>> {
+        let opened = self.0.account().await?;
+        let Some(base) = &opened.directory.renewal_info else {
+            return Ok(None);
+        };
+        let about = |failure: Failure| failure.of(&self.0.directory_url, ari_id);
+        // Of the directory's URL and the id in base64url alone (RFC 9773, section 4.1).
+        let is_id = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
+        if ari_id.is_empty() || !ari_id.chars().all(is_id) {
+            let reason = "it is no ARI id; see `CertFacts::ari_id`";
+            let failure = Failure::new(ErrorKind::Invalid, Step::RenewalInfo, reason);
+            return Err(about(failure).into());
+        }
+        let url = format!("{}/{ari_id}", base.trim_end_matches('/'));
+        let reply = self.0.transport.get(&url).await;
+        let reply = reply.map_err(|fault| about(Failure::http(Step::RenewalInfo, fault)))?;
+        let retry_after = self.0.transport.retry_after(&reply.headers);
+        match RenewalInfo::from_json(&reply.body, retry_after) {
+            Ok(info) => Ok(Some(info)),
+            Err(why) => {
+                let failure = Failure::protocol(Step::RenewalInfo, &why);
+                Err(about(failure.retry_after(retry_after)).into())
+            }
+        }
     }
 }

@@ -328,7 +328,7 @@ impl Transport {
     }
 
     /// RFC 9110, section 10.2.3: seconds or a date.
-    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+    pub(crate) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = value.parse() {
             return Some(Duration::from_secs(seconds));

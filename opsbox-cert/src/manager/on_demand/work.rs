@@ -276,7 +276,7 @@ impl Inner {
             taken.map_err(|wait| Denial::Limited { wait })?;
             *is_counted = true;
         }
-        Ok(Some(self.worker.issue(managed).await?))
+        Ok(Some(self.worker.issue(managed, true).await?))
     }
 
     /// Renews the lock for ever; ends when it is lost.

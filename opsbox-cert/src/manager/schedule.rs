@@ -1,0 +1,474 @@
+//! The planner at work: what it is told of the store and the CAs, and its actions as tasks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::members::Members;
+use super::outcome;
+use super::task::{Cert, Done, Ended, Leases, OrderTask, failure};
+use super::worker::{Held as Known, Managed, STORE_WAIT, Worker};
+use crate::budget::{Ledger, Limits, SharedLedger, Subject, key};
+use crate::error::{Error, ErrorKind, Result};
+use crate::issuer::RenewalInfo;
+use crate::limits::{MAX_MANAGER_SLEEP, SPREAD_FROM};
+use crate::observe::Event;
+use crate::plan::{Action, CertId, End, Held, Order, Planner, Policy, Poll, Window};
+use crate::store::Owner;
+
+/// What a task was begun for, in case it panics.
+enum Begun {
+    Order(Order, Cert),
+    Poll(Poll),
+}
+
+pub(super) struct Schedule {
+    pub(super) worker: Worker,
+    planner: Planner,
+    ledgers: Vec<Ledger>,
+    shared: Vec<Option<Arc<Mutex<SharedLedger>>>>,
+    /// Whether an issuer has no ARI.
+    no_ari: Vec<bool>,
+    certs: Vec<Option<Cert>>,
+    by_id: HashMap<Arc<str>, CertId>,
+    owner: Option<Owner>,
+    leases: Leases,
+    tasks: JoinSet<Done>,
+    begun: HashMap<Id, Begun>,
+    members: Option<Members>,
+}
+
+/// What the planner is given.
+pub(super) struct Setup {
+    pub(super) policy: Option<Policy>,
+    pub(super) seed: u64,
+    pub(super) limits: HashMap<String, Limits>,
+    pub(super) shares_work: bool,
+}
+
+impl Schedule {
+    pub(super) fn new(worker: Worker, managed: Vec<Managed>, setup: &Setup) -> Result<Self> {
+        // A few certificates want no spread, and are renewed when it is said that they are.
+        let policy = setup.policy.clone();
+        let policy =
+            policy.unwrap_or_else(|| Policy::default().spread(managed.len() >= SPREAD_FROM));
+        let mut ledgers = Vec::with_capacity(worker.issuers.len());
+        let mut shared = Vec::with_capacity(worker.issuers.len());
+        for (label, issuer) in &worker.issuers {
+            let limits = setup.limits.get(label).cloned();
+            let limits = limits.or_else(|| published(issuer.name()));
+            ledgers.push(Ledger::new(limits.clone().unwrap_or_else(Limits::none)));
+            shared.push(match limits {
+                None => None,
+                Some(limits) => {
+                    let id = format!(
+                        "{:016x}",
+                        key(format!("{label}\n{}", issuer.name()).as_bytes())
+                    );
+                    let ledger = SharedLedger::new(worker.store.clone(), &id, limits)?;
+                    Some(Arc::new(Mutex::new(ledger)))
+                }
+            });
+        }
+        let owner = Owner::random("manager").ok();
+        let members = match setup.shares_work {
+            true => owner.clone().map(Members::new),
+            false => None,
+        };
+        let mut schedule = Self {
+            planner: Planner::with_capacity(policy, setup.seed, managed.len()),
+            no_ari: vec![false; ledgers.len()],
+            certs: Vec::with_capacity(managed.len()),
+            by_id: HashMap::with_capacity(managed.len()),
+            leases: Leases::default(),
+            tasks: JoinSet::new(),
+            begun: HashMap::new(),
+            worker,
+            ledgers,
+            shared,
+            owner,
+            members,
+        };
+        for managed in managed {
+            schedule.add(managed);
+        }
+        Ok(schedule)
+    }
+
+    /// Plans a certificate, in place of one of the same id.
+    pub(super) fn add(&mut self, managed: Managed) {
+        let id: Arc<str> = managed.spec.id().into();
+        self.forget(&id);
+        let names = managed.spec.issuer_names();
+        let place = |name: &String| {
+            self.worker
+                .issuers
+                .iter()
+                .position(|(known, _)| known == name)
+        };
+        let issuer = names.iter().find_map(place).unwrap_or(0);
+        let issuer = u8::try_from(issuer).unwrap_or(0);
+        let subject = Subject::new(managed.spec.identifiers());
+        let now = self.worker.clock.now();
+        let cert = self.planner.add(&subject, issuer, None, now);
+        let identifiers = managed.spec.identifiers().iter();
+        let names = identifiers.map(ToString::to_string).chain([id.to_string()]);
+        if self.certs.len() <= cert.index() {
+            self.certs.resize(cert.index() + 1, None);
+        }
+        if let Some(place) = self.certs.get_mut(cert.index()) {
+            *place = Some(Cert {
+                names: names.collect(),
+                managed: Arc::new(Mutex::new(managed)),
+                subject: Arc::new(subject),
+                id: id.clone(),
+                issuer,
+            });
+        }
+        self.by_id.insert(id, cert);
+    }
+
+    /// Plans a certificate no more; `false` if there is none.
+    pub(super) fn forget(&mut self, id: &str) -> bool {
+        let Some(cert) = self.by_id.remove(id) else {
+            return false;
+        };
+        self.planner.remove(cert);
+        if let Some(place) = self.certs.get_mut(cert.index()) {
+            *place = None;
+        }
+        true
+    }
+
+    pub(super) fn renew(&mut self, id: &str) {
+        if let Some(cert) = self.by_id.get(id) {
+            self.planner.force(*cert, self.worker.clock.now());
+        }
+    }
+
+    pub(super) fn revoked(&mut self, id: &str) {
+        if let Some(cert) = self.by_id.get(id) {
+            self.planner.set_revoked(*cert, self.worker.clock.now());
+        }
+    }
+
+    /// The ids and names of all certificates.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.certs
+            .iter()
+            .flatten()
+            .flat_map(|cert| cert.names.iter())
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.certs.iter().flatten().map(|cert| &*cert.id)
+    }
+
+    /// Takes what the store has: certificates of other instances, the ledgers, and who is there.
+    pub(super) async fn reload(&mut self) {
+        let now = self.worker.clock.now();
+        for (ledger, shared) in self.ledgers.iter_mut().zip(&self.shared) {
+            if let Some(shared) = shared {
+                match shared.lock().await.read(now).await {
+                    Ok(read) => *ledger = read.clone(),
+                    Err(error) => self.worker.tell(Event::SourceFailed { error }),
+                }
+            }
+        }
+        let certs: Vec<(CertId, Cert)> = self
+            .by_id
+            .values()
+            .filter_map(|id| Some((*id, self.certs.get(id.index())?.clone()?)))
+            .collect();
+        for (id, cert) in certs {
+            // One that is worked at is looked at there.
+            let Ok(mut managed) = cert.managed.try_lock() else {
+                continue;
+            };
+            let loaded = self.worker.load(&mut managed).await;
+            let now = self.worker.clock.now();
+            match loaded {
+                Ok(()) => {
+                    let held = managed.held.as_ref().map(|held| self.held(&cert, held));
+                    self.planner.set_held(id, held.as_ref(), now);
+                }
+                Err(error) => {
+                    // What cannot be stored is not ordered: it would be lost. No CA was asked, so this is no
+                    // failure to wait longer and longer after.
+                    self.worker.tell(Event::SourceFailed { error });
+                    self.planner.postpone(id, now + STORE_WAIT, now);
+                }
+            }
+        }
+    }
+
+    /// Says which instances there are, where they share the work.
+    pub(super) async fn meet(&mut self) {
+        let Some(members) = &mut self.members else {
+            return;
+        };
+        let now = self.worker.clock.now();
+        match members.meet(&*self.worker.store, now).await {
+            Ok(Some(shards)) => {
+                let me = members.me().to_owned();
+                let ids: Vec<CertId> = self.planner.ids().collect();
+                for id in ids {
+                    let set = self.planner.set_of(id).unwrap_or(0);
+                    let is_mine = shards.owner(set).is_none_or(|owner| owner == me);
+                    self.planner.set_mine(id, is_mine, now);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.worker.tell(Event::SourceFailed { error }),
+        }
+    }
+
+    fn held(&self, cert: &Cert, held: &Known) -> Held {
+        let place = usize::from(cert.issuer);
+        let issuer = self
+            .worker
+            .issuers
+            .get(place)
+            .map(|(_, issuer)| issuer.name());
+        let is_own = issuer == Some(&held.issuer);
+        let has_ari = held.ari_id.is_some() && self.no_ari.get(place) == Some(&false);
+        Held::new(held.from, held.until)
+            .covers(held.covers_all)
+            .same_set(held.is_same_set && is_own)
+            .ari(is_own && has_ari)
+    }
+
+    /// Begins all that is due and fits.
+    pub(super) fn start_due(&mut self) {
+        let now = self.worker.clock.now();
+        while let Some(action) = self.planner.next(&mut self.ledgers, now) {
+            match action {
+                Action::Order(order) => self.start_order(order, now),
+                Action::Poll(poll) => self.start_poll(poll),
+            }
+        }
+    }
+
+    fn start_order(&mut self, order: Order, now: SystemTime) {
+        let Some(cert) = self.certs.get(order.cert().index()).cloned().flatten() else {
+            let end = End::Later(now + BUSY);
+            self.planner.finish(&order, &end, &mut self.ledgers, now);
+            return;
+        };
+        let task = OrderTask {
+            worker: self.worker.clone(),
+            shared: self
+                .shared
+                .get(usize::from(order.issuer()))
+                .cloned()
+                .flatten(),
+            owner: self.owner.clone(),
+            leases: self.leases.clone(),
+            order: order.clone(),
+            cert: cert.clone(),
+        };
+        let begun = self.tasks.spawn(task.run());
+        self.begun.insert(begun.id(), Begun::Order(order, cert));
+    }
+
+    fn start_poll(&mut self, poll: Poll) {
+        let cert = self.certs.get(poll.cert().index()).cloned().flatten();
+        let worker = self.worker.clone();
+        let begun = self.tasks.spawn(async move {
+            let answer = ask(&worker, cert).await;
+            Done::Poll { answer }
+        });
+        self.begun.insert(begun.id(), Begun::Poll(poll));
+    }
+
+    pub(super) fn is_working(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// Waits for one task to end; `None` if there is none.
+    pub(super) async fn ended(&mut self) -> Option<Result<(Id, Done), JoinError>> {
+        self.tasks.join_next_with_id().await
+    }
+
+    /// Tells the plan how a task ended.
+    pub(super) fn finish(&mut self, ended: Result<(Id, Done), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let panicked = || {
+            let reason = "the issuer panicked; see its message";
+            Error::store(ErrorKind::Unavailable, "order", "a certificate", reason)
+        };
+        match (self.begun.remove(&id), ended.ok().map(|(_, done)| done)) {
+            (Some(Begun::Order(order, cert)), Some(Done::Order { end, ledger, took })) => {
+                self.order_ended(&order, &cert, end, ledger, took);
+            }
+            (Some(Begun::Order(order, cert)), _) => {
+                let end = Ended::Failed(panicked());
+                self.order_ended(&order, &cert, end, None, Duration::ZERO);
+            }
+            (Some(Begun::Poll(poll)), Some(Done::Poll { answer })) => {
+                self.poll_ended(&poll, answer);
+            }
+            (Some(Begun::Poll(poll)), _) => self.poll_ended(&poll, Err(panicked())),
+            (None, _) => {}
+        }
+    }
+
+    fn order_ended(
+        &mut self,
+        order: &Order,
+        cert: &Cert,
+        end: Ended,
+        ledger: Option<Box<Ledger>>,
+        took: Duration,
+    ) {
+        let now = self.worker.clock.now();
+        let place = usize::from(order.issuer());
+        let is_shared = ledger.is_some();
+        if let (Some(ledger), Some(known)) = (ledger, self.ledgers.get_mut(place)) {
+            *known = *ledger;
+        }
+        let ended = match &end {
+            Ended::Denied(denied) => {
+                self.planner.put_back(order, denied, now);
+                return;
+            }
+            Ended::Later(until) => End::Later(*until),
+            Ended::Held(held) => End::Issued(self.held(cert, held)),
+            Ended::NotInstalled | Ended::Failed(_) => End::Failed(failure(&end)),
+        };
+        if is_shared {
+            self.planner.finished(order, &ended, now);
+        } else {
+            if let (Ended::Failed(error), Some(ledger)) = (&end, self.ledgers.get_mut(place)) {
+                outcome::block(ledger, error, cert.subject.set(), now);
+            }
+            self.planner.finish(order, &ended, &mut self.ledgers, now);
+        }
+        match self.by_id.get(&cert.id) {
+            // It was removed while it was ordered.
+            None => {
+                self.worker.certificates.remove(&cert.id);
+            }
+            // Another one has its id now, or the end is no failure.
+            Some(known) if *known != order.cert() => {}
+            Some(_) => {
+                let Ended::Failed(error) = end else {
+                    return;
+                };
+                let status = self.planner.status(order.cert(), now);
+                self.worker.tell(Event::IssuanceFailed {
+                    id: cert.id.clone(),
+                    error,
+                    failures: status.map_or(1, |status| status.failures),
+                    retry_at: status.map_or(now, |status| status.due_at),
+                    took,
+                });
+            }
+        }
+    }
+
+    fn poll_ended(&mut self, poll: &Poll, answer: Result<Option<RenewalInfo>>) {
+        let now = self.worker.clock.now();
+        match answer {
+            Ok(Some(info)) => {
+                let window = Window::new(info.start(), info.end());
+                self.planner
+                    .polled(poll, Some(window), info.retry_after(), now);
+            }
+            Ok(None) => {
+                let cert = self.certs.get(poll.cert().index()).and_then(Option::as_ref);
+                if let Some(no_ari) =
+                    cert.and_then(|cert| self.no_ari.get_mut(usize::from(cert.issuer)))
+                {
+                    *no_ari = true;
+                }
+                self.planner.no_ari(poll, now);
+            }
+            // The share of the lifetime counts, and the window that was known.
+            Err(error) => self.planner.polled(poll, None, error.retry_after(), now),
+        }
+    }
+
+    /// When there is something to do again.
+    pub(super) fn wake_at(&self) -> Option<SystemTime> {
+        self.planner.wake_at(self.worker.clock.now())
+    }
+
+    /// When the first certificate is renewed. What is tried again is overdue still.
+    pub(super) fn due_at(&self) -> Option<SystemTime> {
+        self.planner
+            .ids()
+            .filter_map(|id| self.planner.renewal_at(id))
+            .min()
+    }
+
+    /// Tells the metrics how much of the limits is left.
+    pub(super) fn tell_headroom(&self) {
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = &self.worker.metrics {
+            let now = self.worker.clock.now();
+            for ((label, _), ledger) in self.worker.issuers.iter().zip(&self.ledgers) {
+                metrics.set_headroom(label, &ledger.headroom(now));
+            }
+        }
+    }
+
+    /// Ends what is under way, which is gone on with at the next start, and gives the locks back.
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        let leases =
+            std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
+        for lease in leases {
+            // Otherwise it expires.
+            drop(self.worker.store.release(&lease).await);
+        }
+        if let Some(members) = &self.members {
+            members.leave(&*self.worker.store).await;
+        }
+    }
+}
+
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Asks the CA of a certificate for its window.
+async fn ask(worker: &Worker, cert: Option<Cert>) -> Result<Option<RenewalInfo>> {
+    let Some(cert) = cert else {
+        return Ok(None);
+    };
+    let ari_id = {
+        let managed = cert.managed.lock().await;
+        managed.held.as_ref().and_then(|held| held.ari_id.clone())
+    };
+    let issuer = worker.issuers.get(usize::from(cert.issuer));
+    match (ari_id, issuer) {
+        (Some(ari_id), Some((_, issuer))) => {
+            let asked = tokio::time::timeout(MAX_MANAGER_SLEEP, issuer.renewal_info(&ari_id));
+            asked.await.unwrap_or_else(|_| {
+                let reason = "the issuer did not answer; it is asked again later";
+                Err(Error::store(
+                    ErrorKind::Unavailable,
+                    "ask for the renewal of",
+                    &*cert.id,
+                    reason,
+                ))
+            })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The limits that the CA of this name publishes.
+fn published(issuer: &str) -> Option<Limits> {
+    #[cfg(any(feature = "acme", feature = "config"))]
+    if issuer == crate::inventory::LETS_ENCRYPT {
+        return Some(Limits::lets_encrypt());
+    }
+    let _ = issuer;
+    None
+}
