@@ -14,6 +14,7 @@
 mod client;
 mod compare;
 mod faults;
+mod instances;
 mod issue;
 mod keys;
 #[path = "../acme/pebble.rs"]
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         keys::signing_requests_are_checked,
         keys::strangers_see_nothing,
         keys::requests_are_limited_by_their_address,
+        instances::calls_that_are_cut_at_any_moment_order_once,
         faults::each_fault_is_survived_or_said,
         faults::an_outage_of_days_and_a_clock_that_jumps_are_survived,
         faults::hundreds_are_issued_in_a_storm_without_a_duplicate,

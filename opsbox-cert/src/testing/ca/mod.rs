@@ -86,6 +86,7 @@
 //! - What has expired by the CA's clock is forgotten: a clock that jumps ahead for good and comes back finds orders
 //!   and certificates gone.
 
+mod buckets;
 mod faults;
 mod limits;
 mod model;

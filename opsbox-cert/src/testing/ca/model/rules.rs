@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{Authorization, AuthorizationState, CaModel, OrderState};
+use crate::testing::ca::buckets::Full;
 use crate::testing::ca::faults::Fault;
-use crate::testing::ca::limits::{Full, Limit, Moment, nanos};
+use crate::testing::ca::limits::{Limit, Moment, nanos};
 use crate::testing::ca::names::Set;
 use crate::testing::ca::refusal::Refusal;
 use crate::testing::ca::report::count;

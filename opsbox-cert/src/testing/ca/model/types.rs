@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::testing::ca::limits::{Moment, Standing};
+use crate::testing::ca::buckets::Standing;
+use crate::testing::ca::limits::Moment;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident($number:ty);)*) => {$(
@@ -20,15 +21,15 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An account of a [`CaModel`].
+    /// An account of a [`CaModel`](super::CaModel).
     AccountId(u32);
-    /// An exact set of names of a [`CaModel`].
+    /// An exact set of names of a [`CaModel`](super::CaModel).
     SetId(u32);
-    /// An order of a [`CaModel`].
+    /// An order of a [`CaModel`](super::CaModel).
     OrderId(u64);
-    /// An authorization of a [`CaModel`].
+    /// An authorization of a [`CaModel`](super::CaModel).
     AuthorizationId(u64);
-    /// A certificate of a [`CaModel`].
+    /// A certificate of a [`CaModel`](super::CaModel).
     CertificateId(u64);
 }
 
