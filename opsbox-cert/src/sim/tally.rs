@@ -160,3 +160,60 @@ impl From<&Member> for Truth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * HOUR;
+
+    /// A certificate of 90 days from day 0: its backstop is day 60.
+    fn counts(down: &[(u64, u64)], truth: Truth, repaired: Option<u64>) -> (u64, u64, u64) {
+        let mut tally = Tally {
+            repaired: repaired.map(|day| day * DAY),
+            ..Tally::default()
+        };
+        for (from, until) in down {
+            tally.is_down(from * DAY, until * DAY);
+        }
+        let old = Stored {
+            from: 0,
+            until: 90 * 86_400,
+            certificate: None,
+        };
+        tally.ended(0, &old, truth);
+        (
+            tally.expired,
+            tally.expired_while_down,
+            tally.expired_doomed,
+        )
+    }
+
+    #[test]
+    fn an_expiry_is_a_fault_if_there_was_a_day_to_avoid_it() {
+        let good = Truth::default();
+        assert_eq!(counts(&[], good, None), (1, 0, 0));
+        assert_eq!(counts(&[(55, 95)], good, None), (0, 1, 0));
+        assert_eq!(counts(&[(60, 70), (71, 95)], good, None), (1, 0, 0));
+        // Two outages at once, and one that begins before the other ends.
+        assert_eq!(
+            counts(&[(50, 80), (60, 70), (75, 90)], good, None),
+            (0, 1, 0)
+        );
+        assert_eq!(counts(&[(61, 90)], good, None), (1, 0, 0));
+        assert_eq!(counts(&[(50, 89)], good, None), (1, 0, 0));
+        let doomed = Truth {
+            is_doomed: true,
+            ..good
+        };
+        assert_eq!(counts(&[], doomed, None), (0, 0, 1));
+        // Repaired on day 80, tried on day 81 at the latest.
+        let repaired = Truth {
+            was_doomed: true,
+            ..good
+        };
+        assert_eq!(counts(&[], repaired, Some(80)), (1, 0, 0));
+        assert_eq!(counts(&[], repaired, Some(89)), (0, 1, 0));
+        assert_eq!(counts(&[(81, 95)], repaired, Some(80)), (0, 1, 0));
+    }
+}
