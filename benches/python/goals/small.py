@@ -38,14 +38,18 @@ def seconds_of_import(module: str | None, runs: int = 1) -> float:
     return best
 
 
-def records_by_opsbox(path: Path) -> int:
+def records_by_opsbox(path: Path, *, mmap: bool = False) -> int:
     import opsbox
 
-    table = opsbox.Parser("combined", fields=access.NAMES).parse_file(path)
+    table = opsbox.Parser("combined", fields=access.NAMES).parse_file(path, mmap=mmap)
     found = 0
     for record in table.records():
         found += record["status"] == 404
     return found
+
+
+def records_mapped(path: Path) -> int:
+    return records_by_opsbox(path, mmap=True)
 
 
 def records_by_re(path: Path) -> int:
