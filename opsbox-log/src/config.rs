@@ -9,7 +9,9 @@ use std::{fs::File, io::Read as _, path::Path};
 
 use serde::de::DeserializeOwned;
 
-use crate::limits::{MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH};
+use crate::limits::MAX_CONFIG_BYTES;
+#[cfg(feature = "yaml")]
+use crate::limits::MAX_CONFIG_DEPTH;
 
 /// The language of a file of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,7 +19,7 @@ use crate::limits::{MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH};
 pub enum Language {
     /// TOML 1.1.
     Toml,
-    /// YAML 1.2.
+    /// YAML 1.2, with the feature `yaml`.
     Yaml,
     /// JSON (RFC 8259).
     Json,
@@ -107,6 +109,13 @@ fn toml<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     })
 }
 
+#[cfg(not(feature = "yaml"))]
+fn yaml<T>(_: &str) -> Result<T, Wrong> {
+    let message = "YAML needs the cargo feature \"yaml\" of opsbox-log; build with it on, or write TOML or JSON";
+    Err(Wrong::new(String::new(), message, None))
+}
+
+#[cfg(feature = "yaml")]
 fn yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, Wrong> {
     if text.trim().is_empty() {
         return Ok(T::default());

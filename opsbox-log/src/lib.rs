@@ -57,7 +57,8 @@
 //! | `arrow` | no | [`export::arrow`]: batches as Arrow record batches over the same bytes | arrow-array, arrow-buffer, arrow-schema, bytes |
 //! | `mask` | no | [`mask`]: what is sensitive is found and masked, with keys in a file | aes-gcm, hmac, sha2, data-encoding, getrandom, zeroize: pure Rust |
 //! | `mask-kms` | no | keys of the AWS KMS API; turns `mask` on | hyper, hyper-rustls, rustls with ring, tokio, serde_json |
-//! | `config` | no | [`config`]: policies and pipelines in TOML, YAML or JSON | config, serde, toml, serde-saphyr, serde_json |
+//! | `config` | no | [`config`]: policies and pipelines in TOML or JSON | config, serde, toml, serde_json |
+//! | `yaml` | no | the same in YAML | serde-saphyr, `config` |
 //! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
 //! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
 //! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |

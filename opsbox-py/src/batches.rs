@@ -115,7 +115,12 @@ impl Batches {
         let data = match (next, raised) {
             (_, Some(raised)) => return Err(raised),
             (Some(Err(error)), None) => return Err(exception(py, error)),
-            (None, None) => return Ok(None),
+            (None, None) => {
+                if let Ok(mut progress) = self.progress.try_lock() {
+                    progress.finish(py)?;
+                }
+                return Ok(None);
+            }
             (Some(Ok(data)), None) => data,
         };
         // Nothing of ours waits for this lock and the interpreter both: it is held by the thread that has it.

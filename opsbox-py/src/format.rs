@@ -22,6 +22,10 @@ impl Preset {
 }
 
 /// All presets.
+///
+/// >>> import opsbox
+/// >>> "combined" in [preset.name for preset in opsbox.formats()]
+/// True
 #[pyfunction]
 pub(crate) fn formats(py: Python<'_>) -> PyResult<Vec<Preset>> {
     Format::presets()
@@ -60,6 +64,10 @@ impl Detection {
 /// The preset that fits a sample: the beginning of a log, some tens of lines or more.
 ///
 /// Raises DetectionError if none fits half of the lines.
+///
+/// >>> import opsbox
+/// >>> opsbox.detect(b"level=info n=1\nlevel=warn n=2\n" * 10)
+/// <opsbox.Detection "logfmt", confidence 0.952 from 20 lines>
 #[pyfunction]
 #[pyo3(signature = (sample, /))]
 pub(crate) fn detect(py: Python<'_>, sample: &Bound<'_, PyAny>) -> PyResult<Detection> {

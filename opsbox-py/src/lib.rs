@@ -27,11 +27,15 @@ mod union;
 mod unmatched;
 mod value;
 
-use pyo3::prelude::*;
+use pyo3::{
+    prelude::*,
+    types::{PyMapping, PySequence},
+};
 
 // The interpreter's lock is what keeps it simple: no build without it has been tested.
 #[pymodule(gil_used = true)]
 fn _opsbox(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<batches::Batches>()?;
     module.add_class::<column::Column>()?;
@@ -51,8 +55,10 @@ fn _opsbox(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<unmatched::UnmatchedLines>()?;
     module.add_function(wrap_pyfunction!(format::detect, module)?)?;
     module.add_function(wrap_pyfunction!(format::formats, module)?)?;
+    PyMapping::register::<record::Record>(py)?;
+    PySequence::register::<column::Column>(py)?;
+    PySequence::register::<unmatched::UnmatchedLines>(py)?;
     let close = wrap_pyfunction!(input::owner::_close, module)?;
-    let py = module.py();
     py.import("atexit")?.call_method1("register", (close,))?;
     Ok(())
 }

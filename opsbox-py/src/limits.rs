@@ -13,9 +13,6 @@ pub(crate) const INLINE_BYTES: usize = 2 << 20;
 /// Inputs up to this leave the memory that they were worked on in to the next one: 64 KiB.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
-/// Files from this size on are read into huge pages where the system has them: 4 MiB.
-pub(crate) const HUGE_BYTES: usize = 4 << 20;
-
 /// Bytes that `scan` and `stream` put into one batch: 1 MiB.
 pub(crate) const STREAM_BATCH_BYTES: usize = 1 << 20;
 

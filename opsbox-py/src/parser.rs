@@ -117,7 +117,13 @@ impl Parser {
         self.job.parser.format().explain()
     }
 
-    /// Parses a log in memory.
+    /// Parses a log in memory: bytes, or any object with the buffer protocol. What could be written to is copied once,
+    /// unless copy=False: then you promise that nobody changes the bytes while anything made of them is there.
+    ///
+    /// >>> import opsbox
+    /// >>> table = opsbox.Parser("app").parse(b"2026-01-02 03:04:05 [INFO] up\noops\n")
+    /// >>> table[0]["level"], table.unmatched[0].raw
+    /// ('INFO', b'oops')
     #[pyo3(signature = (buffer, /, *, copy = None, progress = None, first_line = 1, first_offset = 0))]
     fn parse<'py>(
         &self,
@@ -134,13 +140,22 @@ impl Parser {
         let input = bytes_of(buffer, copy)?;
         let mut progress = Progress::new(py, progress, Some(input.len() as u64))?;
         let mut parts = run::parse(py, &self.job, input, &mut progress)?;
+        progress.finish(py)?;
         if let Some(first) = parts.first_mut() {
             first.at = Some((first_line, first_offset));
         }
         self.table(py, parts, "buffer")
     }
 
-    /// Parses a whole file, or file object.
+    /// Parses a whole file, or file object, also one that gzip or zstd wrote. mmap=True is only for files that nobody
+    /// makes shorter.
+    ///
+    /// >>> import opsbox, tempfile
+    /// >>> with tempfile.NamedTemporaryFile(suffix=".log") as file:
+    /// ...     _ = file.write(b"n=1\nn=2\n")
+    /// ...     file.flush()
+    /// ...     opsbox.Parser("logfmt").parse_file(file.name)["n"].to_list()
+    /// ['1', '2']
     #[pyo3(
         signature = (path, /, *, mmap = false, compression = Some("infer"), progress = None),
         text_signature = "($self, path, /, *, mmap=False, compression='infer', progress=None)"
@@ -180,6 +195,7 @@ impl Parser {
                 progress.set(py, reading.bytes_read())?;
                 py.check_signals()?;
             }
+            progress.finish(py)?;
             return self.table(py, parts, &name);
         };
         let file = py.detach(|| OpenFile::open(&path_buf, compression))?;
@@ -199,10 +215,16 @@ impl Parser {
             let reading = Reading::new(maker, source.reader, source.raised, bytes);
             parts_of(py, reading, &mut progress)?
         };
+        progress.finish(py)?;
         self.table(py, parts, &name)
     }
 
-    /// Reads a file, or file object, bit by bit: an iterator of batches, in bounded memory.
+    /// Reads a file, or file object, bit by bit: an iterator of batches, in some MiB whatever the size.
+    ///
+    /// >>> import io, opsbox
+    /// >>> batches = opsbox.Parser("logfmt").scan(io.BytesIO(b"n=1\nn=2\nn=3\n"), batch_rows=2)
+    /// >>> [batch["n"].to_list() for batch in batches]
+    /// [['1', '2'], ['3']]
     #[pyo3(
         signature = (path, /, *, batch_rows = None, compression = Some("infer"), progress = None),
         text_signature = "($self, path, /, *, batch_rows=None, compression='infer', progress=None)"
@@ -218,7 +240,11 @@ impl Parser {
         self.batches(path.py(), source, batch_rows, STREAM_BATCH_BYTES, progress)
     }
 
-    /// Reads chunks of bytes, or a file object: an iterator of batches, in bounded memory.
+    /// Reads chunks of bytes, cut anywhere, or a file object: an iterator of batches, in bounded memory.
+    ///
+    /// >>> import opsbox
+    /// >>> [batch["n"].to_list() for batch in opsbox.Parser("logfmt").stream([b"n=1\nn", b"=2"])]
+    /// [['1', '2']]
     #[pyo3(signature = (
         chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, compression = None, progress = None,
     ))]
@@ -235,6 +261,16 @@ impl Parser {
     }
 
     /// As `stream` for chunks that come asynchronously.
+    ///
+    /// >>> import asyncio, opsbox
+    /// >>> async def chunks():
+    /// ...     yield b"n=1\nn"
+    /// ...     yield b"=2"
+    /// >>> async def main():
+    /// ...     parser = opsbox.Parser("logfmt")
+    /// ...     return [batch["n"].to_list() async for batch in parser.astream(chunks())]
+    /// >>> asyncio.run(main())
+    /// [['1', '2']]
     #[pyo3(signature = (
         chunks, /, *, batch_rows = None, batch_bytes = 1_048_576, flush_seconds = None,
     ))]

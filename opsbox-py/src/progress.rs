@@ -12,6 +12,8 @@ pub(crate) struct Progress {
 enum Target {
     Callable(Py<PyAny>),
     Bar(Py<PyAny>),
+    /// One that was made here, and is closed here.
+    Own(Py<PyAny>),
 }
 
 impl Progress {
@@ -38,7 +40,7 @@ impl Progress {
                 let bar = py
                     .import("tqdm.auto")?
                     .call_method("tqdm", (), Some(&options))?;
-                this.target = Some(Target::Bar(bar.unbind()));
+                this.target = Some(Target::Own(bar.unbind()));
             }
             return Ok(this);
         }
@@ -63,8 +65,18 @@ impl Progress {
         self.done = done;
         match target {
             Target::Callable(callable) => callable.bind(py).call1((done, self.total))?,
-            Target::Bar(bar) => bar.bind(py).call_method1(intern!(py, "update"), (more,))?,
+            Target::Bar(bar) | Target::Own(bar) => {
+                bar.bind(py).call_method1(intern!(py, "update"), (more,))?
+            }
         };
+        Ok(())
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(Target::Own(bar)) = self.target.take() {
+            bar.bind(py).call_method0(intern!(py, "close"))?;
+        }
         Ok(())
     }
 }

@@ -64,7 +64,7 @@ impl Record {
     }
 
     /// The value of a column, or `default` if there is no such column.
-    #[pyo3(signature = (name, default = None, /))]
+    #[pyo3(signature = (name, /, default = None))]
     fn get<'py>(
         &self,
         name: &Bound<'py, PyAny>,

@@ -1,6 +1,6 @@
 //! Tables and batches.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use pyo3::{
@@ -215,6 +215,12 @@ impl Rows {
 
     /// The same rows with text of their own, so that the input is free: for who keeps some rows of many, or sends them
     /// to another process.
+    ///
+    /// >>> import opsbox
+    /// >>> table = opsbox.Parser("logfmt").parse(b"n=1\nn=2\n" * 1000)
+    /// >>> few = table[:1].compact()
+    /// >>> few[0]["n"], few[0].line, few[0].raw
+    /// ('1', 1, None)
     #[pyo3(signature = (*, strings = "view"))]
     fn compact<'py>(this: &Bound<'py, Self>, strings: &str) -> PyResult<Bound<'py, PyAny>> {
         let strings = Strings::named(strings)?;
@@ -310,13 +316,11 @@ impl Rows {
             }
             html.push_str("</tr>");
         }
-        // A String takes all that is written to it.
-        let _ = write!(
-            html,
+        html.push_str(&format!(
             "</tbody></table><p>{} rows, {} unmatched lines</p>",
             self.data.rows(),
             self.data.unmatched_count()
-        );
+        ));
         Ok(html)
     }
 }

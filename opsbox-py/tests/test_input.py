@@ -298,6 +298,10 @@ def test_progress(tmp_path: Path) -> None:
             assert len(batch) > 0
         assert (bar.n, bar.total) == (size, size)
 
+    program = f"import opsbox; opsbox.Parser('app').parse_file({str(path)!r}, progress=True)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "100%" in done.stderr and done.stderr.endswith("\n")
+
     class Stop(Exception):
         pass
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import importlib.metadata
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import opsbox
@@ -129,12 +132,40 @@ def test_an_over_long_line_is_unmatched_and_the_next_is_not() -> None:
 
 
 def test_docstrings_run() -> None:
-    import opsbox._opsbox as native
-
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner()
-    tests = [*finder.find(opsbox), *finder.find(native.Parser, globs={})]
+    tests = finder.find(opsbox)
+    for name in opsbox.__all__:
+        tests += finder.find(getattr(opsbox, name), name, module=False, globs={})
+    names = {test.name for test in tests if test.examples}
     for test in tests:
         runner.run(test)
-    assert runner.summarize().attempted >= 5
     assert runner.summarize().failed == 0
+    assert {"opsbox", "Parser", "Parser.parse", "Parser.astream", "Record", "Pipeline"} <= names
+
+
+def test_importing_takes_nothing_along() -> None:
+    program = """
+import sys
+before = set(sys.modules)
+import opsbox
+opsbox.Parser("app").parse(b"2026-01-02 03:04:05 [INFO] up\\n")[0]["message"]
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, env={"PYTHONPATH": str(Path(opsbox.__file__).parents[1])})
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.startswith("opsbox")} == {
+        "opsbox",
+        "opsbox._errors",
+        "opsbox._opsbox",
+    }
+    assert not loaded & {"asyncio", "ctypes", "logging", "mmap", "pyarrow", "re", "typing"}
+
+
+def test_nothing_is_needed_at_run_time() -> None:
+    try:
+        requires = importlib.metadata.requires("opsbox") or []
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("opsbox is not installed here, but in the path")
+    assert requires and all("extra == 'test'" in require for require in requires)

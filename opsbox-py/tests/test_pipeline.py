@@ -164,6 +164,9 @@ def test_wrong_configurations(tmp_path: Path) -> None:
         opsbox.Pipeline.from_file(tmp_path / "missing.toml")
     with pytest.raises(ValueError, match="language is"):
         opsbox.Pipeline.from_text("", language="ini")  # type: ignore[arg-type]
+    (tmp_path / "clean.yaml").write_text("input: {preset: app}")
+    with pytest.raises(opsbox.ConfigError, match="write TOML or JSON"):
+        opsbox.Pipeline.from_file(tmp_path / "clean.yaml")
     policy = tmp_path / "mask.toml"
     policy.write_text("[[pattern]]\n")
     config = tmp_path / "clean.toml"
@@ -176,7 +179,6 @@ def test_wrong_configurations(tmp_path: Path) -> None:
     ("language", "text"),
     [
         ("toml", '[input]\npreset = "logfmt"\n[output]\nformat = "logfmt"\n'),
-        ("yaml", "input:\n  preset: logfmt\noutput:\n  format: logfmt\n"),
         ("json", '{"input": {"preset": "logfmt"}, "output": {"format": "logfmt"}}'),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 

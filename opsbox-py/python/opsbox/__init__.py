@@ -18,9 +18,6 @@ Not sure which format a log has?
 'app'
 """
 
-from collections.abc import Mapping as _Mapping
-from collections.abc import Sequence as _Sequence
-
 from ._errors import (
     ConfigError,
     DetectionError,
@@ -84,7 +81,3 @@ __all__ = [
     "detect",
     "formats",
 ]
-
-_Mapping.register(Record)
-_Sequence.register(Column)
-_Sequence.register(UnmatchedLines)

@@ -1,7 +1,7 @@
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import polars  # type: ignore[import-not-found, unused-ignore]
     import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-_T = TypeVar("_T")
 _Path: TypeAlias = str | os.PathLike[str]
 _Strings: TypeAlias = Literal["view", "utf8", "large_utf8"]
 _Type: TypeAlias = Literal[
@@ -417,10 +416,6 @@ class Record(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
     def __contains__(self, name: object, /) -> bool: ...
-    @overload
-    def get(self, name: str, default: None = None, /) -> Any: ...
-    @overload
-    def get(self, name: str, default: _T, /) -> Any | _T: ...
     def keys(self) -> list[str]: ...  # type: ignore[override]
     def values(self) -> list[Any]: ...  # type: ignore[override]
     def items(self) -> list[tuple[str, Any]]: ...  # type: ignore[override]
@@ -526,7 +521,7 @@ class _Writer(Protocol):
 @final
 class Pipeline:
     """Stages as one: what is read, cleaned, extracted, masked, enriched and written, as a
-    file in TOML, YAML or JSON says. The settings are those of ``PipelineConfig`` in
+    file in TOML or JSON says. The settings are those of ``PipelineConfig`` in
     opsbox-log; a setting that does not exist is an error.
 
     ``format`` is that of the input if the file does not say it. ``variables`` are those
@@ -554,7 +549,7 @@ class Pipeline:
         text: str,
         /,
         *,
-        language: Literal["toml", "yaml", "json"] = "toml",
+        language: Literal["toml", "json"] = "toml",
         path: _Path | None = None,
         format: str | None = None,
         variables: Mapping[str, str] | None = None,

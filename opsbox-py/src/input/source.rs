@@ -8,9 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use pyo3::{
-    exceptions::{PyMemoryError, PyOSError, PyValueError},
+    exceptions::{PyMemoryError, PyValueError},
     prelude::*,
-    types::{PyList, PyMemoryView, PySlice},
 };
 
 use super::{
@@ -18,10 +17,7 @@ use super::{
     compressed::Compression,
     reader::{PyReader, Raised},
 };
-use crate::{
-    error::file_error,
-    limits::{HUGE_BYTES, READ_BYTES},
-};
+use crate::{error::file_error, limits::READ_BYTES};
 
 /// What is read bit by bit.
 pub(crate) struct Source {
@@ -106,11 +102,6 @@ impl OpenFile {
     pub(crate) fn read(self, py: Python<'_>) -> PyResult<Bytes> {
         let len = self.bytes.and_then(|bytes| usize::try_from(bytes).ok());
         let len = len.unwrap_or_default();
-        if len >= HUGE_BYTES
-            && let Some(input) = self.read_huge(py, len)?
-        {
-            return Ok(input);
-        }
         let mut input = Vec::new();
         input
             .try_reserve_exact(len + 1)
@@ -124,41 +115,6 @@ impl OpenFile {
                 Err(error) => return Err(file_error(&self.path, &error)),
             }
         }
-    }
-
-    /// Reads into anonymous memory of Python's `mmap`, which is asked to be of huge pages: to touch as much in small
-    /// ones takes longer than to read. Nothing if the system has no way to.
-    fn read_huge(&self, py: Python<'_>, len: usize) -> PyResult<Option<Bytes>> {
-        #[cfg(unix)]
-        let number = std::os::fd::AsRawFd::as_raw_fd(&self.file);
-        #[cfg(not(unix))]
-        let number = 0;
-        let (os, mmap) = (py.import("os")?, py.import("mmap")?);
-        if cfg!(not(unix)) || !os.hasattr("preadv")? || !mmap.hasattr("MADV_HUGEPAGE")? {
-            return Ok(None);
-        }
-        let memory = mmap.getattr("mmap")?.call1((-1, len))?;
-        // A kernel without huge pages says no.
-        if let Err(error) = memory.call_method1("madvise", (mmap.getattr("MADV_HUGEPAGE")?,))
-            && !error.is_instance_of::<PyOSError>(py)
-        {
-            return Err(error);
-        }
-        let view = PyMemoryView::from(&memory)?;
-        let mut read = 0;
-        while read < len {
-            let end = len.min(read + READ_BYTES);
-            let part = view.get_item(PySlice::new(py, read.cast_signed(), end.cast_signed(), 1))?;
-            let part = PyList::new(py, [part])?;
-            let more: usize = os.call_method1("preadv", (number, part, read))?.extract()?;
-            py.check_signals()?;
-            if more == 0 {
-                // Somebody made it shorter.
-                break;
-            }
-            read += more;
-        }
-        Ok(Some(bytes_of(&memory, Some(false))?.slice(..read)))
     }
 
     /// Maps the file by Python's own `mmap`.

@@ -26,7 +26,7 @@ use crate::{
     rows,
 };
 
-/// Stages as one, as a file in TOML, YAML or JSON says: what is read, cleaned, extracted, masked, enriched and written.
+/// Stages as one, as a file in TOML or JSON says: what is read, cleaned, extracted, masked, enriched and written.
 ///
 /// >>> import opsbox
 /// >>> pipeline = opsbox.Pipeline.from_text('''
@@ -79,11 +79,10 @@ impl Pipeline {
     ) -> PyResult<Self> {
         let language = match language {
             "toml" => Language::Toml,
-            "yaml" => Language::Yaml,
             "json" => Language::Json,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "language is 'toml', 'yaml' or 'json', not {other:?}"
+                    "language is 'toml' or 'json', not {other:?}"
                 )));
             }
         };

@@ -122,8 +122,11 @@ impl FileSink {
         let kept = || {
             self.file.sync_all()?;
             fs::rename(&self.beside, &self.path)?;
-            let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            let folder = match self.path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            File::open(folder)?.sync_all()
         };
         kept().map_err(|error: io::Error| file_error(&self.path, &error))
     }
@@ -160,7 +163,8 @@ impl<W: Sink> Watched<W> {
 
     /// The last word on the progress.
     pub(crate) fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.progress.set(py, self.done.load(Ordering::Relaxed))
+        self.progress.set(py, self.done.load(Ordering::Relaxed))?;
+        self.progress.finish(py)
     }
 
     fn look(&mut self) -> io::Result<()> {
