@@ -138,6 +138,7 @@
 //! | `serve` | no | `serve`: HTTPS on a tokio listener, redirects and challenge answers beside it | `install`, and the crates `tokio-rustls`, `hyper` and `hyper-util` |
 //! | `plan` | no | `plan`, `budget`: when to renew what, within the limits of the CA, as pure functions | the crate `psl` |
 //! | `manager` | no | `manager`: certificates that renew themselves, and on demand at the first handshake | `install`, `plan` |
+//! | `sim` | no | `sim`: years of a fleet in seconds, with the planner as it is before a model of the CA | `plan`, `test-util` |
 //! | `tracing` | no | spans and events of what `install`, `watch` and `serve` do, see `observe` | the crate `tracing` |
 //! | `test-util` | no | the conformance suite of the store, `ManualClock`, `testing::ca::CaModel` | nothing |
 //! | `test-ca` | no | `testing::ca::TestCa`: an ACME CA for tests, on a socket | the crates `rcgen` with `ring`, `tokio-rustls`, `hyper` and `psl` |
@@ -181,6 +182,8 @@ mod report;
 mod scan;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "sim")]
+pub mod sim;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(any(test, feature = "test-util"))]

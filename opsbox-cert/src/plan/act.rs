@@ -186,7 +186,8 @@ impl Planner {
                 };
             }
             End::Failed(failure) => {
-                slot.failures = slot.failures.saturating_add(1);
+                let is_passing = is_outage || failure.retry_after.is_some();
+                slot.failures = backoff::count(slot.failures, is_passing);
                 let lifetime =
                     (slot.until > 0).then(|| Duration::from_secs(u64::from(slot.lifetime())));
                 let wait = backoff::wait(

@@ -8,6 +8,9 @@ use crate::renewal;
 /// fault itself, or an outage would cost a day more than it lasts.
 const LONGEST_AFTER_OUTAGE: Duration = Duration::from_secs(100 * 60);
 
+/// After so many in a row the wait is 100 minutes, and a day after one more.
+const PASSING_FAILURES: u8 = 3;
+
 /// The part of a lifetime that one failure may cost at most.
 const LIFETIME_SHARE: u32 = 16;
 
@@ -29,6 +32,15 @@ pub(super) fn wait(
         false => own,
     };
     own.max(renewal::retry_after(0, asked))
+}
+
+/// The failures in a row after one more. What passes by itself, the CA down or busy, is no fault of the
+/// names: it never makes them wait for a day.
+pub(super) fn count(failures: u8, is_passing: bool) -> u8 {
+    match is_passing && failures >= PASSING_FAILURES {
+        true => failures,
+        false => failures.saturating_add(1),
+    }
 }
 
 /// How long a CA is left alone that could not be reached so many times, one after the other: half a minute,
@@ -55,6 +67,16 @@ mod tests {
         assert_eq!(wait(9, None, None, true), 100 * MINUTE);
         assert_eq!(wait(1, Some(week), Some(DAY), true), DAY);
         assert_eq!(wait(1, Some(Duration::ZERO), None, false), MINUTE);
+    }
+
+    #[test]
+    fn what_passes_by_itself_makes_no_name_wait_for_a_day() {
+        let outage = (0..40).fold(0, |failures, _| count(failures, true));
+        assert_eq!(wait(u32::from(outage), None, None, false), 100 * MINUTE);
+        let own = (0..4).fold(0, |failures, _| count(failures, false));
+        assert_eq!(wait(u32::from(own), None, None, false), DAY);
+        assert_eq!(count(own, true), own);
+        assert_eq!(count(u8::MAX, false), u8::MAX);
     }
 
     #[test]

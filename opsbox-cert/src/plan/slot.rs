@@ -122,10 +122,10 @@ impl Slot {
             return 0;
         }
         match self.window() {
-            // A window that begins when all is nearly over is an error.
+            // A window that begins when all is nearly over is an error. There has to be time for retries.
             Some(window) => {
-                let [critical, ..] = policy.bands;
-                let last = self.until - critical.of(self.lifetime());
+                let [_, urgent, _] = policy.bands;
+                let last = self.until - urgent.of(self.lifetime());
                 window.instant(seed, self.set).min(last)
             }
             None => backstop(policy, self.from, self.until, seed, self.set),
