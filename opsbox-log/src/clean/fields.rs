@@ -376,10 +376,10 @@ impl Visit for Fields<'_> {
 
     #[inline(always)]
     fn null(&mut self) {
-        if self.inside == 0 {
-            if let Some(column) = self.known_column(self.at) {
-                self.drop_earlier(column);
-            }
+        if self.inside == 0
+            && let Some(column) = self.known_column(self.at)
+        {
+            self.drop_earlier(column);
         }
     }
 }

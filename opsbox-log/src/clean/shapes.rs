@@ -269,7 +269,7 @@ impl Shapes {
     pub(super) fn miss(&mut self, edge: u16, next: u16) {
         // Not each time: where a key is left out now and then, it comes again.
         self.turn = self.turn.wrapping_add(1);
-        if self.turn % 8 == 0
+        if self.turn.is_multiple_of(8)
             && let Some(edge) = self.edge_mut(edge)
         {
             edge.next = next;
@@ -473,6 +473,7 @@ fn slot_of(from: u16, near: &[u8; HALF]) -> usize {
 /// Where a cleaner keeps what it learned while nobody cleans: one for each thread that does at once. A copy of
 /// a cleaner begins with nothing.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "it is handed over at each batch")]
 pub(super) struct Shelf(Mutex<Vec<Box<Shapes>>>);
 
 impl Clone for Shelf {
