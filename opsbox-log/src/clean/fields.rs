@@ -9,7 +9,8 @@ use super::{
     keys::{Keys, NONE, Node, ROOT, SHORT},
     learn::learn,
     report::CleanReport,
-    shapes::{Mode, Shapes, Shelf},
+    shapes::{Mode, Shapes},
+    shelf::Shelf,
     sink::{Arena, Columns, Sink, Source, free_name},
     walk::{Text, Visit},
 };
