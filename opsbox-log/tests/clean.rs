@@ -880,7 +880,7 @@ proptest! {
             let report = learned.clean(&mut batch);
             prop_assert_eq!(format!("{report:?}"), format!("{wanted:?}"));
             let names: Vec<_> = batch.fields().iter().map(|it| it.name().to_owned()).collect();
-            prop_assert_eq!(before.get_or_insert(names.clone()), &names);
+            prop_assert_eq!(before.get_or_insert_with(|| names.clone()), &names);
             for (at, (wanted, message)) in alone.iter().zip(&messages).enumerate() {
                 let record = batch.record(at).unwrap();
                 let values = record.iter().skip(3).filter_map(|(field, value)| {
