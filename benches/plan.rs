@@ -104,7 +104,9 @@ fn sleep(count: u64, knows: bool) -> tokio::runtime::Runtime {
                 black_box((facts.names, facts.times, facts.failures));
             });
         } else {
-            runtime.spawn(async move { tokio::time::sleep(wait).await });
+            runtime.spawn(async move {
+                tokio::time::sleep(wait).await;
+            });
         }
     }
     // Each is polled once, which is when it is given to the timer.

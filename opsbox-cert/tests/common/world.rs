@@ -3,21 +3,21 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use opsbox_cert::budget::{Exemption, Limits, Outcome, Rate, Subject};
 
 /// A token bucket as it is written on paper: a level that rises with time.
 #[derive(Debug, Clone)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     rate: Rate,
-    /// Millionths of a token for each microsecond would be fractions: so in microseconds.
+    /// In the microseconds that the tokens take to come back, which are no fractions.
     level_us: u128,
     at: Option<SystemTime>,
 }
 
 impl Tokens {
-    pub fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self {
             rate,
             level_us: rate.interval().as_micros() * u128::from(rate.burst()),
@@ -34,12 +34,12 @@ impl Tokens {
         (self.level_us + passed.as_micros()).min(full)
     }
 
-    pub fn has(&self, n: u32, now: SystemTime) -> bool {
+    pub(crate) fn has(&self, n: u32, now: SystemTime) -> bool {
         self.level_at(now) >= self.rate.interval().as_micros() * u128::from(n)
     }
 
     /// Takes them; `false` if they were not there.
-    pub fn take(&mut self, n: u32, now: SystemTime) -> bool {
+    pub(crate) fn take(&mut self, n: u32, now: SystemTime) -> bool {
         let has = self.has(n, now);
         let cost = self.rate.interval().as_micros() * u128::from(n);
         self.level_us = self.level_at(now).saturating_sub(cost);
@@ -50,19 +50,19 @@ impl Tokens {
 
 /// What a CA counts of orders.
 #[derive(Debug)]
-pub struct Counts {
+pub(crate) struct Counts {
     limits: Limits,
     account: Option<Tokens>,
     domains: HashMap<u64, Tokens>,
     sets: HashMap<u64, Tokens>,
     names: HashMap<u64, Tokens>,
     overdrawn: Vec<String>,
-    pub orders: usize,
-    pub issued: HashMap<u64, Vec<SystemTime>>,
+    pub(crate) orders: usize,
+    pub(crate) issued: HashMap<u64, Vec<SystemTime>>,
 }
 
 impl Counts {
-    pub fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             limits: limits.clone(),
             account: limits.account_rate().map(Tokens::new),
@@ -76,7 +76,7 @@ impl Counts {
     }
 
     /// An order is placed.
-    pub fn placed(&mut self, subject: &Subject, exemption: Exemption, now: SystemTime) {
+    pub(crate) fn placed(&mut self, subject: &Subject, exemption: Exemption, now: SystemTime) {
         self.orders += 1;
         if exemption == Exemption::None
             && let Some(account) = &mut self.account
@@ -97,7 +97,7 @@ impl Counts {
     }
 
     /// And has ended.
-    pub fn ended(
+    pub(crate) fn ended(
         &mut self,
         subject: &Subject,
         exemption: Exemption,
@@ -150,12 +150,7 @@ impl Counts {
         }
     }
 
-    pub fn overdrawn(&self) -> &[String] {
+    pub(crate) fn overdrawn(&self) -> &[String] {
         &self.overdrawn
     }
-}
-
-/// So many seconds.
-pub fn seconds(n: u64) -> Duration {
-    Duration::from_secs(n)
 }
