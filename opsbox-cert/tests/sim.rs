@@ -62,7 +62,7 @@ fn schedule(seed: u64) -> Scenario {
             .orders_per_account(Some(CaRate::new(orders, 3 * HOUR)))
             .certificates_per_domain(Some(CaRate::new(certificates, 7 * DAY)));
     }
-    let mut faults = Faults::new(seed).retry_after(between(rng, MINUTE / 60, 2 * HOUR));
+    let mut faults = Faults::new(seed).retry_after(between(rng, MINUTE / 60, HOUR / 2));
     for fault in [
         Fault::TooManyRequests,
         Fault::Unavailable,
@@ -98,7 +98,8 @@ fn schedule(seed: u64) -> Scenario {
         .limits(limits)
         .ca(ca)
         .asks_ari(rng.u8(..) > 60)
-        .latency(MINUTE / 600, between(rng, MINUTE / 60, MINUTE / 2));
+        // Requests and clocks differ by less than the margin of the ledgers, 20 s.
+        .latency(MINUTE / 600, between(rng, MINUTE / 60, MINUTE / 6));
     for _ in 0..rng.u32(0..8) {
         let event = match rng.u8(0..8) {
             0 => Event::Outage {
@@ -124,7 +125,7 @@ fn schedule(seed: u64) -> Scenario {
             },
             6 => Event::Clock {
                 instance: rng.usize(..instances),
-                seconds: rng.i64(-3..=3),
+                seconds: rng.i64(-2..=2),
             },
             _ => Event::Crash {
                 instance: rng.usize(..instances),

@@ -5,6 +5,9 @@ use std::time::SystemTime;
 use super::moment::{at, secs};
 use super::policy::Policy;
 
+/// Seconds before the end of a window in which no renewal begins, if they are no more than an eighth of it.
+const LAST_MINUTE: u64 = 60;
+
 /// When a CA wants a certificate to be renewed (RFC 9773, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
@@ -53,6 +56,8 @@ impl Window {
     /// One moment inside, each as likely as the other, and always the same for the same seed and names.
     pub(super) fn instant(self, seed: u64, set: u64) -> u32 {
         let width = u64::from(self.end - self.start);
+        // An order takes its time to the CA, and must not come there after the end.
+        let width = width - (width / 8).min(LAST_MINUTE);
         if width == 0 {
             return self.start;
         }

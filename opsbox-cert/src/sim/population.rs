@@ -26,7 +26,7 @@ pub enum Issued {
 /// use std::time::Duration;
 /// use opsbox_cert::sim::{Issued, Population};
 ///
-/// let hours = |n| Duration::from_secs(n * 60 * 60);
+/// let hours = |n: u64| Duration::from_secs(n * 60 * 60);
 /// let fleet = Population::new(10_000)
 ///     .kinds(6, 3, 1)
 ///     .lifetime(hours(45 * 24), 9)
