@@ -31,6 +31,9 @@ fn spec(name: &str) -> CertSpec {
     CertSpec::new([name.parse().unwrap()]).unwrap()
 }
 
+/// When, the names, and what it replaces.
+type Ordered = (SystemTime, String, Option<String>);
+
 /// A CA whose every answer is up to the test.
 #[derive(Debug, Clone)]
 struct Ca {
@@ -40,7 +43,7 @@ struct Ca {
     takes: Duration,
     at_once: Arc<AtomicUsize>,
     most_at_once: Arc<AtomicUsize>,
-    orders: Arc<Mutex<Vec<(SystemTime, String, Option<String>)>>>,
+    orders: Arc<Mutex<Vec<Ordered>>>,
     windows: Arc<Mutex<HashMap<String, Answer>>>,
     polls: Arc<AtomicUsize>,
     away: Arc<AtomicUsize>,
