@@ -7,7 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opsbox_cert::budget::{self, Charge, Exemption, Ledger, Limits, Outcome, Scope, Subject};
@@ -21,6 +21,8 @@ use proptest::prelude::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const LIFE: Duration = Duration::from_secs(90 * 86_400);
+/// Longer than any order is under way here.
+const ORDER_LIFE: Duration = Duration::from_secs(5 * 86_400);
 
 fn start() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
@@ -83,6 +85,20 @@ fn limits() -> impl Strategy<Value = Drawn> {
     })
 }
 
+/// All limits, or that of domains alone, which short holds and quick refills show best.
+fn some_limits() -> impl Strategy<Value = Drawn> {
+    const WIDE: (u32, u64) = (60, 1);
+    let domain = (1_u32..5, 1_u64..3);
+    let domain = domain.prop_filter("no rounding", |(count, _)| 3_600 % count == 0);
+    let alone = domain.prop_map(|domain| Drawn {
+        account: WIDE,
+        domain,
+        set: WIDE,
+        failures: WIDE,
+    });
+    prop_oneof![limits(), alone]
+}
+
 /// Seconds until the next step: now and then at once, mostly soon.
 fn pauses() -> impl Strategy<Value = u64> {
     prop_oneof![0_u64..60, 0_u64..1_200, 0_u64..3_500]
@@ -93,7 +109,8 @@ struct Both {
     ca: CaModel,
     account: AccountId,
     sets: Vec<(SetId, Subject)>,
-    issued: HashSet<usize>,
+    /// When each set was issued last, as far as the client knows.
+    issued: HashMap<usize, SystemTime>,
     now: SystemTime,
 }
 
@@ -120,17 +137,13 @@ impl Both {
             ca,
             account,
             sets,
-            issued: HashSet::new(),
+            issued: HashMap::new(),
             now: start(),
         }
     }
 
     fn charge(&self, set: usize) -> Charge<'_> {
-        let exemption = match self.issued.contains(&set) {
-            true => Exemption::Renewal,
-            false => Exemption::None,
-        };
-        Charge::new(&self.sets[set].1).exemption(exemption)
+        Charge::new(&self.sets[set].1).exemption(self.exemption(set))
     }
 
     /// What the ledger says, and what the CA says.
@@ -146,24 +159,31 @@ impl Both {
         (granted, placed)
     }
 
-    /// The order goes through, or its first name fails.
-    fn end(&mut self, set: usize, order: OrderId, proved: bool, was: Exemption) {
-        for (at, proof) in self
-            .ca
-            .authorizations(order)
-            .unwrap()
-            .into_iter()
-            .enumerate()
-        {
+    fn authorize(&mut self, order: OrderId, proved: bool) {
+        let proofs = self.ca.authorizations(order).unwrap();
+        for (at, proof) in proofs.into_iter().enumerate() {
             let proved = proved || at > 0;
             self.ca.authorize(proof, proved, self.now).unwrap();
         }
-        let mut ledger = self.ledger.clone();
-        let charge = Charge::new(&self.sets[set].1).exemption(was);
+    }
+
+    fn finalize(&mut self, order: OrderId) {
+        let state = self.ca.finalize(order, self.now).unwrap();
+        assert!(matches!(state, OrderState::Valid(_)));
+    }
+
+    /// It is issued, and the client dies before it hears of it.
+    fn issue_unheard(&mut self, order: OrderId) {
+        self.authorize(order, true);
+        self.finalize(order);
+    }
+
+    /// The order goes through, or its first name fails.
+    fn end(&mut self, set: usize, order: OrderId, proved: bool, was: Exemption) {
+        self.authorize(order, proved);
         let outcome = match proved {
             true => {
-                let state = self.ca.finalize(order, self.now).unwrap();
-                assert!(matches!(state, OrderState::Valid(_)));
+                self.finalize(order);
                 Outcome::Issued { lifetime: LIFE }
             }
             false => {
@@ -176,15 +196,17 @@ impl Both {
                 }
             }
         };
-        ledger.settle(&charge, &outcome, self.now);
-        self.ledger = ledger;
+        let charge = Charge::new(&self.sets[set].1).exemption(was);
+        self.ledger.settle(&charge, &outcome, self.now);
         if proved {
-            self.issued.insert(set);
+            self.issued.insert(set, self.now);
         }
     }
 
     fn exemption(&self, set: usize) -> Exemption {
-        match self.issued.contains(&set) {
+        // The CA counts what is a renewal when it is issued, which may be days from now.
+        let is_there = |issued: &SystemTime| *issued + LIFE - ORDER_LIFE > self.now;
+        match self.issued.get(&set).is_some_and(is_there) {
             true => Exemption::Renewal,
             false => Exemption::None,
         }
@@ -199,6 +221,208 @@ fn same(scope: Scope, limit: Limit) -> bool {
             | (Scope::ExactSet, Limit::CertificatesPerSet)
             | (Scope::Failures, Limit::FailedAuthorizations)
     )
+}
+
+/// An order under way.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    set: usize,
+    order: OrderId,
+    was: Exemption,
+    /// When it ends at the latest.
+    until: SystemTime,
+}
+
+/// How an order ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Issued,
+    Failed,
+    /// The client dies, before or after the certificate is there.
+    Died,
+    DiedIssued,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    set: usize,
+    pause: u64,
+    /// How long the order may last.
+    lasts: u64,
+    ending: Ending,
+    /// Whether an order ends now, and none is placed.
+    ends: Option<prop::sample::Index>,
+}
+
+/// Orders that last so long at most, in seconds.
+fn moves(longest: u64) -> impl Strategy<Value = Vec<Move>> {
+    use Ending::{Died, DiedIssued, Failed, Issued};
+    let pauses = prop_oneof![
+        1 => 0_u64..60,
+        6 => 0_u64..3_600,
+        // Around the moment at which holds lapse.
+        2 => 7_000_u64..7_210,
+        1 => 0_u64..20_000,
+        1 => 0_u64..200_000,
+    ];
+    let lasts = prop_oneof![0_u64..7_200, 6_900_u64..7_205, 0..longest];
+    let ending = prop::sample::select(vec![
+        Issued, Issued, Issued, Failed, Failed, Died, DiedIssued,
+    ]);
+    let ends = prop::option::weighted(0.2, any::<prop::sample::Index>());
+    let one = (0..SETS.len(), pauses, lasts, ending, ends);
+    let one = one.prop_map(move |(set, pause, lasts, ending, ends)| Move {
+        set,
+        pause,
+        lasts: lasts.min(longest),
+        ending,
+        ends,
+    });
+    prop::collection::vec(one, 1..150)
+}
+
+/// A client that orders a set once at a time, as its lock has it.
+struct Client {
+    both: Both,
+    under_way: Vec<(Flight, SystemTime, Ending)>,
+    late: u64,
+}
+
+impl Client {
+    fn end(&mut self, at: usize) {
+        let (flight, since, ending) = self.under_way.swap_remove(at);
+        let both = &mut self.both;
+        let is_late = both.now > since + RESERVATION_TIME;
+        match ending {
+            Ending::Issued | Ending::Failed => {
+                both.end(
+                    flight.set,
+                    flight.order,
+                    ending == Ending::Issued,
+                    flight.was,
+                );
+                self.late += u64::from(is_late && ending == Ending::Issued);
+            }
+            // What is issued so late that nobody ever hears of cannot be counted.
+            Ending::DiedIssued if !is_late => both.issue_unheard(flight.order),
+            Ending::DiedIssued | Ending::Died => {}
+        }
+    }
+
+    /// All that ends until then, each at its moment.
+    fn advance(&mut self, until: SystemTime) {
+        loop {
+            let flights = self.under_way.iter().enumerate();
+            let next = flights.min_by_key(|(_, (flight, _, _))| flight.until);
+            let Some((at, end)) = next.map(|(at, (flight, _, _))| (at, flight.until)) else {
+                break;
+            };
+            if end > until {
+                break;
+            }
+            self.both.now = end;
+            self.end(at);
+        }
+        self.both.now = until;
+    }
+
+    fn step(&mut self, step: Move) -> Result<(), TestCaseError> {
+        self.advance(self.both.now + Duration::from_secs(step.pause));
+        if let Some(which) = step.ends
+            && !self.under_way.is_empty()
+        {
+            self.end(which.index(self.under_way.len()));
+            return Ok(());
+        }
+        if self
+            .under_way
+            .iter()
+            .any(|(flight, _, _)| flight.set == step.set)
+        {
+            return Ok(());
+        }
+        let both = &mut self.both;
+        let was = both.exemption(step.set);
+        if both.ledger.check(&both.charge(step.set), both.now).is_err() {
+            return Ok(());
+        }
+        let (taken, placed) = both.order(step.set);
+        prop_assert!(taken.is_ok());
+        let order = placed.map_err(|refusal| {
+            let names = SETS[step.set].join(",");
+            TestCaseError::fail(format!("{names}: granted, and refused by {refusal}"))
+        })?;
+        let until = both.now + Duration::from_secs(step.lasts);
+        let flight = Flight {
+            set: step.set,
+            order,
+            was,
+            until,
+        };
+        self.under_way.push((flight, both.now, step.ending));
+        Ok(())
+    }
+
+    fn run(drawn: Drawn, exempt: bool, steps: Vec<Move>) -> Result<Self, TestCaseError> {
+        let mut client = Self {
+            both: Both::new(drawn, exempt),
+            under_way: Vec::new(),
+            late: 0,
+        };
+        for step in steps {
+            client.step(step)?;
+        }
+        Ok(client)
+    }
+}
+
+/// Two in two hours, for a domain.
+fn two_in_two_hours() -> Both {
+    let wide = (6, 1);
+    let drawn = Drawn {
+        account: wide,
+        domain: (2, 2),
+        set: wide,
+        failures: wide,
+    };
+    Both::new(drawn, false)
+}
+
+fn granted(both: &mut Both, set: usize) -> Option<OrderId> {
+    let (granted, placed) = both.order(set);
+    granted
+        .ok()
+        .map(|()| placed.expect("what is granted is not refused"))
+}
+
+#[test]
+fn an_order_lapses_when_it_is_two_hours_old_and_not_when_an_older_one_is() {
+    let mut both = two_in_two_hours();
+    let at = |second| start() + Duration::from_secs(second);
+    let older = granted(&mut both, 0).unwrap();
+    both.now = at(7_199);
+    let younger = granted(&mut both, 1).unwrap();
+    both.end(0, older, false, Exemption::None);
+    both.now = at(14_200);
+    both.end(1, younger, true, Exemption::None);
+    both.now = at(14_400);
+    let orders: Vec<OrderId> = (0..2).filter_map(|set| granted(&mut both, set)).collect();
+    assert_eq!(orders.len(), 1, "one of two in two hours is 200 s old");
+    both.end(0, orders[0], true, Exemption::None);
+    assert_eq!(both.ca.report().overdrawn(), 0, "{}", both.ca.report());
+}
+
+#[test]
+fn what_is_issued_after_its_hold_has_lapsed_counts_from_then_on() {
+    let mut both = two_in_two_hours();
+    let late = granted(&mut both, 0).unwrap();
+    // It counted at 7,201 s and has come back at 10,801 s.
+    both.now = start() + Duration::from_secs(10_900);
+    both.end(0, late, true, Exemption::None);
+    let orders: Vec<OrderId> = (0..2).filter_map(|set| granted(&mut both, set)).collect();
+    assert_eq!(orders.len(), 1, "one of two in two hours was issued now");
+    both.end(0, orders[0], true, Exemption::None);
+    assert_eq!(both.ca.report().overdrawn(), 0, "{}", both.ca.report());
 }
 
 proptest! {
@@ -275,5 +499,32 @@ proptest! {
             }
         }
         prop_assert_eq!(both.ca.report().overdrawn(), 0, "{}", both.ca.report());
+    }
+
+    /// Over months, with clients that die with or without a certificate: as long as orders end within
+    /// `RESERVATION_TIME`, no limit is overdrawn.
+    #[test]
+    fn orders_that_end_in_time_overdraw_nothing_however_long_it_goes_on(
+        drawn in some_limits(),
+        exempt in any::<bool>(),
+        steps in moves(RESERVATION_TIME.as_secs()),
+    ) {
+        let client = Client::run(drawn, exempt, steps)?;
+        let report = client.both.ca.report();
+        prop_assert_eq!(client.late, 0);
+        prop_assert_eq!(report.overdrawn(), 0, "{}", report);
+    }
+
+    /// Orders of days: what is granted is not refused, and nothing is over a limit but what was issued late.
+    #[test]
+    fn orders_that_end_late_count_once_they_have(
+        drawn in some_limits(),
+        exempt in any::<bool>(),
+        steps in moves(4 * 86_400),
+    ) {
+        let client = Client::run(drawn, exempt, steps)?;
+        let report = client.both.ca.report();
+        // A late one can be over the limit of its set and of two domains.
+        prop_assert!(report.overdrawn() <= client.late * 3, "{} late\n{}", client.late, report);
     }
 }

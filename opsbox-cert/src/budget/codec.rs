@@ -6,7 +6,8 @@
 //! ```
 
 use super::gcra::Bucket;
-use super::ledger::{Ledger, Meter, NameState, SetState};
+use super::ledger::{Ledger, NameState, SetState};
+use super::meter::{Hold, Meter};
 use super::rates::Limits;
 use super::subject::KeyMap;
 
@@ -20,6 +21,8 @@ const HELD: u8 = 1 << 1;
 const EARLY: u8 = 1 << 2;
 const NEW: u8 = 1 << 3;
 const IN_A_ROW: u8 = 1 << 4;
+/// More holds than that one: how many, then each.
+const MORE: u8 = 1 << 5;
 
 impl Ledger {
     /// What was used, without the limits.
@@ -38,39 +41,37 @@ impl Ledger {
             &mut out,
             domains
                 .iter()
-                .map(|(key, meter)| entry(*key, meter, None, 0)),
+                .map(|(key, meter)| entry(**key, meter, None, 0)),
         );
         let names = sorted(&self.names);
         let names = names
             .iter()
-            .map(|(key, name)| entry(*key, &name.meter, None, name.in_a_row));
+            .map(|(key, name)| entry(**key, &name.meter, None, name.in_a_row));
         let mut last = Vec::new();
         write_all(&mut last, names);
         let mut sets = sorted(&self.sets);
         let room = MOST.saturating_sub(out.len() + last.len());
         let is_plain =
             |set: &SetState| set.meter == Meter::default() && set.early == Bucket::default();
-        const PLAIN: usize = 13;
-        const LARGEST: usize = 37;
-        let size = |set: &SetState| if is_plain(set) { PLAIN } else { LARGEST };
-        let mut total: usize = sets.iter().map(|(_, set)| size(set)).sum();
+        let size = |key: u64, set: &SetState| entry(key, &set.meter, Some(set), 0).len();
+        let mut total: usize = sets.iter().map(|(key, set)| size(**key, set)).sum();
         if total > room {
             let mut plain: Vec<_> = sets.iter().filter(|(_, set)| is_plain(set)).collect();
-            plain.sort_by_key(|(key, set)| (set.new_until, *key));
+            plain.sort_by_key(|(key, set)| (set.new_until, **key));
             let mut gone = std::collections::HashSet::new();
             for (key, set) in plain {
                 if total <= room {
                     break;
                 }
-                total -= size(set);
-                gone.insert(*key);
+                total -= size(**key, set);
+                gone.insert(**key);
             }
-            sets.retain(|(key, _)| !gone.contains(key));
+            sets.retain(|(key, _)| !gone.contains(*key));
         }
         write_all(
             &mut out,
             sets.iter()
-                .map(|(key, set)| entry(*key, &set.meter, Some(set), 0)),
+                .map(|(key, set)| entry(**key, &set.meter, Some(set), 0)),
         );
         out.extend(last);
         out
@@ -112,9 +113,9 @@ impl Ledger {
 }
 
 /// Equal ledgers are equal bytes.
-fn sorted<V: Copy>(map: &KeyMap<V>) -> Vec<(u64, V)> {
-    let mut all: Vec<_> = map.iter().map(|(key, value)| (*key, *value)).collect();
-    all.sort_unstable_by_key(|(key, _)| *key);
+fn sorted<V>(map: &KeyMap<V>) -> Vec<(&u64, &V)> {
+    let mut all: Vec<_> = map.iter().collect();
+    all.sort_unstable_by_key(|(key, _)| **key);
     all
 }
 
@@ -139,10 +140,17 @@ fn entry(key: u64, meter: &Meter, set: Option<&SetState>, in_a_row: u32) -> Vec<
         what |= BUCKET;
         out.extend(meter.bucket.raw().to_le_bytes());
     }
-    if meter.held > 0 {
+    if let Some((first, more)) = meter.holds.split_first() {
         what |= HELD;
-        out.extend(meter.held.to_le_bytes());
-        out.extend(meter.held_until.to_le_bytes());
+        write_hold(&mut out, *first);
+        if !more.is_empty() {
+            what |= MORE;
+            let count = u32::try_from(more.len()).unwrap_or(u32::MAX);
+            out.extend(count.to_le_bytes());
+            for hold in more {
+                write_hold(&mut out, *hold);
+            }
+        }
     }
     if let Some(set) = set {
         if set.early != Bucket::default() {
@@ -164,6 +172,16 @@ fn entry(key: u64, meter: &Meter, set: Option<&SetState>, in_a_row: u32) -> Vec<
     out
 }
 
+fn write_hold(out: &mut Vec<u8>, hold: Hold) {
+    out.extend(hold.count.to_le_bytes());
+    out.extend(hold.until.to_le_bytes());
+}
+
+fn read_hold(rest: &mut &[u8]) -> Option<Hold> {
+    let (count, until) = (half(rest)?, half(rest)?);
+    (count > 0).then_some(Hold { until, count })
+}
+
 fn read(rest: &mut &[u8]) -> Option<(u64, SetState, u32)> {
     let key = word(rest)?;
     let (&what, after) = rest.split_first()?;
@@ -173,8 +191,20 @@ fn read(rest: &mut &[u8]) -> Option<(u64, SetState, u32)> {
         set.meter.bucket = Bucket::from_raw(word(rest)?);
     }
     if what & HELD != 0 {
-        set.meter.held = half(rest)?;
-        set.meter.held_until = half(rest)?;
+        let mut before = read_hold(rest)?;
+        set.meter.holds.push(before);
+        let more = match what & MORE {
+            0 => 0,
+            _ => half(rest)?,
+        };
+        for _ in 0..more {
+            let hold = read_hold(rest)?;
+            if hold.until <= before.until {
+                return None;
+            }
+            set.meter.holds.push(hold);
+            before = hold;
+        }
     }
     if what & EARLY != 0 {
         set.early = Bucket::from_raw(word(rest)?);

@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::gcra::micros;
+use super::gcra::{Rate, micros};
 use super::ledger::Ledger;
+use super::meter::Meter;
 use super::rates::Scope;
 
 /// How much of one limit is left.
@@ -37,41 +38,34 @@ impl Ledger {
                 most: rate.burst(),
             });
         }
-        let domains = self.domains.values();
-        let sets = self.sets.values().map(|set| &set.meter);
-        let names = self.names.values().map(|name| &name.meter);
-        let least = [
-            (
-                Scope::Domain,
-                limits.domain,
-                domains
-                    .map(|meter| (meter.bucket, meter.held))
-                    .collect::<Vec<_>>(),
-            ),
-            (
+        let left = |meter: &Meter, rate: Rate| {
+            let tokens = meter.bucket.tokens(rate, now);
+            tokens.saturating_sub(meter.held())
+        };
+        let mut push = |scope, rate: Rate, least: Option<u32>| {
+            let most = rate.burst();
+            let left = least.unwrap_or(most);
+            out.push(Headroom { scope, left, most });
+        };
+        if let Some(rate) = limits.domain {
+            let least = self.domains.values().map(|meter| left(meter, rate)).min();
+            push(Scope::Domain, rate, least);
+        }
+        if let Some(rate) = limits.exact_set {
+            let sets = self.sets.values().map(|set| &set.meter);
+            push(
                 Scope::ExactSet,
-                limits.exact_set,
-                sets.map(|meter| (meter.bucket, meter.held)).collect(),
-            ),
-            (
+                rate,
+                sets.map(|meter| left(meter, rate)).min(),
+            );
+        }
+        if let Some(rate) = limits.failures {
+            let names = self.names.values().map(|name| &name.meter);
+            push(
                 Scope::Failures,
-                limits.failures,
-                names.map(|meter| (meter.bucket, meter.held)).collect(),
-            ),
-        ];
-        for (scope, rate, meters) in least {
-            let Some(rate) = rate else {
-                continue;
-            };
-            let left = meters
-                .iter()
-                .map(|(bucket, held)| bucket.tokens(rate, now).saturating_sub(*held));
-            let left = left.min().unwrap_or_else(|| rate.burst());
-            out.push(Headroom {
-                scope,
-                left,
-                most: rate.burst(),
-            });
+                rate,
+                names.map(|meter| left(meter, rate)).min(),
+            );
         }
         out
     }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::gcra::{Bucket, Rate, duration_us, from_micros, micros};
+use super::meter::Meter;
 use super::rates::{Limits, RequestClass, Scope};
 use super::subject::{KeyMap, Subject};
-use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CA_PAUSE, RESERVATION_TIME};
+use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CA_PAUSE};
 
 /// What an order escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -130,64 +131,9 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// A bucket with what is held back of it for orders under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Meter {
-    pub(super) bucket: Bucket,
-    pub(super) held: u32,
-    /// When what is held counts as used, in seconds since 1970: the instance has died.
-    pub(super) held_until: u32,
-}
-
-impl Meter {
-    fn settle_old(&mut self, rate: Rate, now: u64) {
-        let until = u64::from(self.held_until) * 1_000_000;
-        if self.held > 0 && until <= now {
-            self.bucket.spend(rate, self.held, until);
-            (self.held, self.held_until) = (0, 0);
-        }
-    }
-
-    /// When one more fits, beside what is held.
-    fn ready_at(&self, rate: Rate, margin: u64, now: u64) -> u64 {
-        let mut meter = *self;
-        meter.settle_old(rate, now);
-        if meter.held >= rate.burst() {
-            // Never more at once than there can be; what is held is given back or counts by then.
-            return u64::from(meter.held_until) * 1_000_000;
-        }
-        meter.bucket.ready_at(rate, meter.held + 1, margin)
-    }
-
-    fn hold(&mut self, rate: Rate, now: u64) {
-        self.settle_old(rate, now);
-        self.held += 1;
-        if self.held > 1 {
-            // The oldest counts: of a busy meter, what a dead instance held would never come back.
-            return;
-        }
-        let until = now.saturating_add(duration_us(RESERVATION_TIME)) / 1_000_000 + 1;
-        self.held_until = u32::try_from(until).unwrap_or(u32::MAX);
-    }
-
-    /// Gives back what is held; `true` if it had not been counted already.
-    fn release(&mut self, rate: Rate, now: u64) -> bool {
-        self.settle_old(rate, now);
-        let was_held = self.held > 0;
-        self.held = self.held.saturating_sub(1);
-        if self.held == 0 {
-            self.held_until = 0;
-        }
-        was_held
-    }
-
-    fn is_idle(&self, now: u64) -> bool {
-        self.held == 0 && self.bucket.is_full(now)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SetState {
+    /// Its holds are the orders under way, and tell which of a domain's and a name's are theirs.
     pub(super) meter: Meter,
     /// Of certificates that were lost or revoked while they were new.
     pub(super) early: Bucket,
@@ -195,7 +141,7 @@ pub(super) struct SetState {
     pub(super) new_until: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct NameState {
     pub(super) meter: Meter,
     pub(super) in_a_row: u32,
@@ -316,7 +262,7 @@ impl Ledger {
     }
 
     /// Takes an order, if it fits. It has to be [settled](Self::settle) once it has ended; if it is
-    /// not within [`RESERVATION_TIME`], it counts as issued.
+    /// not within [`RESERVATION_TIME`](crate::limits::RESERVATION_TIME), it counts as issued in that moment.
     ///
     /// # Errors
     ///
@@ -334,18 +280,20 @@ impl Ledger {
         }
         if let Some(rate) = self.limits.domain {
             for key in charge.domains {
-                self.domains.entry(*key).or_default().hold(rate, now);
+                self.domains.entry(*key).or_default().hold(Some(rate), now);
             }
         }
         if let Some(rate) = self.limits.failures {
             for key in charge.identifiers {
-                self.names.entry(*key).or_default().meter.hold(rate, now);
+                self.names
+                    .entry(*key)
+                    .or_default()
+                    .meter
+                    .hold(Some(rate), now);
             }
         }
         let set = self.sets.entry(charge.set).or_default();
-        if let Some(rate) = self.limits.exact_set {
-            set.meter.hold(rate, now);
-        }
+        set.meter.hold(self.limits.exact_set, now);
         let is_new = u64::from(set.new_until) * 1_000_000 > now;
         if is_new && charge.is_early && !charge.is_forced {
             set.early.spend(early_rate(), 1, now);
@@ -353,7 +301,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says how an order ended that was taken.
+    /// Says how an order ended that was taken, as soon as it has: of several for the same set, the oldest.
+    ///
+    /// One that ends after [`RESERVATION_TIME`](crate::limits::RESERVATION_TIME) was counted then, and may have been
+    /// issued later, when that has come back already: so it counts once more if it is issued. What is granted
+    /// after it fits still, but what was granted between those two moments may be one too many.
     pub fn settle(&mut self, charge: &Charge<'_>, outcome: &Outcome, now: SystemTime) {
         self.settle_us(charge, outcome, micros(now));
     }
@@ -361,11 +313,13 @@ impl Ledger {
     pub(crate) fn settle_us(&mut self, charge: &Charge<'_>, outcome: &Outcome, now: u64) {
         let is_used = matches!(outcome, Outcome::Issued { .. } | Outcome::Unknown);
         let (counts_all, counts_set) = (self.counts_all(charge), self.counts_set(charge));
+        let set = self.sets.get(&charge.set);
+        let taken = set.and_then(|set| set.meter.oldest(now));
         if let Some(rate) = self.limits.domain {
             for key in charge.domains {
                 let meter = self.domains.entry(*key).or_default();
-                let was_held = meter.release(rate, now);
-                match (is_used && was_held, counts_all) {
+                meter.release(taken, Some(rate), now);
+                match (is_used, counts_all) {
                     (true, true) => meter.bucket.spend(rate, 1, now),
                     // The CA may count what it does not refuse.
                     (true, false) => meter.bucket.spend_what_is_there(rate, 1, now),
@@ -383,12 +337,12 @@ impl Ledger {
                 }
                 _ => false,
             };
-            self.name_ended(*key, outcome, has_failed, now);
+            self.name_ended(*key, taken, outcome, has_failed, now);
         }
         let set = self.sets.entry(charge.set).or_default();
+        set.meter.release(taken, self.limits.exact_set, now);
         if let Some(rate) = self.limits.exact_set {
-            let was_held = set.meter.release(rate, now);
-            match (is_used && was_held, counts_set) {
+            match (is_used, counts_set) {
                 (true, true) => set.meter.bucket.spend(rate, 1, now),
                 (true, false) => set.meter.bucket.spend_what_is_there(rate, 1, now),
                 (false, _) => {}
@@ -407,11 +361,18 @@ impl Ledger {
         }
     }
 
-    fn name_ended(&mut self, key: u64, outcome: &Outcome, has_failed: bool, now: u64) {
+    fn name_ended(
+        &mut self,
+        key: u64,
+        taken: Option<u32>,
+        outcome: &Outcome,
+        has_failed: bool,
+        now: u64,
+    ) {
         let name = self.names.entry(key).or_default();
         if let Some(rate) = self.limits.failures {
-            let was_held = name.meter.release(rate, now);
-            if has_failed || (was_held && *outcome == Outcome::Unknown) {
+            name.meter.release(taken, Some(rate), now);
+            if has_failed || *outcome == Outcome::Unknown {
                 name.meter.bucket.spend(rate, 1, now);
             }
         }
@@ -552,22 +513,16 @@ impl Ledger {
         let now = micros(now);
         let limits = &self.limits;
         self.domains.retain(|_, meter| {
-            if let Some(rate) = limits.domain {
-                meter.settle_old(rate, now);
-            }
+            meter.settle_old(limits.domain, now);
             !meter.is_idle(now)
         });
         self.sets.retain(|_, set| {
-            if let Some(rate) = limits.exact_set {
-                set.meter.settle_old(rate, now);
-            }
+            set.meter.settle_old(limits.exact_set, now);
             let is_new = u64::from(set.new_until) * 1_000_000 > now;
             is_new || !set.meter.is_idle(now) || !set.early.is_full(now)
         });
         self.names.retain(|_, name| {
-            if let Some(rate) = limits.failures {
-                name.meter.settle_old(rate, now);
-            }
+            name.meter.settle_old(limits.failures, now);
             name.in_a_row > 0 || !name.meter.is_idle(now)
         });
     }
@@ -577,18 +532,7 @@ impl Ledger {
         let (Some(rate), Some(meter)) = (self.limits.domain, self.domains.get(&key)) else {
             return (u32::MAX, now);
         };
-        let mut meter = *meter;
-        meter.settle_old(rate, now);
-        let margin = self.margin(rate);
-        let fit = (1..=rate.burst().saturating_sub(meter.held))
-            .take_while(|n| meter.bucket.ready_at(rate, meter.held + n, margin) <= now)
-            .count();
-        let fit = u32::try_from(fit).unwrap_or(u32::MAX);
-        let next = match meter.held + fit >= rate.burst() {
-            true => u64::from(meter.held_until) * 1_000_000,
-            false => meter.bucket.ready_at(rate, meter.held + fit + 1, margin),
-        };
-        (fit, next)
+        meter.room(rate, self.margin(rate), now, u32::MAX)
     }
 
     fn counts_all(&self, charge: &Charge<'_>) -> bool {

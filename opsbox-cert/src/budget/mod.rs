@@ -36,6 +36,7 @@ mod feedback;
 mod gcra;
 mod headroom;
 mod ledger;
+mod meter;
 mod rates;
 #[cfg(feature = "store")]
 mod shared;
