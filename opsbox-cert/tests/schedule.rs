@@ -31,8 +31,8 @@ fn spec(name: &str) -> CertSpec {
     CertSpec::new([name.parse().unwrap()]).unwrap()
 }
 
-/// When something was ordered, for which name, and what it replaces.
-type Placed = (SystemTime, String, Option<String>);
+/// When, the names, and what it replaces.
+type Ordered = (SystemTime, String, Option<String>);
 
 /// A CA whose every answer is up to the test.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ struct Ca {
     takes: Duration,
     at_once: Arc<AtomicUsize>,
     most_at_once: Arc<AtomicUsize>,
-    orders: Arc<Mutex<Vec<Placed>>>,
+    orders: Arc<Mutex<Vec<Ordered>>>,
     windows: Arc<Mutex<HashMap<String, Answer>>>,
     polls: Arc<AtomicUsize>,
     away: Arc<AtomicUsize>,

@@ -184,7 +184,7 @@ fn run(scenario: Scenario) -> Report {
 /// A fleet that was issued on one day is renewed on all days alike after two cycles.
 #[test]
 fn a_fleet_of_one_day_is_spread_after_two_cycles() {
-    let fleet = u32::try_from(variable("OPSBOX_FLEET", 20_000)).unwrap();
+    let fleet = u32::try_from(variable("OPSBOX_FLEET", 5_000)).unwrap();
     for lifetime in [90 * DAY, 45 * DAY] {
         let people = Population::new(fleet)
             .lifetime(lifetime, 1)

@@ -107,7 +107,7 @@ def test_parquet_is_read_by_others(access: Path, tmp_path: Path) -> None:
     assert pl.DataFrame(table).equals(expected)
     # The same by a pipe.
     piped = subprocess.run(
-        [*COMMAND, "parse", access, "--to", "parquet", "--where", "status >= 400"],
+        [*COMMAND, "parse", str(access), "--to", "parquet", "--where", "status >= 400"],
         capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert pyarrow.parquet.read_table(io.BytesIO(piped.stdout)).equals(table)
@@ -127,7 +127,7 @@ def test_parquet_by_polars_and_by_nobody(access: Path, tmp_path: Path) -> None:
     folder = tmp_path / "modules"
     folder.mkdir()
     path = tmp_path / "out.parquet"
-    command = [*COMMAND, "parse", access, "--to", "parquet", "-o", path, "--where", "status >= 400"]
+    command = [*COMMAND, "parse", str(access), "--to", "parquet", "-o", str(path), "--where", "status >= 400"]
     by_polars = subprocess.run(
         command, env=without(["pyarrow"], folder), capture_output=True, timeout=60, check=False
     )
@@ -278,7 +278,7 @@ def test_a_line_that_is_too_long_is_one_line_that_does_not_fit() -> None:
 
 def test_who_has_read_enough_is_left_in_peace(access: Path) -> None:
     for to in ("ndjson", "csv", "table", "parquet"):
-        command = [*COMMAND, "parse", access, "--to", to, "--quiet"]
+        command = [*COMMAND, "parse", str(access), "--to", to, "--quiet"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout and process.stderr
             process.stdout.close()
@@ -287,7 +287,7 @@ def test_who_has_read_enough_is_left_in_peace(access: Path) -> None:
 
 def test_interrupted_it_says_nothing_and_leaves_no_file(tmp_path: Path) -> None:
     out = tmp_path / "out.ndjson"
-    command = [*COMMAND, "parse", "--format", "logfmt", "-o", out]
+    command = [*COMMAND, "parse", "--format", "logfmt", "-o", str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin and process.stderr
         process.stdin.write(b"a=1\n")
@@ -381,7 +381,7 @@ def test_progress_is_shown_on_a_terminal_alone(access: Path, tmp_path: Path) -> 
     large = tmp_path / "large.log"
     large.write_bytes(access.read_bytes() * 40)
     ours, theirs = pty.openpty()
-    command = [*COMMAND, "parse", large, "--format", "combined"]
+    command = [*COMMAND, "parse", str(large), "--format", "combined"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
         said = b""
@@ -443,7 +443,7 @@ def test_mask_by_a_configuration(tmp_path: Path) -> None:
 def test_mask_ends_quietly_when_nobody_reads(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_bytes(SECRETS * 50_000)
-    command = [*COMMAND, "mask", path, "--format", "app"]
+    command = [*COMMAND, "mask", str(path), "--format", "app"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         assert process.stdout.readline().startswith(b"{")

@@ -240,25 +240,25 @@ def test_byte_order_marks_at_windows() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_windows_and_threads_change_nothing(threads: int, tmp_path: Path) -> None:
-    log = access_log(2000, seed=5) * 80
+    log = access_log(2000, seed=5) * 160
     path = tmp_path / "access.log"
     path.write_bytes(log)
     parser = opsbox.Parser("combined", threads=threads)
-    one = opsbox.Parser("combined").parse(log[: len(log) // 80])
+    one = opsbox.Parser("combined").parse(log[: len(log) // 160])
     unmatched = [(line.line, line.offset, line.raw, line.reason) for line in one.unmatched]
     for table in (parser.parse(log), parser.parse_file(path), parser.parse_file(path, mmap=True)):
         assert len(pa.table(table)["status"].chunks) > 1
-        assert len(table) == 80 * len(one)
-        assert table.line_count == 160_000
+        assert len(table) == 160 * len(one)
+        assert table.line_count == 320_000
         frame = pl.DataFrame(table).with_row_index()
-        assert frame.filter(pl.col("index") >= 79 * len(one)).drop("index").equals(
+        assert frame.filter(pl.col("index") >= 159 * len(one)).drop("index").equals(
             pl.DataFrame(one)
         )
-        moved = [(line.line - 158_000, line.offset - len(log) // 80 * 79, line.raw, line.reason)
+        moved = [(line.line - 318_000, line.offset - len(log) // 160 * 159, line.raw, line.reason)
                  for line in table.unmatched[-len(unmatched) :]]
         assert moved == unmatched
-        row = table[79 * len(one) + 3]
-        assert (row.line, row.raw) == ((one[3].line or 0) + 158_000, one[3].raw)
+        row = table[159 * len(one) + 3]
+        assert (row.line, row.raw) == ((one[3].line or 0) + 318_000, one[3].raw)
 
 
 def test_columns_that_only_some_windows_have() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import importlib
 import importlib.util
 import os
 import shutil
@@ -199,7 +200,7 @@ def test_errors(spark: SparkSession, logs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         opsbox.spark.parse(tmp_path / "missing", "combined")
     with pytest.raises(ValueError, match='on_error is "keep"'):
-        opsbox.spark.parse(logs, "combined", on_error="keep")
+        opsbox.spark.parse(logs, "combined", on_error="keep")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no column start"):
         opsbox.spark.parse(spark.createDataFrame([("a",)], "path string"), "combined")
     from pyspark.errors import PythonException
@@ -224,8 +225,8 @@ def test_the_example_gives_what_polars_gives(
     examples = Path(__file__).resolve().parents[2] / "examples" / "python"
     sys.path.insert(0, str(examples))
     try:
-        import spark_job
-        import top_talkers
+        spark_job = importlib.import_module("spark_job")
+        top_talkers = importlib.import_module("top_talkers")
     finally:
         sys.path.remove(str(examples))
     table = opsbox.Parser("combined", fields=top_talkers.FIELDS).parse_file(top_talkers.SAMPLE)

@@ -73,7 +73,12 @@ def pygrok(path: Path) -> pl.DataFrame:
     return pl.DataFrame({name: [row[name] for row in rows] for name in NAMES})
 
 
-def opsbox_text(path: Path) -> pl.DataFrame:
+def opsbox_text(path: Path, *, mmap: bool = False) -> pl.DataFrame:
     import opsbox
 
-    return pl.DataFrame(opsbox.Parser("combined", fields=NAMES, types="text").parse_file(path))
+    parser = opsbox.Parser("combined", fields=NAMES, types="text")
+    return pl.DataFrame(parser.parse_file(path, mmap=mmap))
+
+
+def opsbox_mapped(path: Path) -> pl.DataFrame:
+    return opsbox_text(path, mmap=True)

@@ -10,10 +10,15 @@ NAMES = ["time", "level", "service", "message", "duration_ms", "http.method", "h
 TYPES = {"time": "rfc3339", "duration_ms": "float", "http.status": "integer"}
 
 
-def opsbox_typed(path: Path) -> pl.DataFrame:
+def opsbox_typed(path: Path, *, mmap: bool = False) -> pl.DataFrame:
     import opsbox
 
-    return pl.DataFrame(opsbox.Parser("ndjson", fields=NAMES, types=TYPES).parse_file(path))
+    parser = opsbox.Parser("ndjson", fields=NAMES, types=TYPES)
+    return pl.DataFrame(parser.parse_file(path, mmap=mmap))
+
+
+def opsbox_mapped(path: Path) -> pl.DataFrame:
+    return opsbox_typed(path, mmap=True)
 
 
 def orjson_loop(path: Path) -> pl.DataFrame:

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+mod ari;
 mod config;
 mod dns;
 #[path = "../common/gated.rs"]
@@ -80,6 +81,8 @@ fn main() -> ExitCode {
         resume::two_instances_order_once,
         kills::kills_at_random_moments_lose_nothing_and_order_nothing_twice,
         dns::dns_01_issues_wildcards_and_follows_aliases,
+        ari::windows_are_asked_for_and_any_answer_is_borne,
+        ari::two_managers_order_each_name_once_and_keep_the_limit,
         on_demand::a_first_handshake_orders_once_by_each_challenge,
         on_demand::a_first_handshake_that_the_ca_does_not_validate_is_not_repeated,
         persist::dns_persist_01_writes_a_record_that_stays,

@@ -204,6 +204,27 @@ impl Pebble {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Makes the CA answer this to the question when to renew a certificate, whatever it is.
+    pub(crate) async fn set_renewal_info(&self, certificate: &str, answer: &str) {
+        let body = json!({"certificate": certificate, "ariResponse": answer});
+        let output = tokio::process::Command::new("curl")
+            .args([
+                "-sk",
+                "--max-time",
+                "30",
+                "--fail",
+                "-X",
+                "POST",
+                "-d",
+                &body.to_string(),
+            ])
+            .arg(format!("{}/set-renewal-info/", self.management))
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
     pub(crate) async fn status_of(&self, serial: &str) -> Value {
         let url = format!("{}/cert-status-by-serial/{serial}", self.management);
         serde_json::from_str(&self.get(&url).await).unwrap()

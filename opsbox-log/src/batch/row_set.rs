@@ -54,9 +54,10 @@ impl RowSet {
         self.end
     }
 
-    /// Whether only few rows are in it.
+    /// Whether only few rows are in it: so few that to look at each row for each column would take far longer than
+    /// to go through what there is.
     pub(super) fn is_sparse(&self) -> bool {
-        self.end > 2 * self.len + TOGETHER
+        self.end > 16 * self.len + TOGETHER
     }
 
     pub(super) fn clear(&mut self) {

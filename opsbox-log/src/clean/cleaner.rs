@@ -7,7 +7,7 @@ use super::{
     fields::Fields,
     pass::{Pass, Rows},
     report::CleanReport,
-    shapes::Shelf,
+    shelf::Shelf,
     sink::{Arena, Columns, Sink, Whole, free_name},
     text::{ControlBytes, InvalidUtf8, TextRules},
 };

@@ -9,7 +9,8 @@ use super::{
     keys::{Keys, NONE, Node, ROOT, SHORT},
     learn::learn,
     report::CleanReport,
-    shapes::{Mode, Shapes, Shelf},
+    shapes::{Mode, Shapes},
+    shelf::Shelf,
     sink::{Arena, Columns, Sink, Source, free_name},
     walk::{Text, Visit},
 };
@@ -390,10 +391,10 @@ impl Visit for Fields<'_> {
 
     #[inline(always)]
     fn null(&mut self) {
-        if self.inside == 0 {
-            if let Some(column) = self.known_column(self.at) {
-                self.drop_earlier(column);
-            }
+        if self.inside == 0
+            && let Some(column) = self.known_column(self.at)
+        {
+            self.drop_earlier(column);
         }
     }
 }

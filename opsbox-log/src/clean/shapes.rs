@@ -10,7 +10,7 @@
 //! document that goes by edges from the first to one that ends it is a document, and its values are those
 //! that the slow way finds.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
 
 use super::index::Bits;
 use crate::scan::{HALF, Simd};
@@ -207,7 +207,7 @@ impl Default for Shapes {
 
 impl Shapes {
     /// Forgets what belongs to a batch; and all, if it is of no use to most documents and leaves no room.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         if self.is_full && self.misses > self.hits {
             *self = Self::default();
         }
@@ -269,11 +269,17 @@ impl Shapes {
     pub(super) fn miss(&mut self, edge: u16, next: u16) {
         // Not each time: where a key is left out now and then, it comes again.
         self.turn = self.turn.wrapping_add(1);
-        if self.turn % 8 == 0
+        if self.turn.is_multiple_of(8)
             && let Some(edge) = self.edge_mut(edge)
         {
             edge.next = next;
         }
+    }
+
+    /// Documents of this batch that went by edges.
+    #[cfg(test)]
+    pub(super) fn hits(&self) -> u64 {
+        self.hits
     }
 
     /// A document went by edges.
@@ -468,41 +474,4 @@ fn slot_of(from: u16, near: &[u8; HALF]) -> usize {
     )]
     let at = (mixed >> (64 - SLOTS.trailing_zeros())) as usize;
     at
-}
-
-/// Where a cleaner keeps what it learned while nobody cleans: one for each thread that does at once. A copy of
-/// a cleaner begins with nothing.
-#[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Vec<Box<Shapes>>>);
-
-impl Clone for Shelf {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl Shelf {
-    /// One for a batch.
-    pub(super) fn take(&self) -> Box<Shapes> {
-        let kept = self.0.lock().ok().and_then(|mut kept| kept.pop());
-        let mut shapes = kept.unwrap_or_default();
-        shapes.begin();
-        shapes
-    }
-
-    pub(super) fn give_back(&self, shapes: Box<Shapes>) {
-        if let Ok(mut kept) = self.0.lock() {
-            kept.push(shapes);
-        }
-    }
-
-    /// Documents of the last batch that went by edges.
-    #[cfg(test)]
-    pub(super) fn hits(&self) -> u64 {
-        let kept = self
-            .0
-            .lock()
-            .map(|kept| kept.iter().map(|it| it.hits).sum());
-        kept.unwrap_or_default()
-    }
 }

@@ -146,6 +146,19 @@ impl<'b> Column<'b> {
     }
 }
 
+/// Rows that are read together: those of one word of the validity.
+const TOGETHER: usize = 64;
+
+/// Loads the ends of values that are worked on next. A large batch is in no cache any more when its columns are read, and a
+/// processor waits for many bytes as long as for one if nothing that is done between depends on them.
+fn ask_for(values: &[Option<&[u8]>]) {
+    let ends = values
+        .iter()
+        .flatten()
+        .filter_map(|value| Some(value.first()? ^ value.last()?));
+    std::hint::black_box(ends.fold(0, |all, end| all ^ end));
+}
+
 /// What all types share: nulls, and the values that do not fit.
 struct Reader<'c, 'b> {
     column: &'c Column<'b>,
@@ -172,29 +185,34 @@ impl<'c, 'b> Reader<'c, 'b> {
     ) -> Vec<T> {
         let is_text = matches!(self.data_type, Type::Text | Type::Category);
         let rows = self.column.len();
-        let mut words = Vec::with_capacity(rows.div_ceil(64));
-        let mut word = 0_u64;
+        let mut words = Vec::with_capacity(rows.div_ceil(TOGETHER));
+        let mut values = Vec::with_capacity(rows);
         let column = *self.column;
-        let values = column.iter().enumerate().map(|(row, value)| {
-            let parsed = match value {
-                Some(value) if is_text || value != PLACEHOLDER => match parse(value) {
-                    Ok(parsed) => Some(parsed),
-                    Err(reason) => {
-                        self.note(row, value, reason);
-                        None
-                    }
-                },
-                _ => None,
-            };
-            word |= u64::from(parsed.is_some()) << (row % 64);
-            if row % 64 == 63 {
-                words.push(word);
-                word = 0;
+        let mut texts = column.iter();
+        let mut group = Vec::with_capacity(TOGETHER);
+        loop {
+            group.clear();
+            group.extend(texts.by_ref().take(TOGETHER));
+            if group.is_empty() {
+                break;
             }
-            parsed.unwrap_or(null)
-        });
-        let values = values.collect();
-        if !rows.is_multiple_of(64) {
+            ask_for(&group);
+            let first = values.len();
+            let mut word = 0_u64;
+            for (place, text) in group.iter().enumerate() {
+                let parsed = match *text {
+                    Some(text) if is_text || text != PLACEHOLDER => match parse(text) {
+                        Ok(parsed) => Some(parsed),
+                        Err(reason) => {
+                            self.note(first + place, text, reason);
+                            None
+                        }
+                    },
+                    _ => None,
+                };
+                word |= u64::from(parsed.is_some()) << place;
+                values.push(parsed.unwrap_or(null));
+            }
             words.push(word);
         }
         self.validity = Validity::new(words, rows);

@@ -26,8 +26,9 @@ from ._opsbox import Batch, Parser
 from ._splits import OwnedLines, Split, files_of, is_compressed, plan
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    from pyspark.sql import DataFrame, SparkSession  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import pyarrow as _pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from pyspark.sql import DataFrame as _DataFrame  # type: ignore[import-not-found, unused-ignore]
+    from pyspark.sql import SparkSession as _Session  # type: ignore[import-not-found, unused-ignore]
 
     from ._opsbox import _Type
 
@@ -45,15 +46,15 @@ _UNMATCHED_SCHEMA = "path string, offset bigint, reason string, raw binary"
 
 
 def parse(
-    source: DataFrame | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: _DataFrame | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     format: str,
     *,
     fields: Iterable[str] | None = None,
     types: Mapping[str, _Type] | Literal["text"] | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     split_bytes: int | None = SPLIT_BYTES,
-    spark: SparkSession | None = None,
-) -> DataFrame:
+    spark: _Session | None = None,
+) -> _DataFrame:
     """The rows of logs, with the columns that :class:`opsbox.Parser` gives on one machine.
 
     ``source`` is a file, a folder, a pattern such as ``/logs/*.log``, several of these, or a DataFrame with the columns
@@ -79,13 +80,13 @@ def parse(
 
 
 def unmatched(
-    source: DataFrame | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: _DataFrame | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     format: str,
     *,
     fields: Iterable[str] | None = None,
     split_bytes: int | None = SPLIT_BYTES,
-    spark: SparkSession | None = None,
-) -> DataFrame:
+    spark: _Session | None = None,
+) -> _DataFrame:
     """The lines that do not fit: ``path``, ``offset`` in the file, ``reason``, and ``raw``, which is binary.
 
     With the rows of :func:`parse` with the same ``fields`` they are all lines. It reads the files once more.
@@ -98,8 +99,8 @@ def splits(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     split_bytes: int | None = SPLIT_BYTES,
-    spark: SparkSession | None = None,
-) -> DataFrame:
+    spark: _Session | None = None,
+) -> _DataFrame:
     """Parts of files, one a task, as rows of ``path``, ``start`` and ``end``, for :func:`parse` to take.
 
     A line belongs to the part that its first byte is in. Sizes are those of this moment.
@@ -108,8 +109,8 @@ def splits(
 
 
 def _mapped(
-    source: Any, work: _Work, schema: str, split_bytes: int | None, spark: SparkSession | None
-) -> DataFrame:
+    source: Any, work: _Work, schema: str, split_bytes: int | None, spark: _Session | None
+) -> _DataFrame:
     if not hasattr(source, "mapInArrow"):
         return _of_paths(source, work, schema, split_bytes, spark)
     absent = [name for name in Split._fields if name not in source.columns]
@@ -121,8 +122,8 @@ def _mapped(
 
 
 def _of_paths(
-    paths: Any, work: _Work, schema: str, split_bytes: int | None, spark: SparkSession | None
-) -> DataFrame:
+    paths: Any, work: _Work, schema: str, split_bytes: int | None, spark: _Session | None
+) -> _DataFrame:
     if spark is None:
         from pyspark.sql import SparkSession  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
@@ -140,14 +141,14 @@ class _Work:
 
     whole_files = False
 
-    def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
         raise NotImplementedError
 
 
 class _Splits(_Work):
     """The splits themselves."""
 
-    def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
         import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         schema = pa.schema({"path": pa.string(), "start": pa.int64(), "end": pa.int64()})
@@ -163,7 +164,7 @@ class _Rows(_Work):
         self.whole_files = parser.format in _RECORDS_OF_LINES
         self.schema = _schema_for_spark(parser)
 
-    def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
         for split in splits:
             for _, batch in _batches(self._parser, split, self.whole_files):
                 yield _as_spark_has_it(batch, self.schema)
@@ -176,7 +177,7 @@ class _UnmatchedLines(_Work):
         self._parser = parser
         self.whole_files = parser.format in _RECORDS_OF_LINES
 
-    def __call__(self, splits: Iterator[Split]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
         import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         names = ["path", "offset", "reason", "raw"]
@@ -198,7 +199,7 @@ class _OfRows:
     def __init__(self, work: _Work) -> None:
         self._work = work
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterator[_pa.RecordBatch]) -> Iterator[_pa.RecordBatch]:
         columns = ([batch.column(name).to_pylist() for name in Split._fields] for batch in batches)
         return self._work(Split(*row) for column in columns for row in zip(*column, strict=True))
 
@@ -210,7 +211,7 @@ class _OfNumbers:
         self._work = work
         self._planned = planned
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterator[_pa.RecordBatch]) -> Iterator[_pa.RecordBatch]:
         numbers = (number for batch in batches for number in batch.column(0).to_pylist())
         return self._work(self._planned[number] for number in numbers)
 
@@ -241,7 +242,7 @@ def _batches(parser: Parser, split: Split, whole: bool) -> Iterator[tuple[int, B
         ) from None
 
 
-def _as_spark_has_it(batch: Batch, schema: pa.Schema) -> pa.RecordBatch:
+def _as_spark_has_it(batch: Batch, schema: _pa.Schema) -> _pa.RecordBatch:
     import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     made = pa.record_batch(batch)
@@ -249,7 +250,7 @@ def _as_spark_has_it(batch: Batch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _schema_for_spark(parser: Parser) -> pa.Schema:
+def _schema_for_spark(parser: Parser) -> _pa.Schema:
     import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     if not parser.columns:
@@ -272,8 +273,8 @@ _SPARK_TYPES = {
 }
 
 
-def _spark_schema(schema: pa.Schema) -> str:
-    def column(field: pa.Field) -> str:
+def _spark_schema(schema: _pa.Schema) -> str:
+    def column(field: _pa.Field) -> str:
         name = field.name.replace("`", "``")
         return f"`{name}` {_SPARK_TYPES.get(str(field.type), 'string')}"
 

@@ -83,7 +83,7 @@ def parser(version: str) -> argparse.ArgumentParser:
 
     one = command("mask", mask.run, "a log as NDJSON without personal data and secrets", MASK)
     _input(one)
-    one.add_argument("--config", metavar="FILE", help="the pipeline in TOML, YAML or JSON")
+    one.add_argument("--config", metavar="FILE", help="the pipeline in TOML or JSON")
     _output(one)
 
     one = command(
