@@ -42,7 +42,7 @@ use async_trait::async_trait;
 #[cfg(feature = "acme")]
 pub use self::acme::{AcmeBuilder, AcmeIssuer, RevocationReason};
 #[cfg(feature = "acme")]
-pub(crate) use self::acme::{NEXT_LOOK, Opened, Shared, own};
+pub(crate) use self::acme::{NEXT_LOOK, Opened, Reply, Shared, own};
 pub use self::ari::RenewalInfo;
 pub use self::chain::{IssuerChain, Refusals};
 pub(crate) use self::failure::Failure;
