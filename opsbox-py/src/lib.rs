@@ -23,6 +23,7 @@ mod record;
 mod rows;
 mod run;
 mod strings;
+mod turns;
 mod union;
 mod unmatched;
 mod value;

@@ -31,6 +31,7 @@ use crate::{
     job::Done,
     limits::INLINE_BYTES,
     run::wait,
+    turns::Turn,
     union::unite,
 };
 
@@ -38,10 +39,16 @@ use crate::{
 pub(super) fn parts(
     py: Python<'_>,
     pipeline: &Arc<Mutex<Pipeline>>,
+    turn: Turn,
     input: Bytes,
 ) -> PyResult<Vec<Done>> {
     let input_is_small = input.len() <= INLINE_BYTES;
+    let turn = match input_is_small {
+        true => turn,
+        false => turn.for_worker(),
+    };
     let work = move |pipeline: &Mutex<Pipeline>| {
+        let _turn = turn;
         let mut pipeline = pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         part(&mut pipeline, &input)
     };

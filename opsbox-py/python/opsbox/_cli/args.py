@@ -122,11 +122,16 @@ def _output(one: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
+        type=_file,
         help="written whole or not at all (default: standard output)",
     )
     one.add_argument(
         "--quiet", action="store_true", help="no progress and no summary on standard error"
     )
+
+
+def _file(text: str) -> str | None:
+    return None if text == "-" else text
 
 
 def _names(text: str) -> list[str]:

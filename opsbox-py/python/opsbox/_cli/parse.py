@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .. import _opsbox as native
-from .output import Output
+from .._output import Output
 from .progress import Progress
 from .source import Source
 from .where import Where
@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from . import FITS, SOME_DO_NOT_FIT, say
     from .write import writer
 
-    where = parse_condition(args.where) if args.where else None
+    where = parse_condition(args.where) if args.where is not None else None
     source = Source(args.file)
     name = format_of(args.format, source)
-    to = args.to or ("table" if args.output in (None, "-") and _is_terminal() else "ndjson")
+    to = args.to or ("table" if args.output is None and _is_terminal() else "ndjson")
     # Wanted for the condition, or to be seen.
     fields = args.select and list(
         dict.fromkeys([*args.select, *sorted(where.fields if where else ())])
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             )
     counts = Counts()
     progress = Progress(wanted=not args.quiet and not _is_terminal())
-    with Output(args.output) as output, _Unmatched(args.unmatched) as unmatched:
+    with Output(args.output) as output, _Unmatched(args.unmatched, output) as unmatched:
         if to == "parquet" and output.is_terminal:
             raise Wrong("Parquet is not for terminals; give --output FILE, or pipe it")
         parts = _parts(source, parser, where, args, counts, unmatched, progress)
@@ -180,8 +180,14 @@ def _first(part: Part, count: int) -> Part:
 class _Unmatched:
     """A file of the lines that do not fit, if one is asked for."""
 
-    def __init__(self, path: str | None) -> None:
-        self._output = Output(path) if path is not None else None
+    def __init__(self, path: str | None, rows: Output) -> None:
+        self._output = None
+        if path is not None:
+            self._output = Output(None if path == "-" else path)
+            if self._output.is_same(rows):
+                wrong = Wrong("--unmatched and --output are the same: give one of them another FILE")
+                self._output.__exit__(Wrong, wrong, None)
+                raise wrong
 
     def write(self, batch: Rows) -> None:
         if self._output is not None:

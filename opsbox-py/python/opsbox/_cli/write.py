@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import json
 import math
@@ -55,8 +54,8 @@ def write_ndjson(parts: Iterator[Part], file: IO[bytes]) -> None:
 
 def write_csv(parts: Iterator[Part], file: IO[bytes]) -> None:
     """RFC 4180, with the names of the columns first, and line feeds alone as most tools on Unix have it."""
-    text = io.StringIO(newline="")
-    out = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    out = csv.writer(_Lines(lines.append), lineterminator="\r\n")
     first: list[str] | None = None
     for part in parts:
         if first is None:
@@ -64,10 +63,20 @@ def write_csv(parts: Iterator[Part], file: IO[bytes]) -> None:
             out.writerow(first)
         names = same_columns(first, part, "CSV")
         out.writerows(zip(*_columns(part, names), strict=True))
-        file.write(text.getvalue().encode())
+        file.write("".join(lines).encode())
         file.flush()
-        text.seek(0)
-        text.truncate()
+        lines.clear()
+
+
+class _Lines:
+    """What a csv.writer writes, with line feeds for line ends: those that the writer itself is told to end lines with
+    are the only ones that it quotes before Python 3.13."""
+
+    def __init__(self, append: Callable[[str], None]) -> None:
+        self._append = append
+
+    def write(self, line: str) -> None:
+        self._append(line[:-2] + "\n")
 
 
 def write_table(parts: Iterator[Part], file: IO[bytes]) -> None:

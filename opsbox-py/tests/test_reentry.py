@@ -1,0 +1,104 @@
+"""Objects that are called again from what they call, and bytes and numbers that are not what was promised."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import opsbox
+import pytest
+
+LOG = b"n=1 text=longer-than-twelve-bytes\n"
+
+
+@pytest.fixture
+def pipeline() -> opsbox.Pipeline:
+    return opsbox.Pipeline.from_text('[output]\nformat = "ndjson"\n', format="logfmt", variables={})
+
+
+def test_a_pipeline_that_its_source_calls(pipeline: opsbox.Pipeline) -> None:
+    def source() -> Iterator[bytes]:
+        yield LOG
+        pipeline.process(LOG)
+
+    for call in (pipeline.process, lambda it: pipeline.run(it, io.BytesIO())):
+        with pytest.raises(RuntimeError, match="at work in this thread"):
+            call(source())  # type: ignore[arg-type, operator]
+    # It is free again.
+    assert pipeline.process(LOG).startswith(b'{"n":"1"')
+    assert len(pipeline.parse(LOG * 100_000)) == 100_000
+
+
+def test_a_pipeline_that_its_progress_calls(pipeline: opsbox.Pipeline) -> None:
+    def progress(done: int, total: int | None) -> None:
+        pipeline.parse(LOG)
+
+    # What is called at the end may: the work is done.
+    pipeline.run(LOG, io.BytesIO(), progress=progress)
+
+
+def test_batches_that_their_source_reads() -> None:
+    def source() -> Iterator[bytes]:
+        yield LOG
+        next(batches)
+
+    batches = opsbox.Parser("logfmt").stream(source(), batch_bytes=1)
+    with pytest.raises(RuntimeError, match="at work in this thread"):
+        list(batches)
+
+    def closing() -> Iterator[bytes]:
+        yield LOG
+        assert closed.bytes_read >= 0
+        closed.close()
+
+    closed = opsbox.Parser("logfmt").stream(closing(), batch_bytes=1)
+    with pytest.raises(RuntimeError, match="at work in this thread"):
+        list(closed)
+
+
+def test_bytes_that_are_changed_meanwhile() -> None:
+    log = bytearray(LOG * 2)
+    table = opsbox.Parser("logfmt", fields=["text"]).parse(log, copy=False)
+    at = log.index(b"than")
+    log[at : at + 2] = b"\xff\xfe"
+    assert table["text"].to_list()[0] == "longer-\ufffd\ufffdan-twelve-bytes"
+    assert dict(table[0])["text"] == "longer-\ufffd\ufffdan-twelve-bytes"
+    assert len(table.compact()["text"].to_list()) == 2
+
+
+@pytest.mark.parametrize("count", [1000, -1])
+def test_a_sink_that_counts_wrong(count: int, pipeline: opsbox.Pipeline) -> None:
+    class Sink:
+        def write(self, data: bytes) -> int:
+            return count
+
+    with pytest.raises(ValueError, match=f"wrote {count} of"):
+        pipeline.run(LOG, Sink())  # type: ignore[arg-type]
+
+
+def test_numbers_out_of_range() -> None:
+    parser = opsbox.Parser("logfmt")
+    for wrong in (-1, 0, 2**62, 2**70):
+        with pytest.raises(ValueError, match="batch_bytes is"):
+            parser.stream([LOG], batch_bytes=wrong)
+        with pytest.raises(ValueError, match="batch_bytes is"):
+            parser.feed(batch_bytes=wrong)
+        with pytest.raises(ValueError, match="max_line_bytes is"):
+            opsbox.Parser("logfmt", max_line_bytes=wrong)
+    for wrong in (-1, 1_000_000):
+        with pytest.raises(ValueError, match="threads is"):
+            opsbox.Parser("logfmt", threads=wrong)
+    for wrong in (-1, 0, 2**64 - 1):
+        with pytest.raises(ValueError, match="first_line is"):
+            parser.parse(LOG, first_line=wrong)
+    with pytest.raises(ValueError, match="first_offset is 0 or more, not -1"):
+        parser.parse(LOG, first_offset=-1)
+
+
+def test_batches_are_one_stream_of_arrow() -> None:
+    import polars as pl
+
+    batches = opsbox.Parser("logfmt", fields=["n"]).stream([LOG])
+    assert pl.DataFrame(batches).height == 1
+    with pytest.raises(opsbox.OpsboxError, match="they come once"):
+        pl.DataFrame(batches)
