@@ -27,6 +27,7 @@ mod turns;
 mod union;
 mod unmatched;
 mod value;
+mod years;
 
 use pyo3::{
     prelude::*,

@@ -122,6 +122,7 @@ impl Options {
             strings: Strings::named(&self.strings)?,
             on_error,
             threads,
+            literals: false,
             multiline: has_records,
             spare: Arc::default(),
         })

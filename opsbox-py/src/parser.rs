@@ -206,7 +206,7 @@ impl Parser {
             progress.finish(py)?;
             return self.table(py, parts, &name);
         };
-        let file = py.detach(|| OpenFile::open(&path_buf, compression))?;
+        let file = OpenFile::open(py, &path_buf, compression)?;
         let name = path_buf.to_string_lossy().into_owned();
         let is_plain = file.compression == Compression::None;
         let mut progress = Progress::new(py, progress, file.bytes.filter(|_| is_plain))?;
@@ -306,6 +306,19 @@ impl Parser {
             rows_of_batch(batch_rows)?,
             batch_bytes,
         ))
+    }
+
+    /// For the command, which writes JSON as it was: the same parser, whose columns of text have others beside them, named
+    /// as they are behind a NUL, that say which values were no strings.
+    fn _with_literals(&self) -> Self {
+        let job = Job {
+            literals: true,
+            ..(*self.job).clone()
+        };
+        Self {
+            job: Arc::new(job),
+            options: self.options.clone(),
+        }
     }
 
     fn __getnewargs_ex__<'py>(

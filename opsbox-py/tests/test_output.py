@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import os
 import subprocess
@@ -112,3 +113,44 @@ def test_csv_quotes_carriage_returns(tmp_path: Path) -> None:
 def test_an_empty_condition_is_none(tmp_path: Path) -> None:
     (tmp_path / "in.log").write_bytes(LOG)
     shell("OPSBOX parse in.log --format logfmt --where ''", tmp_path, code=2)
+
+
+def test_json_keeps_its_types(tmp_path: Path) -> None:
+    log = tmp_path / "in.log"
+    log.write_bytes(b'{"a":1,"d":true,"x":[1, 2],"s":"1","f":1.10,"n":{"m":-2e3}}\n{"a":"1","z":null}\n{"a":3}\n')
+    command = [*COMMAND, "parse", log, "--format", "ndjson", "--to", "ndjson", "--quiet"]
+    out = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+    assert out == b'{"a":1,"d":true,"x":[1, 2],"s":"1","f":1.10,"n.m":-2e3}\n{"a":"1"}\n{"a":3}\n'
+    out = subprocess.run([*command, "--where", "a = 3", "--select", "a,s"], capture_output=True, timeout=60, check=True).stdout
+    assert out == b'{"a":3}\n'
+
+
+def test_empty_input_has_columns(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    (tmp_path / "in.log").write_bytes(b"")
+    shell("OPSBOX parse in.log --format app --to csv -o out.csv", tmp_path)
+    assert (tmp_path / "out.csv").read_bytes() == ",".join(opsbox.Parser("app").columns).encode() + b"\n"
+    shell("OPSBOX parse in.log --format ndjson --select a,b --to csv -o out.csv", tmp_path)
+    assert (tmp_path / "out.csv").read_bytes() == b"a,b\n"
+    shell("OPSBOX parse in.log --format app --to parquet -o out.parquet", tmp_path)
+    assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == opsbox.Parser("app").columns
+    shell("OPSBOX parse in.log --format app --to ndjson -o out", tmp_path)
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_a_late_column_of_parquet_says_one_thing(tmp_path: Path) -> None:
+    (tmp_path / "in.log").write_bytes(b'{"a":1}\n' * 300_000 + b'{"a":1,"late":2}\n')
+    said = shell("OPSBOX parse in.log --format ndjson --quiet --to parquet -o x", tmp_path, code=2)
+    assert said.count(b"\n") == 1 and b"late" in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_compressed_standard_input_is_recognised(tmp_path: Path) -> None:
+    log = b"".join(b"2026-01-02 03:04:05 [INFO] message %d\n" % n for n in range(20_000))
+    (tmp_path / "in.log").write_bytes(log)
+    (tmp_path / "in.gz").write_bytes(gzip.compress(log, 1))
+    (tmp_path / "few.gz").write_bytes(gzip.compress(log[:4000]))
+    shell("OPSBOX parse in.log -o plain; cat in.gz | OPSBOX parse - -o packed; cmp plain packed", tmp_path)
+    shell("cat few.gz | OPSBOX mask - -o masked", tmp_path, code=1)
+    assert (tmp_path / "masked").read_bytes().count(b"\n") > 90

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import opsbox
 import pytest
@@ -102,3 +106,44 @@ def test_batches_are_one_stream_of_arrow() -> None:
     assert pl.DataFrame(batches).height == 1
     with pytest.raises(opsbox.OpsboxError, match="they come once"):
         pl.DataFrame(batches)
+
+
+def test_times_that_python_cannot_show() -> None:
+    log = b"0000-01-01T00:00:00Z\n2026-01-02T03:04:05Z\n0001-01-01T00:30:00+01:00\n0001-01-01T00:00:00Z\n"
+    table = opsbox.Parser(r"(?P<a>\S+)", types={"a": "rfc3339"}).parse(log)
+    years = [it and it.year for it in table["a"].to_list()]
+    assert years == [None, 2026, None, 1]
+    (invalid,) = table.invalid
+    assert (invalid.count, invalid.reasons) == (2, {"out of range": 2})
+    assert [(line, value) for line, value, _ in invalid.examples] == [(1, log[:20]), (3, log[42:67])]
+    with pytest.raises(opsbox.ParseError, match="out of range"):
+        opsbox.Parser(r"(?P<a>\S+)", types={"a": "rfc3339"}, on_error="raise").parse(log)
+
+
+def test_lines_before_a_source_raises_come() -> None:
+    def source() -> Iterator[bytes]:
+        yield LOG * 2 + b"n="
+        raise ConnectionResetError("gone")
+
+    batches = opsbox.Parser("logfmt").stream(source())
+    assert next(batches)["n"].to_list() == ["1", "1"]
+    with pytest.raises(ConnectionResetError, match="gone"):
+        next(batches)
+    assert list(batches) == []
+
+
+def test_a_pipe_without_writer_sees_signals(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    program = """
+import os, signal, sys, threading
+import opsbox
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    getattr(opsbox.Parser("app"), sys.argv[2])(sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    for method in ("parse_file", "scan"):
+        done = subprocess.run([sys.executable, "-c", program, pipe, method], capture_output=True, timeout=60, check=True)
+        assert done.stdout == b"interrupted\n"

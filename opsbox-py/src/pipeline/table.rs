@@ -33,6 +33,7 @@ use crate::{
     run::wait,
     turns::Turn,
     union::unite,
+    years::within,
 };
 
 /// An input with all stages done. A large one is worked on by a thread, so that signals are seen.
@@ -123,6 +124,7 @@ fn columns(batch: &Batch<Cow<'_, [u8]>>) -> Result<(RecordBatch, Vec<ColumnInval
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
     let schema = Arc::new(Schema::new(fields));
     let columns = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+    let columns = within(columns, batch, 1, &mut invalid)?;
     Ok((columns, invalid))
 }
 

@@ -24,6 +24,9 @@ A condition has comparisons of a field with a value (= != < <= > >=, ~ and !~ fo
   kubectl logs deploy/shop | python -m opsbox parse - --format ndjson --select time,http.status
 
 A field that a line does not have fits no comparison. Text with spaces, brackets or operators in it is quoted.
+
+Values of NDJSON are text, unless --types says else; NDJSON that is written has the JSON values that were read. Objects in
+objects are columns with names as `http.status`; of a key that a line has twice, also in this way, the last one counts.
 """
 MASK = """
 Masks personal data and secrets, and writes NDJSON in bounded memory. Without --config all that is known is looked for, in all

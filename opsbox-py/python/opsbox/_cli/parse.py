@@ -16,6 +16,9 @@ from .where import parse as parse_condition
 if TYPE_CHECKING:
     from .._opsbox import Parser, Rows
 
+LITERALS = "\0"
+"""What the names of columns begin with that say which texts were no strings in JSON."""
+
 SHOWN_LINES = 3
 """How many lines that do not fit the summary shows the reason of."""
 
@@ -87,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
             raise Wrong(
                 f'--where: there is no column "{unknown[0]}"; the columns are {", ".join(parser.columns)}'
             )
+    if to == "ndjson":
+        parser = parser._with_literals()  # type: ignore[attr-defined]
     counts = Counts()
     progress = Progress(wanted=not args.quiet and not _is_terminal())
     with Output(args.output) as output, _Unmatched(args.unmatched, output) as unmatched:
@@ -140,19 +145,27 @@ def _parts(
 ) -> Iterator[Part]:
     """The parts to write, counted."""
     left = args.limit
+    # What has columns has them also without rows.
+    nothing = Part(parser.parse(b""), args.select or parser.columns, None)
     if left == 0:
+        if nothing.names:
+            yield nothing
         return
     for batch in source.batches(parser, progress, multiline=args.multiline is not None):
         counts.add(batch)
         unmatched.write(batch)
-        part = Part(batch, args.select or batch.column_names, _fitting(batch, where))
+        names = [it for it in batch.column_names if not it.startswith(LITERALS)]
+        part = Part(batch, args.select or names, _fitting(batch, where))
         if left is not None:
             part = _first(part, left)
             left -= len(part)
         counts.written += len(part)
         yield part
+        nothing.names = []
         if left == 0:
             return
+    if nothing.names:
+        yield nothing
 
 
 def _fitting(batch: Rows, where: Where | None) -> list[bool] | None:

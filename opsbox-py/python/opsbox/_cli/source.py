@@ -29,6 +29,25 @@ MULTILINE_FORMATS = frozenset(["mysql-slow"])
 """Formats whose records have several lines, so that complete lines may be half of one."""
 
 
+_LINES = native.Parser(r"(?P<line>.*)", types="text")
+
+
+def _decompressed(batches: Iterator[Rows]) -> bytes:
+    """The beginning of what is compressed, of which there may be a part only."""
+    lines: list[str] = []
+    chars = 0
+    try:
+        for batch in batches:
+            lines += (line or "" for line in batch["line"])
+            chars += sum(map(len, lines[-len(batch) :])) + len(batch) if len(batch) else 0
+            if chars >= SAMPLE_BYTES:
+                break
+    except OSError:
+        if not lines:
+            raise
+    return "\n".join(lines).encode()[:SAMPLE_BYTES]
+
+
 class Source:
     """An input. Opened when it is made, so that what is not there is said at once."""
 
@@ -53,10 +72,7 @@ class Source:
             head = self._file.read(SAMPLE_BYTES)
             if not begins_compressed(head):
                 return head
-            lines = native.Parser(r"(?P<line>.*)", types="text").scan(self._path, batch_rows=500)
-            batch = next(lines, None)
-            text = "\n".join(line or "" for line in batch["line"]) if batch is not None else ""
-            return text.encode()[:SAMPLE_BYTES]
+            return _decompressed(_LINES.scan(self._path, batch_rows=500))
         while len(self._head) < SAMPLE_BYTES:
             if b"\n" in self._head and not _has_more(self._file):
                 break
@@ -64,6 +80,8 @@ class Source:
             if not chunk:
                 break
             self._head += chunk
+        if begins_compressed(self._head):
+            return _decompressed(_LINES.stream([self._head], batch_bytes=4096, compression="infer"))
         return self._head
 
     def batches(

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
-from .parse import Part, Wrong
+from .parse import LITERALS, Part, Wrong
 
 Writer = Callable[[Iterator[Part], IO[bytes]], None]
 
@@ -40,16 +40,41 @@ def write_ndjson(parts: Iterator[Part], file: IO[bytes]) -> None:
             if names
             else itertools.repeat((), len(part))
         )
-        lines = [
-            encode(
-                {name: value for name, value in zip(names, row, strict=True) if value is not None}
-            )
-            for row in rows
-        ]
+        literals = {at: part.batch[key].to_list() for at, name in enumerate(names) if (key := LITERALS + name) in part.batch}
+        if literals:
+            lines = _as_they_were(part, names, list(rows), literals, encode)
+        else:
+            lines = [
+                encode({name: value for name, value in zip(names, row, strict=True) if value is not None})
+                for row in rows
+            ]
         if lines:
             lines.append("")
             file.write("\n".join(lines).encode())
             file.flush()
+
+
+def _as_they_were(
+    part: Part,
+    names: list[str],
+    rows: list[tuple[Any, ...]],
+    literals: dict[int, list[Any]],
+    encode: Callable[[object], str],
+) -> list[str]:
+    """JSON objects in which what was no string in the input is none: numbers as they were written, `true`, arrays."""
+    keys = [encode(name) + ":" for name in names]
+    kept = range(len(part.batch))
+    if part.keep is not None:
+        kept = list(itertools.compress(kept, part.keep))  # type: ignore[assignment]
+    lines = []
+    for at, row in zip(kept, rows, strict=True):
+        pairs = (
+            keys[column] + (value if column in literals and literals[column][at] else encode(value))
+            for column, value in enumerate(row)
+            if value is not None
+        )
+        lines.append("{" + ",".join(pairs) + "}")
+    return lines
 
 
 def write_csv(parts: Iterator[Part], file: IO[bytes]) -> None:
