@@ -36,7 +36,7 @@ use crate::{
     rows::table,
     run,
     union::unite,
-    unmatched::{parse_error, with_details},
+    unmatched::{parse_error, with_details, with_value},
 };
 
 /// Parses logs of one format.
@@ -321,6 +321,12 @@ impl Parser {
         }
     }
 
+    /// Whether a record may be several lines, so that complete lines may be half of one.
+    #[getter]
+    fn _is_multiline(&self) -> bool {
+        self.job.multiline
+    }
+
     fn __getnewargs_ex__<'py>(
         &self,
         py: Python<'py>,
@@ -414,6 +420,7 @@ impl Job {
                     "line {}, column {:?}: {}",
                     example.line, column.column, example.reason
                 );
+                let message = with_value(message, &example.value);
                 let located = data.locate(example.row);
                 let place = located.and_then(|(piece, row)| data.place(piece, row)?.1);
                 let place = Where {

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import opsbox
@@ -118,7 +119,7 @@ def test_an_empty_condition_is_none(tmp_path: Path) -> None:
 def test_json_keeps_its_types(tmp_path: Path) -> None:
     log = tmp_path / "in.log"
     log.write_bytes(b'{"a":1,"d":true,"x":[1, 2],"s":"1","f":1.10,"n":{"m":-2e3}}\n{"a":"1","z":null}\n{"a":3}\n')
-    command = [*COMMAND, "parse", log, "--format", "ndjson", "--to", "ndjson", "--quiet"]
+    command = [*COMMAND, "parse", str(log), "--format", "ndjson", "--to", "ndjson", "--quiet"]
     out = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
     assert out == b'{"a":1,"d":true,"x":[1, 2],"s":"1","f":1.10,"n.m":-2e3}\n{"a":"1"}\n{"a":3}\n'
     out = subprocess.run([*command, "--where", "a = 3", "--select", "a,s"], capture_output=True, timeout=60, check=True).stdout
@@ -154,3 +155,24 @@ def test_compressed_standard_input_is_recognised(tmp_path: Path) -> None:
     shell("OPSBOX parse in.log -o plain; cat in.gz | OPSBOX parse - -o packed; cmp plain packed", tmp_path)
     shell("cat few.gz | OPSBOX mask - -o masked", tmp_path, code=1)
     assert (tmp_path / "masked").read_bytes().count(b"\n") > 90
+
+
+def test_sigterm_leaves_nothing(tmp_path: Path) -> None:
+    command = [*COMMAND, "parse", "-", "--format", "logfmt", "-o", str(tmp_path / "out")]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert running.stdin is not None
+    running.stdin.write(LOG)
+    running.stdin.flush()
+    while not any(tmp_path.iterdir()):
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.terminate()
+    assert running.wait(60) == 143
+    running.stdin.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_says_what_was_not_read(tmp_path: Path) -> None:
+    (tmp_path / "in.log").write_bytes(LOG)
+    assert b"stopped at the limit" in shell("OPSBOX parse in.log --format logfmt --limit 1", tmp_path)
+    assert b"stopped" not in shell("OPSBOX parse in.log --format logfmt --limit 5", tmp_path)

@@ -27,7 +27,7 @@ def test_a_pipeline_that_its_source_calls(pipeline: opsbox.Pipeline) -> None:
 
     for call in (pipeline.process, lambda it: pipeline.run(it, io.BytesIO())):
         with pytest.raises(RuntimeError, match="at work in this thread"):
-            call(source())  # type: ignore[arg-type, operator]
+            call(source())
     # It is free again.
     assert pipeline.process(LOG).startswith(b'{"n":"1"')
     assert len(pipeline.parse(LOG * 100_000)) == 100_000
@@ -77,7 +77,7 @@ def test_a_sink_that_counts_wrong(count: int, pipeline: opsbox.Pipeline) -> None
             return count
 
     with pytest.raises(ValueError, match=f"wrote {count} of"):
-        pipeline.run(LOG, Sink())  # type: ignore[arg-type]
+        pipeline.run(LOG, Sink())
 
 
 def test_numbers_out_of_range() -> None:
@@ -147,3 +147,15 @@ except KeyboardInterrupt:
     for method in ("parse_file", "scan"):
         done = subprocess.run([sys.executable, "-c", program, pipe, method], capture_output=True, timeout=60, check=True)
         assert done.stdout == b"interrupted\n"
+
+
+def test_errors_say_what_is_wrong() -> None:
+    with pytest.raises(opsbox.ParseError, match='column "n": malformed: one'):
+        opsbox.Parser("logfmt", fields=["n"], types={"n": "integer"}, on_error="raise").parse(b"n=one\n")
+    with pytest.raises(opsbox.ReadError, match="not those of a Zstandard file"):
+        list(opsbox.Parser("logfmt").scan(io.BytesIO(LOG), compression="zstd"))
+
+
+def test_attributes_have_docstrings() -> None:
+    for kind in (opsbox.Preset, opsbox.Detection):
+        assert all(vars(kind)[name].__doc__ for name in vars(kind) if name[0] != "_"), kind

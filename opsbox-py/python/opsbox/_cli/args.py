@@ -11,7 +11,7 @@ exit codes:
   1    some lines or values do not fit, or no format fits
   2    the arguments, the condition or the configuration are wrong
   3    reading or writing failed; then no output file is left
-  130  interrupted          141  nobody reads the output any more
+  130  interrupted          141  nobody reads the output any more          143  terminated
 """
 PARSE = """
 Makes columns of a log, in bounded memory.

@@ -46,6 +46,8 @@ class Counts:
     def __init__(self) -> None:
         self.lines = self.rows = self.written = self.unmatched = self.invalid = 0
         self.reasons: list[str] = []
+        self.stopped = False
+        """Whether there may be lines that were not read."""
 
     def add(self, batch: Rows) -> None:
         self.lines += batch.line_count
@@ -62,6 +64,8 @@ class Counts:
     def lines_of_summary(self) -> list[str]:
         written = "" if self.written == self.rows else f" ({self.written} of them written)"
         said = [f"{self.lines} lines = {self.rows} rows{written} + {self.unmatched} unmatched"]
+        if self.stopped:
+            said[0] += "; stopped at the limit, what comes after that was not read"
         if self.invalid:
             said[0] += f"; values that do not fit their type: {self.invalid}"
         more = self.unmatched + self.invalid - len(self.reasons)
@@ -91,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 f'--where: there is no column "{unknown[0]}"; the columns are {", ".join(parser.columns)}'
             )
     if to == "ndjson":
-        parser = parser._with_literals()  # type: ignore[attr-defined]
+        parser = parser._with_literals()
     counts = Counts()
     progress = Progress(wanted=not args.quiet and not _is_terminal())
     with Output(args.output) as output, _Unmatched(args.unmatched, output) as unmatched:
@@ -151,7 +155,7 @@ def _parts(
         if nothing.names:
             yield nothing
         return
-    for batch in source.batches(parser, progress, multiline=args.multiline is not None):
+    for batch in source.batches(parser, progress):
         counts.add(batch)
         unmatched.write(batch)
         names = [it for it in batch.column_names if not it.startswith(LITERALS)]
@@ -163,6 +167,7 @@ def _parts(
         yield part
         nothing.names = []
         if left == 0:
+            counts.stopped = True
             return
     if nothing.names:
         yield nothing

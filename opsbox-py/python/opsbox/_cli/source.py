@@ -25,9 +25,6 @@ PATIENCE_SECONDS = 1.0
 
 CHUNK_BYTES = 1 << 20
 
-MULTILINE_FORMATS = frozenset(["mysql-slow"])
-"""Formats whose records have several lines, so that complete lines may be half of one."""
-
 
 _LINES = native.Parser(r"(?P<line>.*)", types="text")
 
@@ -84,9 +81,7 @@ class Source:
             return _decompressed(_LINES.stream([self._head], batch_bytes=4096, compression="infer"))
         return self._head
 
-    def batches(
-        self, parser: Parser, progress: Progress, *, multiline: bool = False
-    ) -> Iterator[Rows]:
+    def batches(self, parser: Parser, progress: Progress) -> Iterator[Rows]:
         """The log, parsed."""
         if self._path is not None:
             self._file.close()
@@ -94,7 +89,7 @@ class Source:
             return
         chunks = self._chunks(progress)
         first = next(chunks, b"")
-        if multiline or parser.format in MULTILINE_FORMATS or begins_compressed(first):
+        if parser._is_multiline or begins_compressed(first):
             yield from parser.stream(_chain(first, chunks), compression="infer")
             return
         yield from _as_it_comes(parser, _chain(first, chunks))
