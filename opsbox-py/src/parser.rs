@@ -13,7 +13,7 @@ use opsbox_log::{
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
-    types::{PyDict, PyTuple},
+    types::{PyDict, PyString, PyTuple},
 };
 
 use crate::{
@@ -64,7 +64,7 @@ impl Parser {
     fn new(
         py: Python<'_>,
         format: String,
-        fields: Option<Vec<String>>,
+        fields: Option<&Bound<'_, PyAny>>,
         types: Option<&Bound<'_, PyAny>>,
         on_error: &str,
         threads: Option<i128>,
@@ -77,6 +77,7 @@ impl Parser {
         let most = MAX_LINE_BYTES;
         let max_line_bytes = max_line_bytes.map(|it| count("max_line_bytes", it, 1..=most));
         let (threads, max_line_bytes) = (threads.transpose()?, max_line_bytes.transpose()?);
+        let fields = fields.map(names_of).transpose()?;
         let options = Options {
             format,
             fields,
@@ -379,6 +380,17 @@ impl Parser {
         let reading = Reading::new(maker, source.reader, source.raised, batch_bytes);
         Ok(Batches::new(&self.job, reading, source.name, progress))
     }
+}
+
+fn names_of(fields: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if fields.is_instance_of::<PyString>() {
+        let message = format!("fields is a list of names: fields=[{}]", fields.repr()?);
+        return Err(PyTypeError::new_err(message));
+    }
+    let names = fields.try_iter()?;
+    names
+        .map(|name| name?.extract().map_err(PyErr::from))
+        .collect()
 }
 
 fn rows_of_batch(given: Option<i128>) -> PyResult<Option<usize>> {

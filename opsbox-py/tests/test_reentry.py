@@ -159,3 +159,15 @@ def test_errors_say_what_is_wrong() -> None:
 def test_attributes_have_docstrings() -> None:
     for kind in (opsbox.Preset, opsbox.Detection):
         assert all(vars(kind)[name].__doc__ for name in vars(kind) if name[0] != "_"), kind
+
+
+def test_arguments_of_another_kind() -> None:
+    with pytest.raises(TypeError, match=r"fields=\['status'\]"):
+        opsbox.Parser("combined", fields="status")
+    assert opsbox.Parser("combined", fields=(it for it in ["status"])).columns == ["status"]
+    with pytest.raises(ValueError, match="null byte"):
+        opsbox.Parser("combined").parse_file("a\0b")
+    with pytest.raises(TypeError, match="not bytes"):
+        opsbox.Parser("combined").scan(b"/x")  # type: ignore[arg-type]
+    with pytest.raises(IndexError, match="there is no row"):
+        opsbox.Parser("logfmt").parse(LOG)[2**70]

@@ -13,8 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use pyo3::{
-    exceptions::{PyMemoryError, PyValueError},
+    exceptions::{PyMemoryError, PyTypeError, PyValueError},
     prelude::*,
+    types::PyBytes,
 };
 
 use super::{
@@ -54,7 +55,16 @@ pub(crate) struct OpenFile {
 pub(crate) fn path_of(object: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     match object.hasattr("read")? {
         true => Ok(None),
-        false => object.extract().map(Some),
+        false => match object.extract::<PathBuf>() {
+            Ok(path) if path.as_os_str().as_encoded_bytes().contains(&0) => {
+                Err(PyValueError::new_err("embedded null byte in the path"))
+            }
+            Ok(path) => Ok(Some(path)),
+            Err(_) if object.is_instance_of::<PyBytes>() => Err(PyTypeError::new_err(
+                "a path is str or os.PathLike, not bytes: parse takes a log that is in memory",
+            )),
+            Err(error) => Err(error),
+        },
     }
 }
 
