@@ -1,6 +1,9 @@
 //! Batches of what is read bit by bit, for Python.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -10,7 +13,7 @@ use pyo3::{prelude::*, types::PyCapsule};
 
 use crate::{
     data::Data,
-    error::{FormatError, exception},
+    error::{FormatError, OpsboxError, exception},
     export::{arrow_error, cast_schema, requested, schema_capsule, stream_capsule},
     job::{Job, OnError},
     log::{self, Counts},
@@ -18,6 +21,7 @@ use crate::{
     reading::Reading,
     rows::batch,
     strings::{Strings, cast},
+    turns::{Reentered, Turns},
 };
 
 /// The batches of a file or a stream, in bounded memory: an iterator, a context manager, and for who takes it an Arrow
@@ -30,25 +34,30 @@ use crate::{
 #[pyclass(module = "opsbox", frozen)]
 pub(crate) struct Batches {
     job: Arc<Job>,
-    shared: Shared,
+    shared: Arc<Shared>,
     name: String,
     progress: Mutex<Progress>,
 }
 
-/// Nothing once it is closed.
-type Shared = Arc<Mutex<State>>;
+struct Shared {
+    turns: Turns,
+    state: Mutex<State>,
+    bytes_read: AtomicU64,
+    /// Whether a stream of Arrow was made of it.
+    is_streamed: AtomicBool,
+}
 
 struct State {
+    /// Nothing once it is closed.
     reading: Option<Reading>,
-    bytes_read: u64,
     counts: Counts,
 }
 
 impl State {
-    fn next(&mut self) -> Option<Result<Data, Error>> {
+    fn next(&mut self, bytes_read: &AtomicU64) -> Option<Result<Data, Error>> {
         let reading = self.reading.as_mut()?;
         let data = reading.batch();
-        self.bytes_read = reading.bytes_read();
+        bytes_read.store(reading.bytes_read(), Ordering::Relaxed);
         if let Some(Ok(data)) = &data {
             self.counts.add(data);
         }
@@ -64,12 +73,16 @@ impl Batches {
     pub(crate) fn new(job: &Arc<Job>, reading: Reading, name: String, progress: Progress) -> Self {
         let state = State {
             reading: Some(reading),
-            bytes_read: 0,
             counts: Counts::default(),
         };
         Self {
             job: Arc::clone(job),
-            shared: Arc::new(Mutex::new(state)),
+            shared: Arc::new(Shared {
+                turns: Turns::default(),
+                state: Mutex::new(state),
+                bytes_read: AtomicU64::new(0),
+                is_streamed: AtomicBool::new(false),
+            }),
             name,
             progress: Mutex::new(progress),
         }
@@ -88,6 +101,8 @@ impl Batches {
     }
 }
 
+const BATCHES: &str = "the iterator of batches";
+
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -99,16 +114,19 @@ impl Batches {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (next, raised, bytes_read, ended) = py.detach(|| {
-            let mut state = locked(&self.shared);
-            let next = state.next();
+        let turn = self.shared.turns.take(py, BATCHES)?;
+        let (next, raised, ended) = py.detach(|| {
+            let mut state = locked(&self.shared.state);
+            let next = state.next(&self.shared.bytes_read);
             let raised = match &next {
                 Some(Err(_)) => state.raised(),
                 _ => None,
             };
             let ended = next.is_none().then(|| state.counts.take()).flatten();
-            (next, raised, state.bytes_read, ended)
+            (next, raised, ended)
         });
+        drop(turn);
+        let bytes_read = self.shared.bytes_read.load(Ordering::Relaxed);
         if let Some(counts) = ended {
             log::parsed(py, &self.job, &self.name, &counts)?;
         }
@@ -133,14 +151,17 @@ impl Batches {
 
     /// The number of bytes of the input in the batches so far.
     #[getter]
-    fn bytes_read(&self, py: Python<'_>) -> u64 {
-        py.detach(|| locked(&self.shared).bytes_read)
+    fn bytes_read(&self) -> u64 {
+        self.shared.bytes_read.load(Ordering::Relaxed)
     }
 
     /// Closes the file. There are no batches after that.
-    fn close(&self, py: Python<'_>) {
-        let reading = py.detach(|| locked(&self.shared).reading.take());
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let turn = self.shared.turns.take(py, BATCHES)?;
+        let reading = py.detach(|| locked(&self.shared.state).reading.take());
+        drop(turn);
         drop(reading);
+        Ok(())
     }
 
     fn __enter__(this: Py<Self>) -> Py<Self> {
@@ -148,8 +169,12 @@ impl Batches {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) {
-        self.close(py);
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _exception: &Bound<'_, pyo3::types::PyTuple>,
+    ) -> PyResult<()> {
+        self.close(py)
     }
 
     /// The columns as a stream that can be read once. It takes a format that says its columns.
@@ -162,6 +187,10 @@ impl Batches {
         let schema = self.schema(py)?;
         let wanted = requested(&schema, requested_schema.as_ref())?;
         let schema = cast_schema(&schema, wanted.as_deref()).map_err(arrow_error)?;
+        if self.shared.is_streamed.swap(true, Ordering::Relaxed) {
+            let message = "an Arrow stream was made of these batches already, and they come once: make them again";
+            return Err(OpsboxError::new_err(message));
+        }
         let reader = StreamReader {
             job: Arc::clone(&self.job),
             shared: Arc::clone(&self.shared),
@@ -191,7 +220,7 @@ impl Batches {
 /// Batches for a consumer of Arrow, which may ask in any thread.
 struct StreamReader {
     job: Arc<Job>,
-    shared: Shared,
+    shared: Arc<Shared>,
     schema: SchemaRef,
     wanted: Option<Vec<Option<Strings>>>,
 }
@@ -200,8 +229,22 @@ impl Iterator for StreamReader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = locked(&self.shared).next()?;
-        let data = next.map_err(|error| ArrowError::ExternalError(Box::new(error)));
+        let data = match self.shared.turns.take_detached() {
+            Ok(_turn) => {
+                let mut state = locked(&self.shared.state);
+                let next = state.next(&self.shared.bytes_read)?;
+                next.map_err(|error| match state.raised() {
+                    // Of what Python raised, Arrow takes the text.
+                    Some(raised) => ArrowError::ExternalError(raised.to_string().into()),
+                    None => ArrowError::ExternalError(Box::new(error)),
+                })
+            }
+            Err(Reentered) => {
+                let message =
+                    format!("{BATCHES} is at work in this thread already: its source reads it");
+                Err(ArrowError::ExternalError(message.into()))
+            }
+        };
         Some(data.and_then(|data| {
             if self.job.on_error == OnError::Raise
                 && let Some(problem) = data.problem()

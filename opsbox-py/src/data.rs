@@ -257,7 +257,7 @@ impl ColumnInvalid {
         self.reasons.iter().map(|(_, count)| count).sum()
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         for (reason, count) in other.reasons {
             match self.reasons.iter_mut().find(|(it, _)| *it == reason) {
                 Some((_, sum)) => *sum += count,

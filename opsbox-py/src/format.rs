@@ -8,9 +8,13 @@ use crate::{error::exception, input::buffer::bytes_of};
 /// A named format.
 #[pyclass(module = "opsbox", frozen, get_all)]
 pub(crate) struct Preset {
+    /// What `Parser` takes.
     name: &'static str,
+    /// What writes it.
     summary: &'static str,
+    /// A line that fits, or the lines of a record.
     example: &'static str,
+    /// The regular expression that defines it, if one does.
     regex: Option<String>,
 }
 
@@ -45,9 +49,13 @@ pub(crate) fn formats(py: Python<'_>) -> PyResult<Vec<Preset>> {
 /// What `detect` found.
 #[pyclass(module = "opsbox", frozen, get_all)]
 pub(crate) struct Detection {
+    /// The preset that fits best.
     format: String,
+    /// From 0 to 1: m / (n + 1), where m of n lines of the sample fit.
     confidence: f64,
+    /// The lines that were looked at, empty ones left out.
     lines: usize,
+    /// The presets that fit at least one line, best first, and how many.
     candidates: Vec<(&'static str, usize)>,
 }
 

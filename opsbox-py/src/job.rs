@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use bytes::Bytes;
 use opsbox_log::{
     Batch, BatchMemory, Error,
@@ -14,6 +15,7 @@ use crate::{
     data::{ColumnInvalid, Mark, Places},
     limits::SPARE_BYTES,
     strings::{Strings, with_strings},
+    years::within,
 };
 
 /// What becomes of lines that do not fit the format, and of values that do not fit their type.
@@ -34,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) strings: Strings,
     pub(crate) on_error: OnError,
     pub(crate) threads: usize,
+    /// Whether columns are added that say which texts were no strings in JSON.
+    pub(crate) literals: bool,
     /// Whether a row may be more than one line.
     pub(crate) multiline: bool,
     /// Of small inputs that were parsed before.
@@ -93,10 +97,15 @@ impl Job {
                 let invalid = invalid
                     .filter(|(invalid, _)| invalid.count() > 0)
                     .map(|(invalid, field)| ColumnInvalid::new(field.name(), invalid, line));
-                let invalid = invalid.collect();
-                (typed.into_table(), invalid)
+                let mut invalid = invalid.collect();
+                let columns = within(typed.into_table(), &batch, line, &mut invalid)?;
+                (columns, invalid)
             }
             false => (record_batch_in(&batch, memory)?, Vec::new()),
+        };
+        let columns = match self.literals {
+            true => with_literals(&columns, &batch)?,
+            false => columns,
         };
         let columns = match self.strings {
             Strings::View => columns,
@@ -124,4 +133,24 @@ impl Job {
             input: Some(input),
         })
     }
+}
+
+/// The columns, and behind them one for each of text that has values that were no strings in JSON: named as it is, behind
+/// a NUL.
+fn with_literals(columns: &RecordBatch, batch: &Batch<Bytes>) -> Result<RecordBatch, ArrowError> {
+    let mut fields = columns.schema().fields().to_vec();
+    let mut arrays = columns.columns().to_vec();
+    for column in batch.columns() {
+        if column.field().data_type() != Type::Text {
+            continue;
+        }
+        let literals: Vec<bool> = (0..column.len()).map(|row| column.is_json(row)).collect();
+        if literals.contains(&true) {
+            let name = format!("\0{}", column.field().name());
+            fields.push(Arc::new(Field::new(name, DataType::Boolean, true)));
+            arrays.push(Arc::new(BooleanArray::from(literals)));
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(columns.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }

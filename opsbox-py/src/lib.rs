@@ -23,9 +23,11 @@ mod record;
 mod rows;
 mod run;
 mod strings;
+mod turns;
 mod union;
 mod unmatched;
 mod value;
+mod years;
 
 use pyo3::{
     prelude::*,

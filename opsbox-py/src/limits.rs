@@ -16,6 +16,9 @@ pub(crate) const SPARE_BYTES: usize = 64 << 10;
 /// Bytes that `scan` and `stream` put into one batch: 1 MiB.
 pub(crate) const STREAM_BATCH_BYTES: usize = 1 << 20;
 
+/// Most bytes that may be asked for as one batch: 1 GiB. Arrow counts in 31 bits inside a batch.
+pub(crate) const MAX_BATCH_BYTES: usize = 1 << 30;
+
 /// Bytes of a compressed file that become one batch of a table: 8 MiB.
 pub(crate) const COMPRESSED_BATCH_BYTES: usize = 8 << 20;
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
     sync::{Arc, LazyLock, Mutex},
 };
 
@@ -121,6 +122,7 @@ impl Options {
             strings: Strings::named(&self.strings)?,
             on_error,
             threads,
+            literals: false,
             multiline: has_records,
             spare: Arc::default(),
         })
@@ -243,6 +245,24 @@ impl From<Failure> for PyErr {
             }
         })
     }
+}
+
+/// A number that was given by this name, if it is one of these.
+pub(crate) fn number(name: &str, given: i128, allowed: RangeInclusive<u64>) -> PyResult<u64> {
+    let number = u64::try_from(given).ok().filter(|it| allowed.contains(it));
+    number.ok_or_else(|| {
+        let (first, last) = (*allowed.start(), *allowed.end());
+        PyValueError::new_err(match given < i128::from(first) {
+            true => format!("{name} is {first} or more, not {given}"),
+            false => format!("{name} is {last} or less, not {given}"),
+        })
+    })
+}
+
+/// As `number`, for what counts things in memory.
+pub(crate) fn count(name: &str, given: i128, allowed: RangeInclusive<usize>) -> PyResult<usize> {
+    let wide = *allowed.start() as u64..=*allowed.end() as u64;
+    number(name, given, wide).map(|it| usize::try_from(it).unwrap_or(*allowed.end()))
 }
 
 fn type_named(name: &str) -> Option<Type> {

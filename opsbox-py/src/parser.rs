@@ -6,11 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use opsbox_log::BatchMemory;
+use opsbox_log::{
+    BatchMemory,
+    limits::{MAX_LINE_BYTES, MAX_THREADS},
+};
 use pyo3::{
-    exceptions::{PyTypeError, PyValueError},
+    exceptions::PyTypeError,
     prelude::*,
-    types::{PyDict, PyTuple},
+    types::{PyDict, PyString, PyTuple},
 };
 
 use crate::{
@@ -25,15 +28,15 @@ use crate::{
         source::{OpenFile, Source, path_of},
     },
     job::{Done, Job, OnError},
-    limits::{COMPRESSED_BATCH_BYTES, STREAM_BATCH_BYTES},
+    limits::{COMPRESSED_BATCH_BYTES, MAX_BATCH_BYTES, STREAM_BATCH_BYTES},
     log,
-    options::{Options, Types},
+    options::{Options, Types, count, number},
     progress::Progress,
     reading::{Maker, Reading},
     rows::table,
     run,
     union::unite,
-    unmatched::{parse_error, with_details},
+    unmatched::{parse_error, with_details, with_value},
 };
 
 /// Parses logs of one format.
@@ -61,15 +64,20 @@ impl Parser {
     fn new(
         py: Python<'_>,
         format: String,
-        fields: Option<Vec<String>>,
+        fields: Option<&Bound<'_, PyAny>>,
         types: Option<&Bound<'_, PyAny>>,
         on_error: &str,
-        threads: Option<usize>,
-        max_line_bytes: Option<usize>,
+        threads: Option<i128>,
+        max_line_bytes: Option<i128>,
         multiline: Option<String>,
         strings: &str,
         strict: bool,
     ) -> PyResult<Self> {
+        let threads = threads.map(|it| count("threads", it, 0..=MAX_THREADS));
+        let most = MAX_LINE_BYTES;
+        let max_line_bytes = max_line_bytes.map(|it| count("max_line_bytes", it, 1..=most));
+        let (threads, max_line_bytes) = (threads.transpose()?, max_line_bytes.transpose()?);
+        let fields = fields.map(names_of).transpose()?;
         let options = Options {
             format,
             fields,
@@ -130,12 +138,13 @@ impl Parser {
         buffer: &Bound<'py, PyAny>,
         copy: Option<bool>,
         progress: Option<&Bound<'py, PyAny>>,
-        first_line: u64,
-        first_offset: u64,
+        first_line: i128,
+        first_offset: i128,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if first_line == 0 {
-            return Err(PyValueError::new_err("lines are counted from 1"));
-        }
+        // Of an input in memory the last line and byte are less than this away.
+        const LAST: u64 = u64::MAX >> 1;
+        let first_line = number("first_line", first_line, 1..=LAST)?;
+        let first_offset = number("first_offset", first_offset, 0..=LAST)?;
         let py = buffer.py();
         let input = bytes_of(buffer, copy)?;
         let mut progress = Progress::new(py, progress, Some(input.len() as u64))?;
@@ -198,7 +207,7 @@ impl Parser {
             progress.finish(py)?;
             return self.table(py, parts, &name);
         };
-        let file = py.detach(|| OpenFile::open(&path_buf, compression))?;
+        let file = OpenFile::open(py, &path_buf, compression)?;
         let name = path_buf.to_string_lossy().into_owned();
         let is_plain = file.compression == Compression::None;
         let mut progress = Progress::new(py, progress, file.bytes.filter(|_| is_plain))?;
@@ -232,11 +241,12 @@ impl Parser {
     fn scan(
         &self,
         path: &Bound<'_, PyAny>,
-        batch_rows: Option<usize>,
+        batch_rows: Option<i128>,
         compression: Option<&str>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Batches> {
         let source = Source::open(path, Compression::named(compression)?)?;
+        let batch_rows = rows_of_batch(batch_rows)?;
         self.batches(path.py(), source, batch_rows, STREAM_BATCH_BYTES, progress)
     }
 
@@ -251,11 +261,13 @@ impl Parser {
     fn stream(
         &self,
         chunks: &Bound<'_, PyAny>,
-        batch_rows: Option<usize>,
-        batch_bytes: usize,
+        batch_rows: Option<i128>,
+        batch_bytes: i128,
         compression: Option<&str>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Batches> {
+        let batch_rows = rows_of_batch(batch_rows)?;
+        let batch_bytes = bytes_of_batch(batch_bytes)?;
         let source = Source::object(chunks, Compression::named(compression)?)?;
         self.batches(chunks.py(), source, batch_rows, batch_bytes, progress)
     }
@@ -277,8 +289,8 @@ impl Parser {
     fn astream<'py>(
         this: &Bound<'py, Self>,
         chunks: &Bound<'py, PyAny>,
-        batch_rows: Option<usize>,
-        batch_bytes: usize,
+        batch_rows: Option<i128>,
+        batch_bytes: i128,
         flush_seconds: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let feed = this.get().feed(batch_rows, batch_bytes)?;
@@ -288,11 +300,32 @@ impl Parser {
 
     /// A parser that is handed chunks as they come.
     #[pyo3(signature = (*, batch_rows = None, batch_bytes = 1_048_576))]
-    fn feed(&self, batch_rows: Option<usize>, batch_bytes: usize) -> PyResult<Feed> {
-        if batch_rows == Some(0) {
-            return Err(PyValueError::new_err("batch_rows is 1 or more"));
+    fn feed(&self, batch_rows: Option<i128>, batch_bytes: i128) -> PyResult<Feed> {
+        let batch_bytes = bytes_of_batch(batch_bytes)?;
+        Ok(Feed::new(
+            &self.job,
+            rows_of_batch(batch_rows)?,
+            batch_bytes,
+        ))
+    }
+
+    /// For the command, which writes JSON as it was: the same parser, whose columns of text have others beside them, named
+    /// as they are behind a NUL, that say which values were no strings.
+    fn _with_literals(&self) -> Self {
+        let job = Job {
+            literals: true,
+            ..(*self.job).clone()
+        };
+        Self {
+            job: Arc::new(job),
+            options: self.options.clone(),
         }
-        Ok(Feed::new(&self.job, batch_rows, batch_bytes.max(1)))
+    }
+
+    /// Whether a record may be several lines, so that complete lines may be half of one.
+    #[getter]
+    fn _is_multiline(&self) -> bool {
+        self.job.multiline
     }
 
     fn __getnewargs_ex__<'py>(
@@ -342,14 +375,31 @@ impl Parser {
         batch_bytes: usize,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Batches> {
-        if batch_rows == Some(0) {
-            return Err(PyValueError::new_err("batch_rows is 1 or more"));
-        }
         let progress = Progress::new(py, progress, source.bytes)?;
         let maker = Maker::new(&self.job, batch_rows);
-        let reading = Reading::new(maker, source.reader, source.raised, batch_bytes.max(1));
+        let reading = Reading::new(maker, source.reader, source.raised, batch_bytes);
         Ok(Batches::new(&self.job, reading, source.name, progress))
     }
+}
+
+fn names_of(fields: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if fields.is_instance_of::<PyString>() {
+        let message = format!("fields is a list of names: fields=[{}]", fields.repr()?);
+        return Err(PyTypeError::new_err(message));
+    }
+    let names = fields.try_iter()?;
+    names
+        .map(|name| name?.extract().map_err(PyErr::from))
+        .collect()
+}
+
+fn rows_of_batch(given: Option<i128>) -> PyResult<Option<usize>> {
+    let rows = given.map(|it| count("batch_rows", it, 1..=usize::MAX >> 1));
+    rows.transpose()
+}
+
+fn bytes_of_batch(given: i128) -> PyResult<usize> {
+    count("batch_bytes", given, 1..=MAX_BATCH_BYTES)
 }
 
 impl Job {
@@ -382,6 +432,7 @@ impl Job {
                     "line {}, column {:?}: {}",
                     example.line, column.column, example.reason
                 );
+                let message = with_value(message, &example.value);
                 let located = data.locate(example.row);
                 let place = located.and_then(|(piece, row)| data.place(piece, row)?.1);
                 let place = Where {

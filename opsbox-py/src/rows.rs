@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use pyo3::{
-    exceptions::{PyIndexError, PyKeyError, PyTypeError, PyValueError},
+    exceptions::{PyIndexError, PyKeyError, PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
     types::{PyCapsule, PyDict, PyList, PySlice, PyString, PyTuple},
 };
@@ -137,6 +137,14 @@ impl Rows {
                 rows_of.column(&name)
             });
             return Self::with_columns(this, &columns.collect::<PyResult<Vec<_>>>()?);
+        }
+        if let Err(error) = key.extract::<isize>()
+            && error.is_instance_of::<PyOverflowError>(py)
+        {
+            let len = rows_of.data.rows();
+            return Err(PyIndexError::new_err(format!(
+                "there is no row {key} of {len}"
+            )));
         }
         let Ok(row) = key.extract::<isize>() else {
             return Err(PyTypeError::new_err(format!(

@@ -83,7 +83,11 @@ pub(crate) fn with_details(py: Python<'_>, error: PyErr, reason: &str, raw: &[u8
 }
 
 fn told(line: u64, offset: u64, reason: &str, raw: &[u8]) -> String {
-    let mut text = format!("line {line} (byte {offset}): {reason}");
+    with_value(format!("line {line} (byte {offset}): {reason}"), raw)
+}
+
+/// A text with the bytes that it is about.
+pub(crate) fn with_value(mut text: String, raw: &[u8]) -> String {
     if !raw.is_empty() {
         text.push_str(": ");
         escape(raw, SHOWN_BYTES, &mut text);

@@ -7,6 +7,7 @@ use arrow_array::{
 use arrow_schema::DataType;
 use pyo3::{
     IntoPyObjectExt,
+    exceptions::PyUnicodeDecodeError,
     prelude::*,
     sync::PyOnceLock,
     types::{PyDateTime, PyDelta, PyString, PyTzInfo},
@@ -24,7 +25,7 @@ pub(crate) fn value<'py>(
     }
     let any = column.as_any();
     if let Some(texts) = any.downcast_ref::<StringViewArray>() {
-        return Ok(PyString::new(py, texts.value(row)).into_any());
+        return text(py, texts.value(row));
     }
     if let Some(numbers) = any.downcast_ref::<Int64Array>() {
         return numbers.value(row).into_bound_py_any(py);
@@ -33,10 +34,10 @@ pub(crate) fn value<'py>(
         return time(py, times.value(row));
     }
     if let Some(texts) = any.downcast_ref::<StringArray>() {
-        return Ok(PyString::new(py, texts.value(row)).into_any());
+        return text(py, texts.value(row));
     }
     if let Some(texts) = any.downcast_ref::<LargeStringArray>() {
-        return Ok(PyString::new(py, texts.value(row)).into_any());
+        return text(py, texts.value(row));
     }
     if let Some(numbers) = any.downcast_ref::<Float64Array>() {
         return numbers.value(row).into_bound_py_any(py);
@@ -50,6 +51,18 @@ pub(crate) fn value<'py>(
         return value(py, categories.values(), key);
     }
     Ok(py.None().into_bound(py))
+}
+
+/// A text. Bytes that somebody has written to since (`copy=False`) may not be UTF-8 any more.
+fn text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    let made = PyString::from_bytes(py, text.as_bytes());
+    let made = made.or_else(
+        |error| match error.is_instance_of::<PyUnicodeDecodeError>(py) {
+            true => PyString::from_bytes(py, String::from_utf8_lossy(text.as_bytes()).as_bytes()),
+            false => Err(error),
+        },
+    );
+    made.map(Bound::into_any)
 }
 
 /// Microseconds since the Unix epoch as a `datetime` in UTC. Python has no year 0: that raises OverflowError.

@@ -277,7 +277,7 @@ def test_places_go_on_from_what_is_said() -> None:
     table = PARSER.parse(LOG[: 2 * LINE] + b"broken\n", first_line=11, first_offset=1000)
     assert [(row.line, row.offset) for row in table] == [(11, 1000), (12, 1000 + LINE)]
     assert [(line.line, line.offset) for line in table.unmatched] == [(13, 1000 + 2 * LINE)]
-    with pytest.raises(ValueError, match="counted from 1"):
+    with pytest.raises(ValueError, match="first_line is 1 or more"):
         PARSER.parse(LOG, first_line=0)
 
 

@@ -161,6 +161,9 @@ class Parser:
         find them in the input."""
 
     @property
+    def _is_multiline(self) -> bool: ...
+    def _with_literals(self) -> Self: ...
+    @property
     def max_line_bytes(self) -> int:
         """The longest line, in bytes, that is tokenized."""
 

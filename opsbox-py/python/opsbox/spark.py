@@ -38,8 +38,6 @@ SPLIT_BYTES = 64 << 20
 """How much of a file is one task's, if not said otherwise."""
 
 _MAX_PARTITIONS = 20_000
-# Records of several lines begin where only the lines before tell.
-_RECORDS_OF_LINES = ("mysql-slow",)
 
 _SPLIT_SCHEMA = "path string, start bigint, end bigint"
 _UNMATCHED_SCHEMA = "path string, offset bigint, reason string, raw binary"
@@ -161,7 +159,7 @@ class _Rows(_Work):
 
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
-        self.whole_files = parser.format in _RECORDS_OF_LINES
+        self.whole_files = parser._is_multiline
         self.schema = _schema_for_spark(parser)
 
     def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
@@ -175,7 +173,7 @@ class _UnmatchedLines(_Work):
 
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
-        self.whole_files = parser.format in _RECORDS_OF_LINES
+        self.whole_files = parser._is_multiline
 
     def __call__(self, splits: Iterator[Split]) -> Iterator[_pa.RecordBatch]:
         import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]

@@ -54,6 +54,9 @@ impl Compression {
     }
 }
 
+/// What a frame begins with.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// A Zstandard file: frames one after the other.
 struct Zstd<R: BufRead> {
     state: State<R>,
@@ -77,6 +80,14 @@ impl<R: BufRead> Read for Zstd<R> {
                     if skip_frame(&mut reader)? {
                         self.state = State::Between(reader);
                         continue;
+                    }
+                    if reader
+                        .fill_buf()?
+                        .iter()
+                        .zip(ZSTD_MAGIC)
+                        .any(|(is, of)| *is != of)
+                    {
+                        return Err(broken("the bytes are not those of a Zstandard file"));
                     }
                     let frame =
                         StreamingDecoder::new_with_max_window_size(reader, ZSTD_WINDOW_BYTES);

@@ -4,12 +4,18 @@ use std::{
     fs::File,
     io::{Cursor, Read, Seek},
     path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
 };
 
 use bytes::Bytes;
 use pyo3::{
-    exceptions::{PyMemoryError, PyValueError},
+    exceptions::{PyMemoryError, PyTypeError, PyValueError},
     prelude::*,
+    types::PyBytes,
 };
 
 use super::{
@@ -17,7 +23,11 @@ use super::{
     compressed::Compression,
     reader::{PyReader, Raised},
 };
-use crate::{error::file_error, limits::READ_BYTES};
+use crate::{
+    error::{OpsboxError, file_error},
+    limits::READ_BYTES,
+    run::wait,
+};
 
 /// What is read bit by bit.
 pub(crate) struct Source {
@@ -45,40 +55,60 @@ pub(crate) struct OpenFile {
 pub(crate) fn path_of(object: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     match object.hasattr("read")? {
         true => Ok(None),
-        false => object.extract().map(Some),
+        false => match object.extract::<PathBuf>() {
+            Ok(path) if path.as_os_str().as_encoded_bytes().contains(&0) => {
+                Err(PyValueError::new_err("embedded null byte in the path"))
+            }
+            Ok(path) => Ok(Some(path)),
+            Err(_) if object.is_instance_of::<PyBytes>() => Err(PyTypeError::new_err(
+                "a path is str or os.PathLike, not bytes: parse takes a log that is in memory",
+            )),
+            Err(error) => Err(error),
+        },
     }
 }
 
 impl OpenFile {
-    pub(crate) fn open(path: &Path, compression: Option<Compression>) -> PyResult<Self> {
-        let inner = || {
-            let mut file = File::open(path)?;
-            let about = file.metadata()?;
-            if about.is_dir() {
-                return Err(std::io::ErrorKind::IsADirectory.into());
-            }
-            let mut start = Vec::new();
-            let compression = match compression {
-                Some(compression) => compression,
-                None => {
-                    file.by_ref().take(4).read_to_end(&mut start)?;
-                    Compression::of(&start)
-                }
-            };
-            // Of a pipe there is no way back.
-            if about.is_file() {
-                file.rewind()?;
-                start.clear();
-            }
-            Ok(Self {
-                bytes: about.is_file().then_some(about.len()),
-                path: path.to_owned(),
-                file,
-                compression,
-                start,
-            })
+    /// A pipe is waited for by a thread, so that signals are seen meanwhile.
+    pub(crate) fn open(
+        py: Python<'_>,
+        path: &Path,
+        compression: Option<Compression>,
+    ) -> PyResult<Self> {
+        let is_pipe = std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir());
+        let opened = match is_pipe {
+            true => in_thread(py, path.to_owned(), compression)?,
+            false => py.detach(|| Self::opened(path, compression)),
         };
-        inner().map_err(|error: std::io::Error| file_error(path, &error))
+        opened.map_err(|error| file_error(path, &error))
+    }
+
+    fn opened(path: &Path, compression: Option<Compression>) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        if about.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        let mut start = Vec::new();
+        let compression = match compression {
+            Some(compression) => compression,
+            None => {
+                file.by_ref().take(4).read_to_end(&mut start)?;
+                Compression::of(&start)
+            }
+        };
+        // Of a pipe there is no way back.
+        if about.is_file() {
+            file.rewind()?;
+            start.clear();
+        }
+        Ok(Self {
+            bytes: about.is_file().then_some(about.len()),
+            path: path.to_owned(),
+            file,
+            compression,
+            start,
+        })
     }
 
     pub(crate) fn into_source(self) -> Source {
@@ -145,7 +175,7 @@ impl Source {
         compression: Option<Compression>,
     ) -> PyResult<Self> {
         match path_of(object)? {
-            Some(path) => Ok(OpenFile::open(&path, compression)?.into_source()),
+            Some(path) => Ok(OpenFile::open(object.py(), &path, compression)?.into_source()),
             None => Self::object(object, compression),
         }
     }
@@ -171,6 +201,31 @@ impl Source {
             name,
             bytes: None,
         })
+    }
+}
+
+fn in_thread(
+    py: Python<'_>,
+    path: PathBuf,
+    compression: Option<Compression>,
+) -> PyResult<std::io::Result<OpenFile>> {
+    let (sender, receiver) = mpsc::channel();
+    let receiver = Mutex::new(receiver);
+    // After a signal it waits on, with nobody to send to.
+    thread::Builder::new()
+        .name("opsbox-open".into())
+        .spawn(move || drop(sender.send(OpenFile::opened(&path, compression))))
+        .map_err(|error| OpsboxError::new_err(format!("cannot start a thread: {error}")))?;
+    loop {
+        match py.detach(|| wait(&receiver)) {
+            Ok(opened) => return Ok(opened),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(OpsboxError::new_err(
+                    "a thread that opens a file ended early",
+                ));
+            }
+        }
     }
 }
 

@@ -18,12 +18,13 @@ use opsbox_log::{Format, config::Language, pipeline::PipelineConfig};
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 
 pub(crate) use self::report::{PipelineReport, StageReport};
-use self::sink::{FileSink, PySink, Sink, Watched};
+use self::sink::{PySink, Sink, Watched};
 use crate::{
     error::{ConfigError, PipelineError, exception, of_same_place},
     input::{buffer::bytes_of, compressed::Compression, reader::Raised, source::Source},
     progress::Progress,
     rows,
+    turns::Turns,
 };
 
 /// Stages as one, as a file in TOML or JSON says: what is read, cleaned, extracted, masked, enriched and written.
@@ -39,6 +40,7 @@ use crate::{
 #[pyclass(module = "opsbox", frozen)]
 pub(crate) struct Pipeline {
     inner: Arc<Mutex<opsbox_log::pipeline::Pipeline>>,
+    turns: Turns,
     format: String,
     stages: Vec<String>,
 }
@@ -122,11 +124,17 @@ impl Pipeline {
         if sink.hasattr("write")? {
             return self.run_to(py, input, progress, PySink::new(sink));
         }
-        let path: PathBuf = sink.extract()?;
-        let file = FileSink::create(&path)?;
-        let report = self.run_to(py, input, progress, file.writer())?;
-        py.detach(|| file.keep())?;
-        Ok(report)
+        let path = py.import("os")?.call_method1("fsdecode", (sink,))?;
+        let output = py
+            .import("opsbox._output")?
+            .call_method1("Output", (path,))?;
+        let report = self.run_to(py, input, progress, PySink::new(&output.getattr("file")?));
+        let (kind, error) = match &report {
+            Ok(_) => (None, None),
+            Err(error) => (Some(error.get_type(py)), Some(error.value(py))),
+        };
+        output.call_method1("__exit__", (kind, error, py.None()))?;
+        report
     }
 
     /// Runs on bytes in memory, and gives what was written.
@@ -153,7 +161,8 @@ impl Pipeline {
     fn parse<'py>(&self, buffer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = buffer.py();
         let input = bytes_of(buffer, None)?;
-        let parts = table::parts(py, &self.inner, input)?;
+        let turn = self.turns.take(py, "the pipeline")?;
+        let parts = table::parts(py, &self.inner, turn, input)?;
         rows::table(py, table::data(parts)?)
     }
 
@@ -185,6 +194,7 @@ impl Pipeline {
             format: built.parser().format().name().to_owned(),
             stages: stages.collect(),
             inner: Arc::new(Mutex::new(built)),
+            turns: Turns::default(),
         })
     }
 
@@ -199,10 +209,12 @@ impl Pipeline {
         let reader = Counted(input.reader, Arc::clone(&done));
         let raised = input.raised;
         let mut writer = Watched::new(writer, progress, Arc::clone(&done), raised.clone());
+        let turn = self.turns.take(py, "the pipeline")?;
         let result = py.detach(|| {
             let mut pipeline = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             pipeline.run(reader, &mut writer)
         });
+        drop(turn);
         match result {
             Ok(report) => {
                 writer.finish(py)?;

@@ -1,9 +1,7 @@
 //! Where the output goes.
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, Write},
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,9 +9,9 @@ use std::{
     time::Instant,
 };
 
-use pyo3::{prelude::*, types::PyBytes};
+use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 
-use crate::{error::file_error, input::reader::Raised, limits::SIGNAL_PERIOD, progress::Progress};
+use crate::{input::reader::Raised, limits::SIGNAL_PERIOD, progress::Progress};
 
 /// A file object.
 pub(crate) struct PySink {
@@ -59,10 +57,19 @@ impl Write for PySink {
             let chunk = PyBytes::new(object.py(), bytes);
             let written = object.call_method1("write", (chunk,))?;
             // Some objects say nothing, and mean all.
-            match written.is_none() {
-                true => Ok(bytes.len()),
-                false => written.extract(),
+            if written.is_none() {
+                return Ok(bytes.len());
             }
+            let count: i128 = written.extract()?;
+            usize::try_from(count)
+                .ok()
+                .filter(|it| *it <= bytes.len())
+                .ok_or_else(|| {
+                    let len = bytes.len();
+                    PyValueError::new_err(format!(
+                        "write() of the sink says that it wrote {count} of {len} bytes"
+                    ))
+                })
         })
     }
 
@@ -82,64 +89,6 @@ impl Sink for PySink {
         self.raised.take()
     }
 }
-
-/// A file that is there when all of it is: written beside its place, and moved there.
-pub(crate) struct FileSink {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-}
-
-impl FileSink {
-    pub(crate) fn create(path: &Path) -> PyResult<Self> {
-        let inner = || {
-            if path.is_dir() {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}.tmp", std::process::id()));
-            let beside = path.with_file_name(hidden);
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&beside)?;
-            Ok(Self {
-                path: path.to_owned(),
-                beside,
-                file,
-            })
-        };
-        inner().map_err(|error: io::Error| file_error(path, &error))
-    }
-
-    pub(crate) fn writer(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn keep(self) -> PyResult<()> {
-        let kept = || {
-            self.file.sync_all()?;
-            fs::rename(&self.beside, &self.path)?;
-            let folder = match self.path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            File::open(folder)?.sync_all()
-        };
-        kept().map_err(|error: io::Error| file_error(&self.path, &error))
-    }
-}
-
-impl Drop for FileSink {
-    fn drop(&mut self) {
-        // After `keep` it is not there any more.
-        drop(fs::remove_file(&self.beside));
-    }
-}
-
-impl Sink for &File {}
 
 /// Looks at signals from time to time, and says how far the run is.
 pub(crate) struct Watched<W> {

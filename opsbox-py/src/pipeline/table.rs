@@ -31,17 +31,25 @@ use crate::{
     job::Done,
     limits::INLINE_BYTES,
     run::wait,
+    turns::Turn,
     union::unite,
+    years::within,
 };
 
 /// An input with all stages done. A large one is worked on by a thread, so that signals are seen.
 pub(super) fn parts(
     py: Python<'_>,
     pipeline: &Arc<Mutex<Pipeline>>,
+    turn: Turn,
     input: Bytes,
 ) -> PyResult<Vec<Done>> {
     let input_is_small = input.len() <= INLINE_BYTES;
+    let turn = match input_is_small {
+        true => turn,
+        false => turn.for_worker(),
+    };
     let work = move |pipeline: &Mutex<Pipeline>| {
+        let _turn = turn;
         let mut pipeline = pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         part(&mut pipeline, &input)
     };
@@ -116,6 +124,7 @@ fn columns(batch: &Batch<Cow<'_, [u8]>>) -> Result<(RecordBatch, Vec<ColumnInval
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
     let schema = Arc::new(Schema::new(fields));
     let columns = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+    let columns = within(columns, batch, 1, &mut invalid)?;
     Ok((columns, invalid))
 }
 

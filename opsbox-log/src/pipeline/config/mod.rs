@@ -513,6 +513,7 @@ impl PipelineConfig {
         feature = "json",
         feature = "jmespath",
         feature = "mask",
+        feature = "mask-kms",
         feature = "enrich"
     )))]
     fn disabled(&self, section: &str, feature: &str) -> Error {

@@ -3,19 +3,20 @@
 It reads and writes bit by bit, in bounded memory; the work is the library's.
 
 Exit codes: 0 if all is well; 1 if some lines or values do not fit, or no format does; 2 if the arguments are wrong;
-3 if reading or writing failed; 130 after Ctrl-C, and 141 if who reads the output has enough, as of other commands.
+3 if reading or writing failed; 130 after Ctrl-C, 141 if who reads the output has enough, and 143 after SIGTERM, as of other commands.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
-FITS, SOME_DO_NOT_FIT, WRONG, FAILED, INTERRUPTED, NOBODY_READS = 0, 1, 2, 3, 130, 141
+FITS, SOME_DO_NOT_FIT, WRONG, FAILED, INTERRUPTED, NOBODY_READS, TERMINATED = 0, 1, 2, 3, 130, 141, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     args = parser(__version__).parse_args(arguments)
     try:
-        code = args.run(args)
+        with _terminable():
+            code = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return int(code)
@@ -41,6 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(str(error) or type(error).__name__)
         return code
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the command as an exception does, so that no half of a file is left."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.getsignal(signal.SIGTERM)
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, end)
+    except ValueError:
+        before = None  # Only the main thread is told.
+    try:
+        yield
+    finally:
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def say(message: str) -> None:

@@ -11,7 +11,7 @@ exit codes:
   1    some lines or values do not fit, or no format fits
   2    the arguments, the condition or the configuration are wrong
   3    reading or writing failed; then no output file is left
-  130  interrupted          141  nobody reads the output any more
+  130  interrupted          141  nobody reads the output any more          143  terminated
 """
 PARSE = """
 Makes columns of a log, in bounded memory.
@@ -24,6 +24,9 @@ A condition has comparisons of a field with a value (= != < <= > >=, ~ and !~ fo
   kubectl logs deploy/shop | python -m opsbox parse - --format ndjson --select time,http.status
 
 A field that a line does not have fits no comparison. Text with spaces, brackets or operators in it is quoted.
+
+Values of NDJSON are text, unless --types says else; NDJSON that is written has the JSON values that were read. Objects in
+objects are columns with names as `http.status`; of a key that a line has twice, also in this way, the last one counts.
 """
 MASK = """
 Masks personal data and secrets, and writes NDJSON in bounded memory. Without --config all that is known is looked for, in all
@@ -122,11 +125,16 @@ def _output(one: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
+        type=_file,
         help="written whole or not at all (default: standard output)",
     )
     one.add_argument(
         "--quiet", action="store_true", help="no progress and no summary on standard error"
     )
+
+
+def _file(text: str) -> str | None:
+    return None if text == "-" else text
 
 
 def _names(text: str) -> list[str]:

@@ -6,7 +6,8 @@ import argparse
 
 import opsbox
 
-from .output import Output
+from .._output import Output
+
 from .parse import format_of
 from .progress import Progress
 from .source import Source

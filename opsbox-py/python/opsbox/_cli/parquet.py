@@ -41,26 +41,32 @@ def _by_pyarrow(parts: Iterator[Part], file: IO[bytes]) -> None:
             waiting.clear()
         rows = size = 0
 
-    for part in parts:
-        if schema is None:
-            schema = (
-                part.batch[part.names].to_arrow(strings="utf8").schema
-                if part.names
-                else pa.schema([])
-            )
-            out = parquet.ParquetWriter(file, schema)
-        table = _filled(part, schema)
-        if part.keep is not None:
-            table = table.filter(pa.array(part.keep, pa.bool_()))
-        waiting.append(table)
-        rows += table.num_rows
-        size += table.nbytes
-        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
-            flush()
-    if out is None:
-        raise Wrong("there are no lines, so no columns to write")
-    flush()
-    out.close()
+    try:
+        for part in parts:
+            if schema is None:
+                schema = (
+                    part.batch[part.names].to_arrow(strings="utf8").schema
+                    if part.names
+                    else pa.schema([])
+                )
+                out = parquet.ParquetWriter(file, schema)
+            table = _filled(part, schema)
+            if part.keep is not None:
+                table = table.filter(pa.array(part.keep, pa.bool_()))
+            waiting.append(table)
+            rows += table.num_rows
+            size += table.nbytes
+            if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+                flush()
+        if out is None:
+            raise Wrong("there are no lines, so no columns to write")
+        flush()
+        out.close()
+    except BaseException:
+        if out is not None:
+            # It would write its footer when it goes, to a file that is closed or as if the rows were all.
+            out.is_open = False
+        raise
 
 
 def _filled(part: Part, schema: Any) -> Any:

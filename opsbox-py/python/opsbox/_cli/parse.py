@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .. import _opsbox as native
-from .output import Output
+from .._output import Output
 from .progress import Progress
 from .source import Source
 from .where import Where
@@ -15,6 +15,9 @@ from .where import parse as parse_condition
 
 if TYPE_CHECKING:
     from .._opsbox import Parser, Rows
+
+LITERALS = "\0"
+"""What the names of columns begin with that say which texts were no strings in JSON."""
 
 SHOWN_LINES = 3
 """How many lines that do not fit the summary shows the reason of."""
@@ -43,6 +46,8 @@ class Counts:
     def __init__(self) -> None:
         self.lines = self.rows = self.written = self.unmatched = self.invalid = 0
         self.reasons: list[str] = []
+        self.stopped = False
+        """Whether there may be lines that were not read."""
 
     def add(self, batch: Rows) -> None:
         self.lines += batch.line_count
@@ -59,6 +64,8 @@ class Counts:
     def lines_of_summary(self) -> list[str]:
         written = "" if self.written == self.rows else f" ({self.written} of them written)"
         said = [f"{self.lines} lines = {self.rows} rows{written} + {self.unmatched} unmatched"]
+        if self.stopped:
+            said[0] += "; stopped at the limit, what comes after that was not read"
         if self.invalid:
             said[0] += f"; values that do not fit their type: {self.invalid}"
         more = self.unmatched + self.invalid - len(self.reasons)
@@ -72,10 +79,10 @@ def run(args: argparse.Namespace) -> int:
     from . import FITS, SOME_DO_NOT_FIT, say
     from .write import writer
 
-    where = parse_condition(args.where) if args.where else None
+    where = parse_condition(args.where) if args.where is not None else None
     source = Source(args.file)
     name = format_of(args.format, source)
-    to = args.to or ("table" if args.output in (None, "-") and _is_terminal() else "ndjson")
+    to = args.to or ("table" if args.output is None and _is_terminal() else "ndjson")
     # Wanted for the condition, or to be seen.
     fields = args.select and list(
         dict.fromkeys([*args.select, *sorted(where.fields if where else ())])
@@ -87,9 +94,11 @@ def run(args: argparse.Namespace) -> int:
             raise Wrong(
                 f'--where: there is no column "{unknown[0]}"; the columns are {", ".join(parser.columns)}'
             )
+    if to == "ndjson":
+        parser = parser._with_literals()
     counts = Counts()
     progress = Progress(wanted=not args.quiet and not _is_terminal())
-    with Output(args.output) as output, _Unmatched(args.unmatched) as unmatched:
+    with Output(args.output) as output, _Unmatched(args.unmatched, output) as unmatched:
         if to == "parquet" and output.is_terminal:
             raise Wrong("Parquet is not for terminals; give --output FILE, or pipe it")
         parts = _parts(source, parser, where, args, counts, unmatched, progress)
@@ -140,19 +149,28 @@ def _parts(
 ) -> Iterator[Part]:
     """The parts to write, counted."""
     left = args.limit
+    # What has columns has them also without rows.
+    nothing = Part(parser.parse(b""), args.select or parser.columns, None)
     if left == 0:
+        if nothing.names:
+            yield nothing
         return
-    for batch in source.batches(parser, progress, multiline=args.multiline is not None):
+    for batch in source.batches(parser, progress):
         counts.add(batch)
         unmatched.write(batch)
-        part = Part(batch, args.select or batch.column_names, _fitting(batch, where))
+        names = [it for it in batch.column_names if not it.startswith(LITERALS)]
+        part = Part(batch, args.select or names, _fitting(batch, where))
         if left is not None:
             part = _first(part, left)
             left -= len(part)
         counts.written += len(part)
         yield part
+        nothing.names = []
         if left == 0:
+            counts.stopped = True
             return
+    if nothing.names:
+        yield nothing
 
 
 def _fitting(batch: Rows, where: Where | None) -> list[bool] | None:
@@ -180,8 +198,14 @@ def _first(part: Part, count: int) -> Part:
 class _Unmatched:
     """A file of the lines that do not fit, if one is asked for."""
 
-    def __init__(self, path: str | None) -> None:
-        self._output = Output(path) if path is not None else None
+    def __init__(self, path: str | None, rows: Output) -> None:
+        self._output = None
+        if path is not None:
+            self._output = Output(None if path == "-" else path)
+            if self._output.is_same(rows):
+                wrong = Wrong("--unmatched and --output are the same: give one of them another FILE")
+                self._output.__exit__(Wrong, wrong, None)
+                raise wrong
 
     def write(self, batch: Rows) -> None:
         if self._output is not None:

@@ -25,8 +25,24 @@ PATIENCE_SECONDS = 1.0
 
 CHUNK_BYTES = 1 << 20
 
-MULTILINE_FORMATS = frozenset(["mysql-slow"])
-"""Formats whose records have several lines, so that complete lines may be half of one."""
+
+_LINES = native.Parser(r"(?P<line>.*)", types="text")
+
+
+def _decompressed(batches: Iterator[Rows]) -> bytes:
+    """The beginning of what is compressed, of which there may be a part only."""
+    lines: list[str] = []
+    chars = 0
+    try:
+        for batch in batches:
+            lines += (line or "" for line in batch["line"])
+            chars += sum(map(len, lines[-len(batch) :])) + len(batch) if len(batch) else 0
+            if chars >= SAMPLE_BYTES:
+                break
+    except OSError:
+        if not lines:
+            raise
+    return "\n".join(lines).encode()[:SAMPLE_BYTES]
 
 
 class Source:
@@ -53,10 +69,7 @@ class Source:
             head = self._file.read(SAMPLE_BYTES)
             if not begins_compressed(head):
                 return head
-            lines = native.Parser(r"(?P<line>.*)", types="text").scan(self._path, batch_rows=500)
-            batch = next(lines, None)
-            text = "\n".join(line or "" for line in batch["line"]) if batch is not None else ""
-            return text.encode()[:SAMPLE_BYTES]
+            return _decompressed(_LINES.scan(self._path, batch_rows=500))
         while len(self._head) < SAMPLE_BYTES:
             if b"\n" in self._head and not _has_more(self._file):
                 break
@@ -64,11 +77,11 @@ class Source:
             if not chunk:
                 break
             self._head += chunk
+        if begins_compressed(self._head):
+            return _decompressed(_LINES.stream([self._head], batch_bytes=4096, compression="infer"))
         return self._head
 
-    def batches(
-        self, parser: Parser, progress: Progress, *, multiline: bool = False
-    ) -> Iterator[Rows]:
+    def batches(self, parser: Parser, progress: Progress) -> Iterator[Rows]:
         """The log, parsed."""
         if self._path is not None:
             self._file.close()
@@ -76,7 +89,7 @@ class Source:
             return
         chunks = self._chunks(progress)
         first = next(chunks, b"")
-        if multiline or parser.format in MULTILINE_FORMATS or begins_compressed(first):
+        if parser._is_multiline or begins_compressed(first):
             yield from parser.stream(_chain(first, chunks), compression="infer")
             return
         yield from _as_it_comes(parser, _chain(first, chunks))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
-from .parse import Part, Wrong
+from .parse import LITERALS, Part, Wrong
 
 Writer = Callable[[Iterator[Part], IO[bytes]], None]
 
@@ -41,22 +40,47 @@ def write_ndjson(parts: Iterator[Part], file: IO[bytes]) -> None:
             if names
             else itertools.repeat((), len(part))
         )
-        lines = [
-            encode(
-                {name: value for name, value in zip(names, row, strict=True) if value is not None}
-            )
-            for row in rows
-        ]
+        literals = {at: part.batch[key].to_list() for at, name in enumerate(names) if (key := LITERALS + name) in part.batch}
+        if literals:
+            lines = _as_they_were(part, names, list(rows), literals, encode)
+        else:
+            lines = [
+                encode({name: value for name, value in zip(names, row, strict=True) if value is not None})
+                for row in rows
+            ]
         if lines:
             lines.append("")
             file.write("\n".join(lines).encode())
             file.flush()
 
 
+def _as_they_were(
+    part: Part,
+    names: list[str],
+    rows: list[tuple[Any, ...]],
+    literals: dict[int, list[Any]],
+    encode: Callable[[object], str],
+) -> list[str]:
+    """JSON objects in which what was no string in the input is none: numbers as they were written, `true`, arrays."""
+    keys = [encode(name) + ":" for name in names]
+    kept = range(len(part.batch))
+    if part.keep is not None:
+        kept = list(itertools.compress(kept, part.keep))  # type: ignore[assignment]
+    lines = []
+    for at, row in zip(kept, rows, strict=True):
+        pairs = (
+            keys[column] + (value if column in literals and literals[column][at] else encode(value))
+            for column, value in enumerate(row)
+            if value is not None
+        )
+        lines.append("{" + ",".join(pairs) + "}")
+    return lines
+
+
 def write_csv(parts: Iterator[Part], file: IO[bytes]) -> None:
     """RFC 4180, with the names of the columns first, and line feeds alone as most tools on Unix have it."""
-    text = io.StringIO(newline="")
-    out = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    out = csv.writer(_Lines(lines.append), lineterminator="\r\n")
     first: list[str] | None = None
     for part in parts:
         if first is None:
@@ -64,10 +88,20 @@ def write_csv(parts: Iterator[Part], file: IO[bytes]) -> None:
             out.writerow(first)
         names = same_columns(first, part, "CSV")
         out.writerows(zip(*_columns(part, names), strict=True))
-        file.write(text.getvalue().encode())
+        file.write("".join(lines).encode())
         file.flush()
-        text.seek(0)
-        text.truncate()
+        lines.clear()
+
+
+class _Lines:
+    """What a csv.writer writes, with line feeds for line ends: those that the writer itself is told to end lines with
+    are the only ones that it quotes before Python 3.13."""
+
+    def __init__(self, append: Callable[[str], None]) -> None:
+        self._append = append
+
+    def write(self, line: str) -> None:
+        self._append(line[:-2] + "\n")
 
 
 def write_table(parts: Iterator[Part], file: IO[bytes]) -> None:
