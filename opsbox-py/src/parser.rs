@@ -389,7 +389,7 @@ fn names_of(fields: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     }
     let names = fields.try_iter()?;
     names
-        .map(|name| name?.extract().map_err(PyErr::from))
+        .map(|name| name?.extract())
         .collect()
 }
 
