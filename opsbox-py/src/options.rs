@@ -262,7 +262,7 @@ pub(crate) fn number(name: &str, given: i128, allowed: RangeInclusive<u64>) -> P
 /// As `number`, for what counts things in memory.
 pub(crate) fn count(name: &str, given: i128, allowed: RangeInclusive<usize>) -> PyResult<usize> {
     let wide = *allowed.start() as u64..=*allowed.end() as u64;
-    number(name, given, wide).map(|it| usize::try_from(it).unwrap_or(*allowed.end()))
+    number(name, given, wide).map(|it| usize::try_from(it).unwrap_or_else(|_| *allowed.end()))
 }
 
 fn type_named(name: &str) -> Option<Type> {

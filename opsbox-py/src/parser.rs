@@ -388,9 +388,7 @@ fn names_of(fields: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
         return Err(PyTypeError::new_err(message));
     }
     let names = fields.try_iter()?;
-    names
-        .map(|name| name?.extract().map_err(PyErr::from))
-        .collect()
+    names.map(|name| name?.extract()).collect()
 }
 
 fn rows_of_batch(given: Option<i128>) -> PyResult<Option<usize>> {
