@@ -60,7 +60,8 @@ impl Members {
             let seen = std::str::from_utf8(text)
                 .ok()
                 .and_then(|text| text.parse().ok());
-            let age = seconds.saturating_sub(seen.unwrap_or(0));
+            // One whose clock is ahead is not there for as long as that.
+            let age = seconds.abs_diff(seen.unwrap_or(0));
             if age < MEMBER_TIME.as_secs() {
                 there.push(other.id().to_owned());
             } else if age > MEMBER_TIME.as_secs() * 20 {

@@ -128,6 +128,9 @@ impl Due {
 /// The least that it sleeps: no moment of the planner is finer.
 const LEAST_SLEEP: Duration = Duration::from_millis(5);
 
+/// How long it sleeps where something became due while it looked.
+const OVERDUE: Duration = Duration::from_secs(1);
+
 impl Manager {
     /// Manages nothing yet.
     pub fn new(
@@ -348,9 +351,10 @@ impl Manager {
             }
             schedule.meet().await;
             schedule.start_due();
-            let wake = schedule
-                .wake_at()
-                .and_then(|at| at.duration_since(clock.now()).ok());
+            let now = clock.now();
+            let wake = schedule.wake_at(now);
+            // What became due in between is not far away.
+            let wake = wake.map(|at| at.duration_since(now).unwrap_or(OVERDUE));
             let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
             let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
             let wait = match setup.shares_work {
@@ -424,7 +428,7 @@ impl Manager {
                 };
                 schedule.finish(ended);
             }
-            looks.extend(schedule.wake_at());
+            looks.extend(schedule.wake_at(schedule.worker.clock.now()));
             due = schedule.due_at();
             schedule.tell_headroom();
         }

@@ -6,6 +6,7 @@ use crate::budget::{Ledger, Scope, key, limit_in};
 use crate::error::{Error, ErrorKind};
 use crate::identifier::Identifier;
 use crate::issuer::Step;
+use crate::limits::MAX_CA_PAUSE;
 use crate::plan::Failure;
 
 /// How long a limit is taken to be met if the CA does not say.
@@ -70,8 +71,8 @@ pub(super) fn block(ledger: &mut Ledger, error: &Error, set: u64, now: SystemTim
         Scope::ExactSet => Some(set),
         _ => name,
     };
-    let until = now + error.retry_after().unwrap_or(UNSAID);
-    ledger.block(scope, key, until, now);
+    let wait = error.retry_after().unwrap_or(UNSAID).min(MAX_CA_PAUSE);
+    ledger.block(scope, key, now + wait, now);
 }
 
 #[cfg(test)]
@@ -129,5 +130,17 @@ mod tests {
         let denied = ledger.check(&Charge::new(&subject), now).unwrap_err();
         assert_eq!(denied.scope(), Scope::Account);
         assert!(denied.until() >= now + UNSAID);
+    }
+
+    #[test]
+    fn a_ca_that_asks_for_ages_is_asked_again_in_days() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let mut ledger = Ledger::new(Limits::none());
+        let failure = crate::issuer::Failure::new(ErrorKind::RateLimited, Step::Order, "later")
+            .retry_after(Some(Duration::MAX));
+        block(&mut ledger, &failure.into(), 7, now);
+        let subject = Subject::single(7, 8);
+        let denied = ledger.check(&Charge::new(&subject), now).unwrap_err();
+        assert!(denied.until() <= now + MAX_CA_PAUSE);
     }
 }

@@ -396,8 +396,8 @@ impl Schedule {
     }
 
     /// When there is something to do again.
-    pub(super) fn wake_at(&self) -> Option<SystemTime> {
-        self.planner.wake_at(self.worker.clock.now())
+    pub(super) fn wake_at(&self, now: SystemTime) -> Option<SystemTime> {
+        self.planner.wake_at(now)
     }
 
     /// When the first certificate is renewed. What is tried again is overdue still.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
 use super::outcome;
-use super::worker::{BUSY_WAIT, Held as Known, Managed, Worker};
+use super::worker::{BUSY_WAIT, Held as Known, Managed, STORE_WAIT, Worker};
 use crate::budget::{Denied, Ledger, Outcome, SharedLedger, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::issuer::RenewalInfo;
@@ -94,6 +94,16 @@ impl OrderTask {
         Ended::Later(self.worker.clock.now() + wait.min(MAX_MANAGER_SLEEP))
     }
 
+    /// The store failed before the CA was asked, which is no failure to wait longer and longer after.
+    fn not_asked(&self, error: Error) -> Ended {
+        if error.kind() == ErrorKind::Busy {
+            return self.failed(error);
+        }
+        self.worker
+            .tell(crate::observe::Event::SourceFailed { error });
+        Ended::Later(self.worker.clock.now() + STORE_WAIT)
+    }
+
     async fn take(&self) -> Result<Result<(), Denied>> {
         let Some(shared) = &self.shared else {
             return Ok(Ok(()));
@@ -135,9 +145,11 @@ impl OrderTask {
             ));
         };
         let store = &self.worker.store;
-        let acquired = store
-            .acquire(&managed.name, owner, CERTIFICATE_LEASE)
-            .await?;
+        let acquired = store.acquire(&managed.name, owner, CERTIFICATE_LEASE);
+        let acquired = match acquired.await {
+            Ok(acquired) => acquired,
+            Err(error) => return Ok(self.not_asked(error)),
+        };
         let lease = match acquired {
             Acquired::Granted(lease) => lease,
             Acquired::Held(holder) => {
@@ -169,7 +181,9 @@ impl OrderTask {
 
     async fn load_or_issue(&self, managed: &mut Managed, began: Duration) -> Result<Ended> {
         let before = managed.seen.clone();
-        self.worker.load(managed).await?;
+        if let Err(error) = self.worker.load(managed).await {
+            return Ok(self.not_asked(error));
+        }
         if managed.seen != before
             && let Some(held) = &managed.held
         {
@@ -177,8 +191,10 @@ impl OrderTask {
             return Ok(Ended::Held(held.clone()));
         }
         // Only now, since what another instance has done is no order. What cannot be counted is none either.
-        if let Err(denied) = self.take().await? {
-            return Ok(Ended::Denied(denied));
+        match self.take().await {
+            Ok(Ok(())) => {}
+            Ok(Err(denied)) => return Ok(Ended::Denied(denied)),
+            Err(error) => return Ok(self.not_asked(error)),
         }
         let end = self.issue(managed, began).await;
         self.settle(&end).await;

@@ -61,6 +61,20 @@ pub enum Event {
     Repair,
 }
 
+impl Event {
+    /// The longest time in it.
+    fn longest(&self) -> Duration {
+        match self {
+            Self::Outage { lasts } => *lasts,
+            Self::MoveWindows { after, lasts, .. } => after.saturating_add(*lasts),
+            Self::Lifetime { to, .. } => *to,
+            Self::Crash { down_for, .. } => down_for.unwrap_or_default(),
+            Self::Clock { seconds, .. } => Duration::from_secs(seconds.unsigned_abs()),
+            Self::Revoke { .. } | Self::Repair => Duration::ZERO,
+        }
+    }
+}
+
 /// A scenario that cannot be simulated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidScenario(pub(super) String);
@@ -264,6 +278,11 @@ impl Scenario {
             if *after > self.lasts {
                 return wrong(format!(
                     "an event comes on day {days}, after the end of the simulation"
+                ));
+            }
+            if event.longest() > 5 * decade {
+                return wrong(format!(
+                    "an event of day {days} goes on for more than fifty years"
                 ));
             }
             if let Event::Crash { instance, .. } | Event::Clock { instance, .. } = event
