@@ -44,7 +44,7 @@ impl<'b> TypedBatch<'b> {
     }
 }
 
-/// The rows of a batch as [`record_batch`] gives them, but each column with the
+/// The rows of a batch as [`record_batch`](super::arrow::record_batch) gives them, but each column with the
 /// [type](crate::Field::data_type) of its field:
 ///
 /// | type | Arrow |
@@ -81,7 +81,7 @@ impl<'b> TypedBatch<'b> {
 ///
 /// # Errors
 ///
-/// As [`record_batch`], and `TooManyCategories` as [`Column::typed`](crate::Column::typed).
+/// As [`record_batch`](super::arrow::record_batch), and `TooManyCategories` as [`Column::typed`](crate::Column::typed).
 pub fn typed_record_batch(
     batch: &Batch<Bytes>,
     context: TimeContext,
