@@ -369,7 +369,7 @@ impl ColumnBuilder {
 
     /// The number of rows up to the last that was given a value.
     pub fn rows(&self) -> usize {
-        self.values.rows.end()
+        self.values.rows.end().max(self.values.same)
     }
 
     /// Whether no row was given a value.

@@ -8,7 +8,7 @@ use super::{
     keys,
     shapes::{Edge, Mode, NONE, START, Then, check},
     sink::{Sink, Source},
-    walk::{Text, is_number, walk_within},
+    walk::{Escaped, Plain, Text, is_number, walk_within},
 };
 use crate::{
     limits::{MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_FIELDS, MAX_FLATTEN_DEPTH},
@@ -167,7 +167,7 @@ impl Fields<'_> {
         let mut value = text.bytes.get(place.clone())?;
         match it.then {
             Then::Bare => {
-                place.end = bare(text, place.clone())?;
+                place.end = bare(text, place.clone(), it.mode)?;
                 value = text.bytes.get(place.clone())?;
             }
             #[cfg(feature = "xml")]
@@ -313,14 +313,21 @@ fn passes(edge: &Edge, data_type: Type) -> u8 {
 }
 
 /// The end of what has no quotes, if it is JSON and one value: a number, a word, an array, an empty object.
-fn bare(text: Text<'_>, place: Range<usize>) -> Option<usize> {
+fn bare(text: Text<'_>, place: Range<usize>, mode: Mode) -> Option<usize> {
     let value = text.bytes.get(place.clone())?;
     if is_number(value) || matches!(value, b"true" | b"false") {
         return Some(place.end);
     }
     match text.bytes.get(place.start)? {
         // The objects that it is in are flattened.
-        b'[' => walk_within(text, place.start, MAX_DOCUMENT_DEPTH - MAX_FLATTEN_DEPTH).ok(),
+        b'[' => {
+            let levels = MAX_DOCUMENT_DEPTH - MAX_FLATTEN_DEPTH;
+            let end = match mode {
+                Mode::Escaped => walk_within::<Escaped>(text, place.start, levels),
+                _ => walk_within::<Plain>(text, place.start, levels),
+            };
+            end.ok()
+        }
         b'{' => {
             let end = text.skip(place.start + 1);
             (text.bytes.get(end) == Some(&b'}')).then_some(end + 1)

@@ -70,7 +70,7 @@ impl Learn<'_> {
             let open = self.open.get(self.depth).copied().unwrap_or(NONE);
             let to = match then {
                 Then::End => NONE,
-                _ => self.shapes.state(self.mode, open, then == Then::String),
+                _ => self.shapes.state(self.mode, open, then == Then::String)?,
             };
             let way = (self.mode, self.state, to);
             self.shapes.add(way, text, (then, key), &nulls)

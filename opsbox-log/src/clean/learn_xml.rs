@@ -65,11 +65,14 @@ fn take(shapes: &mut Shapes, document: &[u8], found: &[Found]) -> Option<()> {
         let edge = match shapes.known(state, text, then) {
             Some(edge) => edge,
             None => {
+                if !Shapes::takes(text) {
+                    return None;
+                }
                 let key = match path {
                     Some(path) => shapes.key_of(TOP, path.as_bytes())?,
                     None => NONE,
                 };
-                let to = shapes.new_state();
+                let to = shapes.new_state()?;
                 shapes.add((Mode::Xml, state, to), text, (then, key), &[])?
             }
         };
@@ -232,4 +235,26 @@ fn is_simple(value: &str) -> bool {
     !value
         .bytes()
         .any(|byte| byte < b' ' || b"\"\\'<&{[".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_that_there_is_no_room_for_leave_nothing() {
+        let mut shapes = Shapes::default();
+        let long = format!("<?note {}?><a>1</a>", "x".repeat(300));
+        let states = shapes.states();
+        for _ in 0..3 {
+            learn_xml(&mut shapes, long.as_bytes(), br#"{"a":"1"}"#, false);
+        }
+        assert_eq!(shapes.states(), states);
+        for n in 0..10_000 {
+            let document = format!("<a{n}>1</a{n}>");
+            let json = format!(r#"{{"a{n}":"1"}}"#);
+            learn_xml(&mut shapes, document.as_bytes(), json.as_bytes(), false);
+        }
+        assert!(shapes.states() > states && shapes.states() < 5_000);
+    }
 }

@@ -316,23 +316,35 @@ impl Shapes {
     }
 
     /// The state in which this key is open, and a string came before or not.
-    pub(super) fn state(&mut self, mode: Mode, open: u16, after_string: bool) -> u16 {
+    pub(super) fn state(&mut self, mode: Mode, open: u16, after_string: bool) -> Option<u16> {
         let key = (mode, open, after_string);
-        match self.states.get(&key) {
-            Some(&state) => state,
-            None => {
-                let state = self.new_state();
-                self.states.insert(key, state);
-                state
-            }
+        if let Some(&state) = self.states.get(&key) {
+            return Some(state);
         }
+        let state = self.new_state()?;
+        self.states.insert(key, state);
+        Some(state)
     }
 
-    /// A state that no other edge leads to. There is one at most for each edge, and so room for it.
-    pub(super) fn new_state(&mut self) -> u16 {
-        let state = u16::try_from(self.short.len()).unwrap_or(NONE);
+    /// A state that no other edge leads to, if there is room for it. More than edges are of no use.
+    pub(super) fn new_state(&mut self) -> Option<u16> {
+        if self.short.len() > MAX_EDGES {
+            self.is_full = true;
+            return None;
+        }
+        let state = u16::try_from(self.short.len()).ok()?;
         self.short.push(Vec::new());
-        state
+        Some(state)
+    }
+
+    #[cfg(test)]
+    pub(super) fn states(&self) -> usize {
+        self.short.len()
+    }
+
+    /// Whether an edge can have this text.
+    pub(super) fn takes(text: &[u8]) -> bool {
+        (1..=MAX_TEXT).contains(&text.len())
     }
 
     /// The edge of this text from a state, if there is one.
@@ -371,7 +383,7 @@ impl Shapes {
         nulls: &[u16],
     ) -> Option<u16> {
         let len = u16::try_from(text.len()).ok();
-        let len = len.filter(|_| (1..=MAX_TEXT).contains(&text.len()))?;
+        let len = len.filter(|_| Self::takes(text))?;
         let (first, rest) = text.split_at(text.len().min(HALF));
         if !self.has_room(rest.len() + 2 * nulls.len()) {
             return None;

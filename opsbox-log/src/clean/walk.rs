@@ -142,11 +142,15 @@ pub(crate) fn walk(text: Text<'_>, start: usize, visit: &mut impl Visit) -> Resu
     walk_through::<Plain>(text, start, visit)
 }
 
-/// [`walk`] of an array inside of a document, with room for so many levels, by nobody.
+/// [`walk_through`] of an array inside of a document, with room for so many levels, by nobody.
 #[cold]
-pub(super) fn walk_within(text: Text<'_>, start: usize, levels: usize) -> Result<usize, Fault> {
+pub(super) fn walk_within<Q: Quotes>(
+    text: Text<'_>,
+    start: usize,
+    levels: usize,
+) -> Result<usize, Fault> {
     let mut depth = Depth { now: 0, deepest: 0 };
-    let end = walk(text, start, &mut depth)?;
+    let end = walk_through::<Q>(text, start, &mut depth)?;
     match depth.deepest <= levels {
         true => Ok(end),
         false => Err(Fault::TooDeep(start)),

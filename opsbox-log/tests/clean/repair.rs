@@ -240,3 +240,20 @@ fn repairs_can_be_switched_off() {
         1
     );
 }
+
+#[test]
+fn what_was_escaped_before_changes_nothing() {
+    let messages = [
+        r#"body="{\"a\":[1],\"b\":1}""#,
+        r#"body="{\"a\":["x"],\"b\":1}""#,
+        r#"body="{\"a\":[\"x\"],\"b\":1}""#,
+    ];
+    let cleaner = Cleaner::new("message");
+    cleaned(&cleaner, &messages[..1]);
+    for message in messages {
+        let (before, report) = cleaned(&cleaner, &[message]);
+        let (fresh, wanted) = cleaned(&Cleaner::new("message"), &[message]);
+        assert_eq!(row(&before), row(&fresh), "{message}");
+        assert_eq!(format!("{report:?}"), format!("{wanted:?}"), "{message}");
+    }
+}
