@@ -16,7 +16,7 @@ use opsbox_log::{
     types::Type,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 const LINES: usize = 20_000;
 
@@ -34,8 +34,9 @@ impl Serialize for Row<'_> {
             let Some(value) = value else { continue };
             let text = std::str::from_utf8(value).expect("generated text");
             if column.is_json(self.row) {
-                let value: Value = serde_json::from_str(text).expect("JSON");
-                map.serialize_entry(field.name(), &value)?;
+                // Digit by digit, as it was.
+                let literal: &RawValue = serde_json::from_str(text).expect("JSON");
+                map.serialize_entry(field.name(), literal)?;
                 continue;
             }
             let number = match field.data_type() {
@@ -57,13 +58,8 @@ fn columns<'b>(batch: &'b Batch<&str>) -> Vec<Column<'b>> {
     columns.collect()
 }
 
-/// What lines of JSON say, however numbers are written.
-fn said(lines: &[u8]) -> Vec<Value> {
-    let values = serde_json::Deserializer::from_slice(lines).into_iter();
-    values.map(|value| value.expect("JSON")).collect()
-}
-
-fn with_serde_json(batch: &Batch<&str>, out: &mut Vec<u8>) {
+/// Writes each row as a line.
+fn with(batch: &Batch<&str>, out: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, &Row<'_>)) {
     out.clear();
     let columns = columns(batch);
     for (row, record) in batch.records().enumerate() {
@@ -73,25 +69,22 @@ fn with_serde_json(batch: &Batch<&str>, out: &mut Vec<u8>) {
             row,
             columns,
         };
-        serde_json::to_writer(&mut *out, &row).expect("text");
+        write(out, &row);
         out.push(b'\n');
     }
+}
+
+fn with_serde_json(batch: &Batch<&str>, out: &mut Vec<u8>) {
+    with(batch, out, |out, row| {
+        serde_json::to_writer(out, row).expect("text")
+    });
 }
 
 #[cfg(feature = "peers")]
 fn with_sonic(batch: &Batch<&str>, out: &mut Vec<u8>) {
-    out.clear();
-    let columns = columns(batch);
-    for (row, record) in batch.records().enumerate() {
-        let columns = &columns;
-        let row = Row {
-            record,
-            row,
-            columns,
-        };
-        sonic_rs::to_writer(&mut *out, &row).expect("text");
-        out.push(b'\n');
-    }
+    with(batch, out, |out, row| {
+        sonic_rs::to_writer(out, row).expect("text")
+    });
 }
 
 fn export(criterion: &mut Criterion) {
@@ -148,7 +141,7 @@ fn export(criterion: &mut Criterion) {
         with_serde_json(&batch, &mut theirs.borrow_mut());
         ours(&ndjson);
         assert!(
-            said(&theirs.borrow()) == said(&out.borrow()),
+            *theirs.borrow() == *out.borrow(),
             "serde_json writes {name} otherwise"
         );
         let job = format!("{name} to NDJSON");
@@ -159,14 +152,17 @@ fn export(criterion: &mut Criterion) {
             "serde_json",
             || with_serde_json(&batch, &mut theirs.borrow_mut()),
         );
+        // It does not know serde_json's literals, which these lines have.
         #[cfg(feature = "peers")]
-        ratio(
-            &job,
-            "ours",
-            || ours(&ndjson),
-            "sonic-rs",
-            || with_sonic(&batch, &mut theirs.borrow_mut()),
-        );
+        if name != "ndjson" {
+            ratio(
+                &job,
+                "ours",
+                || ours(&ndjson),
+                "sonic-rs",
+                || with_sonic(&batch, &mut theirs.borrow_mut()),
+            );
+        }
     }
 }
 
