@@ -271,13 +271,13 @@ async fn failures_wait_longer_each_time_and_leave_what_is_in_service() {
     world.clock.advance(DAY * 61);
     world.ca.refuse(1);
     let wait = world.pass().await;
-    let mut events = world.events();
-    events.sort_unstable();
-    assert_eq!(
-        events,
-        ["installed", "issuance_failed", "issued"],
-        "one does not hold up the other"
-    );
+    // One does not hold up the other: which is first is not said.
+    let (failed, others): (Vec<_>, Vec<_>) = world
+        .events()
+        .into_iter()
+        .partition(|event| *event == "issuance_failed");
+    assert_eq!(failed.len(), 1);
+    assert_eq!(others, ["issued", "installed"]);
     assert_eq!(wait, MINUTE, "failures are counted anew");
 }
 
