@@ -323,8 +323,13 @@ pub const MIN_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(60)
 /// Longest such time: 12 hours, so that each certificate is asked about twice a day, whatever the CA says.
 pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 * 60 * 60);
 
+/// How far the clock of an instance may be ahead before the ledger that it shares with others forgets too early:
+/// a day.
+pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
 /// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. That is 35,000
-/// certificates that were issued in one week.
+/// certificates that were issued in some days before the last two. Of more, those are forgotten first that are
+/// nearest to what may be ordered again.
 pub const MAX_LEDGER_BYTES: usize = 480 * 1024;
 
 /// Most steps in time of one forecast: 10,000,000. What is not ordered by then is said to be so.

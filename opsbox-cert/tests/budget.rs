@@ -335,12 +335,20 @@ proptest! {
 
 #[test]
 fn a_ledger_of_too_many_sets_forgets_the_oldest_that_are_only_new() {
-    let limits = Limits::none();
+    a_full_ledger(Limits::none());
+    // With a bucket for each set, which are all in use.
+    a_full_ledger(Limits::lets_encrypt());
+}
+
+fn a_full_ledger(limits: Limits) {
     let mut ledger = Ledger::new(limits.clone());
     let subject = |n: u64| Subject::single(n, 1);
     for n in 0..50_000 {
-        ledger.settle(&Charge::new(&subject(n)), &ISSUED, at(n));
+        let subject = subject(n);
+        let charge = Charge::new(&subject).exemption(Exemption::Renewal);
+        ledger.settle(&charge, &ISSUED, at(n));
     }
+    ledger.prune(at(50_000));
     let bytes = ledger.to_bytes();
     assert!(
         bytes.len() <= opsbox_cert::limits::MAX_LEDGER_BYTES,
@@ -349,9 +357,27 @@ fn a_ledger_of_too_many_sets_forgets_the_oldest_that_are_only_new() {
     );
     assert!(bytes.len() > 400_000, "{}", bytes.len());
     let kept = Ledger::from_bytes(limits, &bytes).unwrap();
-    assert!(kept.check(&Charge::new(&subject(0)), at(50_000)).is_ok());
-    assert!(
-        kept.check(&Charge::new(&subject(49_999)), at(50_000))
-            .is_err()
-    );
+    let check = |n: u64| {
+        let subject = subject(n);
+        let charge = Charge::new(&subject).exemption(Exemption::Renewal);
+        kept.check(&charge, at(50_000))
+    };
+    assert_eq!(check(0), Ok(()));
+    check(49_999).unwrap_err();
+}
+
+#[test]
+fn a_clock_that_is_hours_ahead_takes_nothing_from_the_others() {
+    let limits = Limits::none().domain(Rate::new(2, Duration::from_secs(7 * 3600)));
+    let mut ledger = Ledger::new(limits);
+    for n in 0..2 {
+        let subject = Subject::single(n, 1);
+        ledger.take(&Charge::new(&subject), at(0)).unwrap();
+        ledger.settle(&Charge::new(&subject), &ISSUED, at(0));
+    }
+    // By its clock, all has come back.
+    ledger.prune(at(12 * 3600));
+    let next = Subject::single(2, 1);
+    ledger.check(&Charge::new(&next), at(60)).unwrap_err();
+    assert_eq!(ledger.check(&Charge::new(&next), at(12 * 3600)), Ok(()));
 }

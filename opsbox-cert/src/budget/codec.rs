@@ -56,10 +56,11 @@ impl Ledger {
         let size = |key: u64, set: &SetState| entry(key, &set.meter, Some(set), 0).len();
         let mut total: usize = sets.iter().map(|(key, set)| size(**key, set)).sum();
         if total > room {
-            let mut plain: Vec<_> = sets.iter().filter(|(_, set)| is_plain(set)).collect();
-            plain.sort_by_key(|(key, set)| (set.new_until, **key));
+            // A ledger that cannot be stored would stop all orders; of what it forgets the CA knows.
+            let mut oldest: Vec<_> = sets.iter().collect();
+            oldest.sort_by_key(|(key, set)| (!is_plain(set), set.new_until, **key));
             let mut gone = std::collections::HashSet::new();
-            for (key, set) in plain {
+            for (key, set) in oldest {
                 if total <= room {
                     break;
                 }

@@ -7,7 +7,7 @@ use super::gcra::{Bucket, Rate, duration_us, from_micros, micros};
 use super::meter::Meter;
 use super::rates::{Limits, RequestClass, Scope};
 use super::subject::{KeyMap, Subject};
-use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CA_PAUSE};
+use crate::limits::{CLOCK_SLACK, DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CA_PAUSE};
 
 /// What an order escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -508,22 +508,26 @@ impl Ledger {
         }
     }
 
-    /// Forgets what has come back by now: buckets that are full need no place.
+    /// Forgets what had come back [some time ago](CLOCK_SLACK), so that an instance whose clock is ahead takes nothing
+    /// from the others: buckets that are full need no place.
     pub fn prune(&mut self, now: SystemTime) {
         let now = micros(now);
+        let before = now.saturating_sub(duration_us(CLOCK_SLACK));
         let limits = &self.limits;
         self.domains.retain(|_, meter| {
             meter.settle_old(limits.domain, now);
-            !meter.is_idle(now)
+            !meter.is_idle(before)
         });
         self.sets.retain(|_, set| {
             set.meter.settle_old(limits.exact_set, now);
-            let is_new = u64::from(set.new_until) * 1_000_000 > now;
-            is_new || !set.meter.is_idle(now) || !set.early.is_full(now)
+            set.meter.bucket.empty_if_full(before);
+            set.early.empty_if_full(before);
+            let is_new = u64::from(set.new_until) * 1_000_000 > before;
+            is_new || !set.meter.is_idle(before) || !set.early.is_full(before)
         });
         self.names.retain(|_, name| {
             name.meter.settle_old(limits.failures, now);
-            name.in_a_row > 0 || !name.meter.is_idle(now)
+            name.in_a_row > 0 || !name.meter.is_idle(before)
         });
     }
 
