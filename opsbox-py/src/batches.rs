@@ -99,6 +99,18 @@ impl Batches {
         let nothing = nothing.map_err(|error| exception(py, error))?;
         Ok(nothing.columns.schema())
     }
+
+    /// The same as a consumer wants it, and what it wants of each column.
+    fn schema_as(
+        &self,
+        py: Python<'_>,
+        wanted: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(SchemaRef, Option<Vec<Option<Strings>>>)> {
+        let schema = self.schema(py)?;
+        let wanted = requested(&schema, wanted)?;
+        let schema = cast_schema(&schema, wanted.as_deref()).map_err(arrow_error)?;
+        Ok((schema, wanted))
+    }
 }
 
 const BATCHES: &str = "the iterator of batches";
@@ -184,9 +196,7 @@ impl Batches {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = self.schema(py)?;
-        let wanted = requested(&schema, requested_schema.as_ref())?;
-        let schema = cast_schema(&schema, wanted.as_deref()).map_err(arrow_error)?;
+        let (schema, wanted) = self.schema_as(py, requested_schema.as_ref())?;
         if self.shared.is_streamed.swap(true, Ordering::Relaxed) {
             let message = "an Arrow stream was made of these batches already, and they come once: make them again";
             return Err(OpsboxError::new_err(message));
@@ -206,9 +216,7 @@ impl Batches {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = self.schema(py)?;
-        let wanted = requested(&schema, requested_schema.as_ref())?;
-        let schema = cast_schema(&schema, wanted.as_deref()).map_err(arrow_error)?;
+        let (schema, _) = self.schema_as(py, requested_schema.as_ref())?;
         schema_capsule(py, &schema)
     }
 

@@ -41,7 +41,8 @@
 //! # Several instances
 //!
 //! Instances that share a store share certificates: each looks into the store before it orders, under the lock of the
-//! certificate, and takes what another has put there. The limits of a CA are counted in the store, for all of them.
+//! certificate, and takes what another has put there. The limits of the first CA of a certificate are counted
+//! in the store, for all of them; where it fails and another CA issues, that one's are not.
 //! With [`Manager::share_work`] each plans its part of the certificates, and takes over those of an instance that is
 //! gone.
 //!

@@ -16,6 +16,8 @@ mod config;
 mod dns;
 #[path = "../common/gated.rs"]
 mod gated;
+#[path = "../common/http01.rs"]
+mod http01;
 mod issue;
 mod kills;
 mod on_demand;

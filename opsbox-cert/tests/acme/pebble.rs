@@ -10,7 +10,6 @@ use opsbox_cert::issuer::{AcmeBuilder, AcmeIssuer};
 use opsbox_cert::store::Store;
 use rustls::crypto::CryptoProvider;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::ports::free_port;
@@ -232,41 +231,9 @@ impl Pebble {
 
     /// Serves http-01 on the port that the CA asks.
     pub(crate) async fn serve_http(&self, http01: Http01) -> tokio::task::AbortHandle {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.http_port))
-            .await
-            .unwrap();
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let http01 = http01.clone();
-                tokio::spawn(async move {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        let mut buffer = [0; 1024];
-                        match stream.read(&mut buffer).await {
-                            Ok(0) | Err(_) => return,
-                            Ok(n) => request.extend_from_slice(&buffer[..n]),
-                        }
-                    }
-                    let request = String::from_utf8(request).unwrap();
-                    let path = request.split(' ').nth(1).unwrap();
-                    let host = request
-                        .lines()
-                        .find_map(|line| line.strip_prefix("Host: "))
-                        .unwrap();
-                    let (status, body) = match http01.respond(host, path).await.unwrap() {
-                        Some(body) => ("200 OK", body),
-                        None => ("404 Not Found", "nothing here".into()),
-                    };
-                    let answer = format!(
-                        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                        body.len()
-                    );
-                    stream.write_all(answer.as_bytes()).await.ok();
-                });
-            }
-        })
-        .abort_handle()
+        let address = ("127.0.0.1", self.http_port);
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        crate::http01::serve(listener, http01)
     }
 
     /// Serves tls-alpn-01 on the port that the CA asks.

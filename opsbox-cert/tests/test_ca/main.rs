@@ -14,6 +14,8 @@
 mod client;
 mod compare;
 mod faults;
+#[path = "../common/http01.rs"]
+mod http01;
 mod instances;
 mod issue;
 mod keys;

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use opsbox_cert::challenge::{Http01, TlsAlpn01};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::LazyConfigAcceptor;
 
@@ -11,36 +10,7 @@ use tokio_rustls::LazyConfigAcceptor;
 pub(crate) async fn http(solver: Http01) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let solver = solver.clone();
-            tokio::spawn(async move {
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    let mut buffer = [0; 1024];
-                    match stream.read(&mut buffer).await {
-                        Ok(0) | Err(_) => return,
-                        Ok(n) => request.extend_from_slice(&buffer[..n]),
-                    }
-                }
-                let request = String::from_utf8(request).unwrap();
-                let path = request.split(' ').nth(1).unwrap();
-                let host = request.lines().find_map(|line| line.strip_prefix("Host: "));
-                let answer = match solver.respond(host.unwrap(), path).await.unwrap() {
-                    Some(body) => format!(
-                        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                        body.len()
-                    ),
-                    None => {
-                        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                            .into()
-                    }
-                };
-                stream.write_all(answer.as_bytes()).await.ok();
-            });
-        }
-    });
+    crate::http01::serve(listener, solver);
     address
 }
 

@@ -305,27 +305,13 @@ impl Simd for Avx2 {
     #[cfg(feature = "json")]
     #[inline(always)]
     fn no_digits(self, bytes: &[u8; NEAR]) -> (u32, u32) {
-        // SAFETY: as in `equal`; the reference is to 16 readable bytes, and the load needs no alignment.
-        unsafe {
-            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
-            let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(0x30));
-            let others = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
-            let points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x2e));
-            let [others, points] = [_mm_movemask_epi8(others), _mm_movemask_epi8(points)];
-            (others.cast_unsigned(), points.cast_unsigned())
-        }
+        no_digits(bytes)
     }
 
     #[cfg(feature = "json")]
     #[inline(always)]
     fn begins_with(self, bytes: &[u8; HALF], text: &[u8; HALF], mask: &[u8; HALF]) -> bool {
-        // SAFETY: as in `equal`; all three are 32 bytes long, and the loads need no alignment.
-        unsafe {
-            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
-            let text = _mm256_loadu_si256(text.as_ptr().cast());
-            let mask = _mm256_loadu_si256(mask.as_ptr().cast());
-            _mm256_testz_si256(_mm256_xor_si256(bytes, text), mask) == 1
-        }
+        begins_with(bytes, text, mask)
     }
 
     #[inline(always)]
@@ -540,5 +526,34 @@ fn in_half(bytes: __m256i, low: __m256i, span: __m256i) -> __m256i {
         let above = _mm256_sub_epi8(bytes, low);
         // In the range if the greater of both is the span.
         _mm256_cmpeq_epi8(_mm256_max_epu8(above, span), span)
+    }
+}
+
+/// [`Simd::no_digits`], for the kernels that have these instructions.
+#[cfg(feature = "json")]
+#[inline(always)]
+pub(super) fn no_digits(bytes: &[u8; NEAR]) -> (u32, u32) {
+    // SAFETY: the reference is to 16 readable bytes, and the load needs no alignment. An `Avx2` or `Avx512` token is at
+    // hand in every caller.
+    unsafe {
+        let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+        let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(0x30));
+        let others = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
+        let points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x2e));
+        let [others, points] = [_mm_movemask_epi8(others), _mm_movemask_epi8(points)];
+        (others.cast_unsigned(), points.cast_unsigned())
+    }
+}
+
+/// [`Simd::begins_with`], for the same.
+#[cfg(feature = "json")]
+#[inline(always)]
+pub(super) fn begins_with(bytes: &[u8; HALF], text: &[u8; HALF], mask: &[u8; HALF]) -> bool {
+    // SAFETY: as in `no_digits`; all three are 32 bytes long.
+    unsafe {
+        let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+        let text = _mm256_loadu_si256(text.as_ptr().cast());
+        let mask = _mm256_loadu_si256(mask.as_ptr().cast());
+        _mm256_testz_si256(_mm256_xor_si256(bytes, text), mask) == 1
     }
 }

@@ -9,7 +9,7 @@ use super::{
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
 };
 #[cfg(feature = "json")]
-use super::{GroupWindow, JsonMasks, KeyEnds, NEAR, Window, avx512_json::JsonBytes};
+use super::{GroupWindow, JsonMasks, KeyEnds, NEAR, Window, avx2, avx512_json::JsonBytes};
 
 /// Made only by [`run`], which is called only where the instructions are.
 #[derive(Clone, Copy, Debug)]
@@ -370,27 +370,13 @@ impl Simd for Avx512 {
     #[cfg(feature = "json")]
     #[inline(always)]
     fn no_digits(self, bytes: &[u8; NEAR]) -> (u32, u32) {
-        // SAFETY: as in `equal`; the reference is to 16 readable bytes, and the load needs no alignment.
-        unsafe {
-            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
-            let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(0x30));
-            let others = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
-            let points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x2e));
-            let [others, points] = [_mm_movemask_epi8(others), _mm_movemask_epi8(points)];
-            (others.cast_unsigned(), points.cast_unsigned())
-        }
+        avx2::no_digits(bytes)
     }
 
     #[cfg(feature = "json")]
     #[inline(always)]
     fn begins_with(self, bytes: &[u8; HALF], text: &[u8; HALF], mask: &[u8; HALF]) -> bool {
-        // SAFETY: as in `equal`; all three are 32 bytes long, and the loads need no alignment.
-        unsafe {
-            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
-            let text = _mm256_loadu_si256(text.as_ptr().cast());
-            let mask = _mm256_loadu_si256(mask.as_ptr().cast());
-            _mm256_testz_si256(_mm256_xor_si256(bytes, text), mask) == 1
-        }
+        avx2::begins_with(bytes, text, mask)
     }
 
     #[inline(always)]
