@@ -76,14 +76,14 @@ fn with(batch: &Batch<&str>, out: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, &Ro
 
 fn with_serde_json(batch: &Batch<&str>, out: &mut Vec<u8>) {
     with(batch, out, |out, row| {
-        serde_json::to_writer(out, row).expect("text")
+        serde_json::to_writer(out, row).expect("text");
     });
 }
 
 #[cfg(feature = "peers")]
 fn with_sonic(batch: &Batch<&str>, out: &mut Vec<u8>) {
     with(batch, out, |out, row| {
-        sonic_rs::to_writer(out, row).expect("text")
+        sonic_rs::to_writer(out, row).expect("text");
     });
 }
 
