@@ -7,38 +7,52 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::ari::NoAri;
 use super::members::Members;
 use super::outcome;
+use super::reload::{Loaded, Loads};
 use super::task::{Cert, Done, Ended, Leases, OrderTask, failure};
-use super::worker::{Held as Known, Managed, STORE_WAIT, Worker};
+use super::told::Entry;
+use super::worker::{Held as Known, Managed, Worker};
 use crate::budget::{Ledger, Limits, SharedLedger, Subject, key};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::RenewalInfo;
-use crate::limits::{MAX_MANAGER_SLEEP, SPREAD_FROM};
+use crate::limits::SPREAD_FROM;
 use crate::observe::Event;
-use crate::plan::{Action, CertId, End, Held, Order, Planner, Policy, Poll, Window};
+use crate::plan::{Action, CertId, End, Order, Planner, Policy, Poll, Shards};
 use crate::store::Owner;
 
 /// What a task was begun for, in case it panics.
-enum Begun {
+pub(super) enum Begun {
     Order(Order, Cert),
     Poll(Poll),
+    Unpause(CertId),
+}
+
+/// What there is to be [taken in](Schedule::take_in).
+pub(super) enum Happened {
+    Ended(Result<(Id, Done), JoinError>),
+    Loaded(Result<Loaded, JoinError>),
+    Met(Result<Shards>),
 }
 
 pub(super) struct Schedule {
     pub(super) worker: Worker,
-    planner: Planner,
-    ledgers: Vec<Ledger>,
-    shared: Vec<Option<Arc<Mutex<SharedLedger>>>>,
-    /// Whether an issuer has no ARI.
-    no_ari: Vec<bool>,
-    certs: Vec<Option<Cert>>,
-    by_id: HashMap<Arc<str>, CertId>,
+    pub(super) planner: Planner,
+    /// No policy was given: certificates are spread if there are many.
+    is_spread_by_count: bool,
+    pub(super) ledgers: Vec<Ledger>,
+    /// Those that are newer than what a look at the store will find that is under way.
+    pub(super) newer: Vec<bool>,
+    pub(super) shared: Vec<Option<Arc<Mutex<SharedLedger>>>>,
+    pub(super) no_ari: NoAri,
+    pub(super) entries: Vec<Option<Entry>>,
+    pub(super) by_id: HashMap<Arc<str>, CertId>,
     owner: Option<Owner>,
     leases: Leases,
-    tasks: JoinSet<Done>,
-    begun: HashMap<Id, Begun>,
-    members: Option<Members>,
+    pub(super) tasks: JoinSet<Done>,
+    pub(super) begun: HashMap<Id, Begun>,
+    pub(super) loads: Loads,
+    pub(super) members: Option<Members>,
 }
 
 /// What the planner is given.
@@ -51,10 +65,6 @@ pub(super) struct Setup {
 
 impl Schedule {
     pub(super) fn new(worker: Worker, managed: Vec<Managed>, setup: &Setup) -> Result<Self> {
-        // A few certificates want no spread, and are renewed when it is said that they are.
-        let policy = setup.policy.clone();
-        let policy =
-            policy.unwrap_or_else(|| Policy::default().spread(managed.len() >= SPREAD_FROM));
         let mut ledgers = Vec::with_capacity(worker.issuers.len());
         let mut shared = Vec::with_capacity(worker.issuers.len());
         for (label, issuer) in &worker.issuers {
@@ -78,14 +88,18 @@ impl Schedule {
             true => owner.clone().map(Members::new),
             false => None,
         };
+        let policy = setup.policy.clone().unwrap_or_default();
         let mut schedule = Self {
             planner: Planner::with_capacity(policy, setup.seed, managed.len()),
-            no_ari: vec![false; ledgers.len()],
-            certs: Vec::with_capacity(managed.len()),
+            is_spread_by_count: setup.policy.is_none(),
+            no_ari: NoAri::new(ledgers.len()),
+            entries: Vec::with_capacity(managed.len()),
             by_id: HashMap::with_capacity(managed.len()),
             leases: Leases::default(),
             tasks: JoinSet::new(),
             begun: HashMap::new(),
+            loads: Loads::default(),
+            newer: vec![false; ledgers.len()],
             worker,
             ledgers,
             shared,
@@ -93,15 +107,28 @@ impl Schedule {
             members,
         };
         for managed in managed {
-            schedule.add(managed);
+            schedule.insert(managed);
         }
+        schedule.spread();
         Ok(schedule)
     }
 
-    /// Plans a certificate, in place of one of the same id.
-    pub(super) fn add(&mut self, managed: Managed) {
+    /// Plans a certificate, in place of one of the same id, whose names are given back. It is looked at in the store
+    /// first.
+    pub(super) fn add(&mut self, managed: Managed) -> Option<Arc<[String]>> {
+        let wish = self.open_wish(managed.spec.id());
+        let (id, before) = self.insert(managed);
+        if let (Some(entry), Some(wish)) = (self.entry_mut(id), wish) {
+            entry.wish = Some(wish);
+        }
+        self.spread();
+        self.loads.look_at(id);
+        before
+    }
+
+    fn insert(&mut self, managed: Managed) -> (CertId, Option<Arc<[String]>>) {
         let id: Arc<str> = managed.spec.id().into();
-        self.forget(&id);
+        let before = self.take_out(&id);
         let names = managed.spec.issuer_names();
         let place = |name: &String| {
             self.worker
@@ -114,135 +141,91 @@ impl Schedule {
         let subject = Subject::new(managed.spec.identifiers());
         let now = self.worker.clock.now();
         let cert = self.planner.add(&subject, issuer, None, now);
-        let identifiers = managed.spec.identifiers().iter();
-        let names = identifiers.map(ToString::to_string).chain([id.to_string()]);
-        if self.certs.len() <= cert.index() {
-            self.certs.resize(cert.index() + 1, None);
+        // Nobody knows yet whether there is one.
+        self.planner.set_mine(cert, false, now);
+        if self.entries.len() <= cert.index() {
+            self.entries.resize_with(cert.index() + 1, || None);
         }
-        if let Some(place) = self.certs.get_mut(cert.index()) {
-            *place = Some(Cert {
-                names: names.collect(),
+        if let Some(place) = self.entries.get_mut(cert.index()) {
+            let cert = Cert {
+                names: managed.names(),
                 managed: Arc::new(Mutex::new(managed)),
                 subject: Arc::new(subject),
                 id: id.clone(),
                 issuer,
-            });
+            };
+            *place = Some(Entry::new(cert));
         }
         self.by_id.insert(id, cert);
+        (cert, before)
     }
 
-    /// Plans a certificate no more; `false` if there is none.
-    pub(super) fn forget(&mut self, id: &str) -> bool {
-        let Some(cert) = self.by_id.remove(id) else {
-            return false;
-        };
+    /// Plans a certificate no more, and gives its names back; `None` if there is none.
+    pub(super) fn forget(&mut self, id: &str) -> Option<Arc<[String]>> {
+        let names = self.take_out(id);
+        self.spread();
+        names
+    }
+
+    fn take_out(&mut self, id: &str) -> Option<Arc<[String]>> {
+        let cert = self.by_id.remove(id)?;
         self.planner.remove(cert);
-        if let Some(place) = self.certs.get_mut(cert.index()) {
-            *place = None;
-        }
-        true
+        let entry = self.entries.get_mut(cert.index())?.take()?;
+        Some(entry.cert.names)
     }
 
-    pub(super) fn renew(&mut self, id: &str) {
-        if let Some(cert) = self.by_id.get(id) {
-            self.planner.force(*cert, self.worker.clock.now());
-        }
-    }
-
-    pub(super) fn revoked(&mut self, id: &str) {
-        if let Some(cert) = self.by_id.get(id) {
-            self.planner.set_revoked(*cert, self.worker.clock.now());
+    /// A few certificates want no spread, and are renewed when it is said that they are.
+    fn spread(&mut self) {
+        if self.is_spread_by_count {
+            let policy = Policy::default().spread(self.by_id.len() >= SPREAD_FROM);
+            self.planner.set_policy(policy, self.worker.clock.now());
         }
     }
 
-    /// The ids and names of all certificates.
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
-        self.certs
-            .iter()
-            .flatten()
-            .flat_map(|cert| cert.names.iter())
+    /// What is known of a certificate that was not removed since.
+    pub(super) fn entry(&self, id: CertId) -> Option<&Entry> {
+        let entry = self.entries.get(id.index())?.as_ref()?;
+        (self.by_id.get(&entry.cert.id) == Some(&id)).then_some(entry)
+    }
+
+    pub(super) fn entry_mut(&mut self, id: CertId) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(id.index())?.as_mut()?;
+        (self.by_id.get(&entry.cert.id) == Some(&id)).then_some(entry)
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.certs.iter().flatten().map(|cert| &*cert.id)
+        self.by_id.keys().map(|id| &**id)
     }
 
-    /// Takes what the store has: certificates of other instances, the ledgers, and who is there.
-    pub(super) async fn reload(&mut self) {
-        let now = self.worker.clock.now();
-        for (ledger, shared) in self.ledgers.iter_mut().zip(&self.shared) {
-            if let Some(shared) = shared {
-                match shared.lock().await.read(now).await {
-                    Ok(read) => *ledger = read.clone(),
-                    Err(error) => self.worker.tell(Event::SourceFailed { error }),
-                }
-            }
-        }
-        let certs: Vec<(CertId, Cert)> = self
-            .by_id
-            .values()
-            .filter_map(|id| Some((*id, self.certs.get(id.index())?.clone()?)))
-            .collect();
-        for (id, cert) in certs {
-            // One that is worked at is looked at there.
-            let Ok(mut managed) = cert.managed.try_lock() else {
-                continue;
-            };
-            let loaded = self.worker.load(&mut managed).await;
-            let now = self.worker.clock.now();
-            match loaded {
-                Ok(()) => {
-                    let held = managed.held.as_ref().map(|held| self.held(&cert, held));
-                    self.planner.set_held(id, held.as_ref(), now);
-                }
-                Err(error) => {
-                    // What cannot be stored is not ordered: it would be lost. No CA was asked, so this is no
-                    // failure to wait longer and longer after.
-                    self.worker.tell(Event::SourceFailed { error });
-                    self.planner.postpone(id, now + STORE_WAIT, now);
-                }
-            }
+    /// Whether the certificate comes from the issuer that will renew it.
+    pub(super) fn is_own(&self, cert: &Cert, held: &Known) -> bool {
+        let issuer = self.worker.issuers.get(usize::from(cert.issuer));
+        issuer.is_some_and(|(_, issuer)| issuer.name() == held.issuer)
+    }
+
+    pub(super) fn shares_work(&self) -> bool {
+        self.members.is_some()
+    }
+
+    /// Sees to it that the other instances see this one.
+    pub(super) fn beat(&mut self) {
+        if let Some(members) = &mut self.members {
+            members.beat(&self.worker);
         }
     }
 
-    /// Says which instances there are, where they share the work.
-    pub(super) async fn meet(&mut self) {
-        let Some(members) = &mut self.members else {
-            return;
-        };
-        let now = self.worker.clock.now();
-        match members.meet(&*self.worker.store, now).await {
-            Ok(Some(shards)) => {
-                let me = members.me().to_owned();
-                let ids: Vec<CertId> = self.planner.ids().collect();
-                for id in ids {
-                    let set = self.planner.set_of(id).unwrap_or(0);
-                    let is_mine = shards.owner(set).is_none_or(|owner| owner == me);
-                    self.planner.set_mine(id, is_mine, now);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => self.worker.tell(Event::SourceFailed { error }),
-        }
-    }
-
-    fn held(&self, cert: &Cert, held: &Known) -> Held {
-        let place = usize::from(cert.issuer);
-        let issuer = self
-            .worker
-            .issuers
-            .get(place)
-            .map(|(_, issuer)| issuer.name());
-        let is_own = issuer == Some(&held.issuer);
-        let has_ari = held.ari_id.is_some() && self.no_ari.get(place) == Some(&false);
-        Held::new(held.from, held.until)
-            .covers(held.covers_all)
-            .same_set(held.is_same_set && is_own)
-            .ari(is_own && has_ari)
+    /// Whether enough is known to order: what the store has, and who else is there.
+    fn is_ready(&self) -> bool {
+        let has_met = self.members.as_ref().is_none_or(Members::has_looked);
+        has_met && self.loads.has_looked()
     }
 
     /// Begins all that is due and fits.
     pub(super) fn start_due(&mut self) {
+        self.start_loads();
+        if !self.is_ready() {
+            return;
+        }
         let now = self.worker.clock.now();
         while let Some(action) = self.planner.next(&mut self.ledgers, now) {
             match action {
@@ -253,7 +236,9 @@ impl Schedule {
     }
 
     fn start_order(&mut self, order: Order, now: SystemTime) {
-        let Some(cert) = self.certs.get(order.cert().index()).cloned().flatten() else {
+        let entry = self.entry(order.cert());
+        let Some((cert, known)) = entry.map(|entry| (entry.cert.clone(), entry.fingerprint()))
+        else {
             let end = End::Later(now + BUSY);
             self.planner.finish(&order, &end, &mut self.ledgers, now);
             return;
@@ -268,33 +253,45 @@ impl Schedule {
             owner: self.owner.clone(),
             leases: self.leases.clone(),
             order: order.clone(),
+            known,
             cert: cert.clone(),
         };
         let begun = self.tasks.spawn(task.run());
         self.begun.insert(begun.id(), Begun::Order(order, cert));
     }
 
-    fn start_poll(&mut self, poll: Poll) {
-        let cert = self.certs.get(poll.cert().index()).cloned().flatten();
-        let worker = self.worker.clone();
-        let begun = self.tasks.spawn(async move {
-            let answer = ask(&worker, cert).await;
-            Done::Poll { answer }
-        });
-        self.begun.insert(begun.id(), Begun::Poll(poll));
-    }
-
+    /// Whether there is something to [wait](Self::happened) for.
     pub(super) fn is_working(&self) -> bool {
-        !self.tasks.is_empty()
+        !self.tasks.is_empty() || self.loads.is_busy()
     }
 
-    /// Waits for one task to end; `None` if there is none.
-    pub(super) async fn ended(&mut self) -> Option<Result<(Id, Done), JoinError>> {
-        self.tasks.join_next_with_id().await
+    /// Waits until there is something to take in.
+    pub(super) async fn happened(&mut self) -> Happened {
+        let (tasks, loads, members) = (&mut self.tasks, &mut self.loads, &mut self.members);
+        let news = async {
+            match members {
+                Some(members) => members.news().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(ended) = tasks.join_next_with_id(), if !tasks.is_empty() => Happened::Ended(ended),
+            Some(loaded) = loads.next(), if loads.is_busy() => Happened::Loaded(loaded),
+            Some(seen) = news => Happened::Met(seen),
+            else => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn take_in(&mut self, happened: Happened) {
+        match happened {
+            Happened::Ended(ended) => self.finish(ended),
+            Happened::Loaded(loaded) => self.loaded(loaded),
+            Happened::Met(seen) => self.met(seen),
+        }
     }
 
     /// Tells the plan how a task ended.
-    pub(super) fn finish(&mut self, ended: Result<(Id, Done), JoinError>) {
+    fn finish(&mut self, ended: Result<(Id, Done), JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -315,6 +312,10 @@ impl Schedule {
                 self.poll_ended(&poll, answer);
             }
             (Some(Begun::Poll(poll)), _) => self.poll_ended(&poll, Err(panicked())),
+            (Some(Begun::Unpause(id)), Some(Done::Unpaused { ledgers, error })) => {
+                self.unpaused(id, ledgers, error);
+            }
+            (Some(Begun::Unpause(id)), _) => self.unpaused(id, Vec::new(), Some(panicked())),
             (None, _) => {}
         }
     }
@@ -330,17 +331,22 @@ impl Schedule {
         let now = self.worker.clock.now();
         let place = usize::from(order.issuer());
         let is_shared = ledger.is_some();
-        if let (Some(ledger), Some(known)) = (ledger, self.ledgers.get_mut(place)) {
-            *known = *ledger;
+        if let Some(ledger) = ledger {
+            self.set_ledger(place, *ledger);
         }
         let ended = match &end {
             Ended::Denied(denied) => {
                 self.planner.put_back(order, denied, now);
+                self.tell_limit(order.cert(), now);
                 return;
             }
             Ended::Later(until) => End::Later(*until),
-            Ended::Held(held) => End::Issued(self.held(cert, held)),
-            Ended::NotInstalled | Ended::Failed(_) => End::Failed(failure(&end)),
+            Ended::Held(held) => End::Issued(self.issued(order.cert(), cert, held)),
+            Ended::NotInstalled(fingerprint) => {
+                self.not_installed(order.cert(), *fingerprint);
+                End::Failed(failure(&end))
+            }
+            Ended::Failed(_) => End::Failed(failure(&end)),
         };
         if is_shared {
             self.planner.finished(order, &ended, now);
@@ -369,35 +375,15 @@ impl Schedule {
                     retry_at: status.map_or(now, |status| status.due_at),
                     took,
                 });
+                self.tell_limit(order.cert(), now);
             }
-        }
-    }
-
-    fn poll_ended(&mut self, poll: &Poll, answer: Result<Option<RenewalInfo>>) {
-        let now = self.worker.clock.now();
-        match answer {
-            Ok(Some(info)) => {
-                let window = Window::new(info.start(), info.end());
-                self.planner
-                    .polled(poll, Some(window), info.retry_after(), now);
-            }
-            Ok(None) => {
-                let cert = self.certs.get(poll.cert().index()).and_then(Option::as_ref);
-                if let Some(no_ari) =
-                    cert.and_then(|cert| self.no_ari.get_mut(usize::from(cert.issuer)))
-                {
-                    *no_ari = true;
-                }
-                self.planner.no_ari(poll, now);
-            }
-            // The share of the lifetime counts, and the window that was known.
-            Err(error) => self.planner.polled(poll, None, error.retry_after(), now),
         }
     }
 
     /// When there is something to do again.
     pub(super) fn wake_at(&self, now: SystemTime) -> Option<SystemTime> {
-        self.planner.wake_at(now)
+        let planned = self.is_ready().then(|| self.planner.wake_at(now)).flatten();
+        planned.into_iter().chain(self.loads.wake_at()).min()
     }
 
     /// When the first certificate is renewed. What is tried again is overdue still.
@@ -428,40 +414,13 @@ impl Schedule {
             // Otherwise it expires.
             drop(self.worker.store.release(&lease).await);
         }
-        if let Some(members) = &self.members {
+        if let Some(members) = &mut self.members {
             members.leave(&*self.worker.store).await;
         }
     }
 }
 
 const BUSY: Duration = Duration::from_secs(1);
-
-/// Asks the CA of a certificate for its window.
-async fn ask(worker: &Worker, cert: Option<Cert>) -> Result<Option<RenewalInfo>> {
-    let Some(cert) = cert else {
-        return Ok(None);
-    };
-    let ari_id = {
-        let managed = cert.managed.lock().await;
-        managed.held.as_ref().and_then(|held| held.ari_id.clone())
-    };
-    let issuer = worker.issuers.get(usize::from(cert.issuer));
-    match (ari_id, issuer) {
-        (Some(ari_id), Some((_, issuer))) => {
-            let asked = tokio::time::timeout(MAX_MANAGER_SLEEP, issuer.renewal_info(&ari_id));
-            asked.await.unwrap_or_else(|_| {
-                let reason = "the issuer did not answer; it is asked again later";
-                Err(Error::store(
-                    ErrorKind::Unavailable,
-                    "ask for the renewal of",
-                    &*cert.id,
-                    reason,
-                ))
-            })
-        }
-        _ => Ok(None),
-    }
-}
 
 /// The limits that the CA of this name publishes.
 fn published(issuer: &str) -> Option<Limits> {

@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
+use super::ari::Answer;
 use super::outcome;
 use super::worker::{BUSY_WAIT, Held as Known, Managed, STORE_WAIT, Worker};
 use crate::budget::{Denied, Ledger, Outcome, SharedLedger, Subject};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::RenewalInfo;
+use crate::facts::Fingerprint;
 use crate::limits::{CERTIFICATE_LEASE, MAX_MANAGER_SLEEP};
 use crate::plan::{Failure, Order};
 use crate::store::{Acquired, Lease, Owner};
@@ -41,7 +42,12 @@ pub(super) enum Done {
         took: Duration,
     },
     Poll {
-        answer: Result<Option<RenewalInfo>>,
+        answer: Result<Answer>,
+    },
+    Unpaused {
+        /// The shared ledgers as they are now.
+        ledgers: Vec<(usize, Ledger)>,
+        error: Option<Error>,
     },
 }
 
@@ -53,7 +59,7 @@ pub(super) enum Ended {
     /// Another instance has done it, or it is issued and in service.
     Held(Known),
     /// It is issued, and was not put in service.
-    NotInstalled,
+    NotInstalled(Option<Fingerprint>),
     Failed(Error),
 }
 
@@ -61,6 +67,8 @@ pub(super) struct OrderTask {
     pub(super) worker: Worker,
     pub(super) cert: Cert,
     pub(super) order: Order,
+    /// The certificate that the plan knows of.
+    pub(super) known: Option<Fingerprint>,
     pub(super) shared: Option<Arc<Mutex<SharedLedger>>>,
     pub(super) owner: Option<Owner>,
     pub(super) leases: Leases,
@@ -180,12 +188,12 @@ impl OrderTask {
     }
 
     async fn load_or_issue(&self, managed: &mut Managed, began: Duration) -> Result<Ended> {
-        let before = managed.seen.clone();
         if let Err(error) = self.worker.load(managed).await {
             return Ok(self.not_asked(error));
         }
-        if managed.seen != before
-            && let Some(held) = &managed.held
+        // Not by what was loaded last, which the plan may not know yet.
+        if let Some(held) = &managed.held
+            && Some(held.fingerprint) != self.known
         {
             // Another instance was faster. The plan decides anew.
             return Ok(Ended::Held(held.clone()));
@@ -210,7 +218,9 @@ impl OrderTask {
         let is_in_service = self.worker.certificates.in_service(&self.cert.id).is_some();
         match &managed.held {
             Some(held) if managed.failures == 0 && is_in_service => Ended::Held(held.clone()),
-            _ => Ended::NotInstalled,
+            // Another one would be no more valid than this one, which is put in service when it is.
+            Some(held) if held.is_early => Ended::Held(held.clone()),
+            held => Ended::NotInstalled(held.as_ref().map(|held| held.fingerprint)),
         }
     }
 
@@ -238,7 +248,7 @@ fn settlement(end: &Ended) -> Outcome {
         Ended::Held(held) => Outcome::Issued {
             lifetime: held.until.duration_since(held.from).unwrap_or_default(),
         },
-        Ended::NotInstalled => Outcome::Unknown,
+        Ended::NotInstalled(_) => Outcome::Unknown,
         Ended::Failed(error) => outcome::failure(error).outcome().clone(),
         Ended::Denied(_) | Ended::Later(_) => Outcome::Refused,
     }

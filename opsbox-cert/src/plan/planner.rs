@@ -1,7 +1,6 @@
 //! The planner: what it is told, and what it answers.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +11,7 @@ use super::priority::{Band, rank};
 use super::queue::{Entry, Lane, Lots, Queues};
 use super::slot::{AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, POLLED, REVOKED, Slot, State, Table};
 use super::window::{Window, mix};
-use crate::budget::{Bucket, Charge, Exemption, Subject};
+use crate::budget::{Charge, Exemption, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
 
 /// A certificate that the planner was told of. After it is [removed](Planner::remove) nothing is known by it.
@@ -160,6 +159,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Poll {
     pub(super) cert: CertId,
+    pub(super) issuer: u8,
     pub(super) until: u32,
 }
 
@@ -167,6 +167,11 @@ impl Poll {
     /// The certificate.
     pub fn cert(&self) -> CertId {
         self.cert
+    }
+
+    /// The place of the issuer.
+    pub fn issuer(&self) -> u8 {
+        self.issuer
     }
 }
 
@@ -279,9 +284,6 @@ pub struct Planner {
     pub(super) times: TimeHeap,
     pub(super) queues: Vec<Queues>,
     pub(super) lots: Lots,
-    pub(super) polls: BinaryHeap<Reverse<(u32, u64, u32)>>,
-    pub(super) poll_bucket: Bucket,
-    pub(super) polling: u32,
 }
 
 impl Planner {
@@ -299,15 +301,24 @@ impl Planner {
             times: TimeHeap::with_capacity(capacity),
             queues: Vec::new(),
             lots: Lots::default(),
-            polls: BinaryHeap::new(),
-            poll_bucket: Bucket::default(),
-            polling: 0,
         }
     }
 
     /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Plans by another policy from now on.
+    pub fn set_policy(&mut self, policy: Policy, now: SystemTime) {
+        if self.policy == policy {
+            return;
+        }
+        self.policy = policy;
+        let ids: Vec<CertId> = self.ids().collect();
+        for id in ids {
+            self.update(id.index, secs(now));
+        }
     }
 
     /// One more certificate, of which there is none yet unless `held` says so, from the issuer at this place
@@ -405,6 +416,14 @@ impl Planner {
         self.set_flag(id, FORCED, now);
     }
 
+    /// What failed before and what a limit said no longer hold it up: the limits are asked anew.
+    pub fn unpause(&mut self, id: CertId, now: SystemTime) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.retry_at = 0;
+            self.update(id.index, secs(now));
+        }
+    }
+
     fn set_flag(&mut self, id: CertId, flag: u16, now: SystemTime) {
         let Some(slot) = self.table.get_mut(id) else {
             return;
@@ -444,7 +463,7 @@ impl Planner {
         retry_after: Option<Duration>,
         now: SystemTime,
     ) {
-        self.polling = self.polling.saturating_sub(1);
+        self.poll_ended(poll);
         if self
             .table
             .get(poll.cert)
@@ -484,12 +503,18 @@ impl Planner {
 
     /// Its CA has no ARI after all: it is asked no more, and the share of the lifetime counts.
     pub fn no_ari(&mut self, poll: &Poll, now: SystemTime) {
-        self.polling = self.polling.saturating_sub(1);
+        self.poll_ended(poll);
         if let Some(slot) = self.table.get_mut(poll.cert) {
             slot.set_flag(POLLED, false);
             slot.set_window(None);
             slot.poll_at = NEVER;
             self.update(poll.cert.index, secs(now));
+        }
+    }
+
+    fn poll_ended(&mut self, poll: &Poll) {
+        if let Some(queues) = self.queues.get_mut(usize::from(poll.issuer)) {
+            queues.polls.under_way = queues.polls.under_way.saturating_sub(1);
         }
     }
 
@@ -598,7 +623,6 @@ impl Planner {
             + self.times.bytes()
             + self.queues.iter().map(Queues::bytes).sum::<usize>()
             + self.lots.bytes()
-            + self.polls.capacity() * size_of::<(u32, u64, u32)>()
     }
 
     pub(super) fn rank(&self, slot: &Slot, now: u32) -> u64 {
@@ -639,7 +663,10 @@ impl Planner {
             false => NEVER,
         };
         if is_polled && poll_at <= now {
-            self.polls.push(Reverse((poll_at, slot.set, index)));
+            let poll = Reverse((poll_at, slot.set, index));
+            if let Some(queues) = self.queues.get_mut(usize::from(issuer)) {
+                queues.polls.due.push(poll);
+            }
             next = NEVER;
         }
         if acts_at > now {
