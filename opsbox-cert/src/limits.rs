@@ -330,9 +330,13 @@ pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 
 /// a day.
 pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. That is 35,000
-/// certificates that were issued in some days before the last two. Of more, those are forgotten first that are
-/// nearest to what may be ordered again.
+/// How far a shared ledger may be ahead of the clock of an instance that looks at it: 30 days. Of one that is further
+/// ahead nothing is believed, and all counts as used up.
+pub const MAX_CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. With Let's Encrypt's limits that
+/// is 23,000 certificates of a few domains that were issued within eight days, or 13,000 of domains of their own. Of more,
+/// what is nearest to have come back is forgotten first, and the CA is met where it would have mattered.
 pub const MAX_LEDGER_BYTES: usize = 480 * 1024;
 
 /// Most steps in time of one forecast: 10,000,000. What is not ordered by then is said to be so.

@@ -627,6 +627,49 @@ proptest! {
     }
 }
 
+/// The manager tells what the store has each minute, and most often that is nothing new.
+#[test]
+fn a_reload_that_changes_nothing_takes_no_place_in_the_queue() {
+    let mut ledgers = [Ledger::new(Limits::none().account(Rate::new(1, DAY * 100)))];
+    let mut planner = Planner::new(Policy::default(), 7);
+    let ids: Vec<CertId> = (0..100)
+        .map(|n| planner.add(&Subject::single(key(n), key(n)), 0, None, start()))
+        .collect();
+    let mut now = start();
+    while planner.next(&mut ledgers, now).is_some() {}
+    let before = planner.bytes();
+    for _ in 0..1_000 {
+        now += Duration::from_secs(60);
+        for id in &ids {
+            planner.set_held(*id, None, now);
+        }
+        while planner.next(&mut ledgers, now).is_some() {}
+    }
+    assert!(
+        planner.bytes() <= before + 4_096,
+        "{before} became {}",
+        planner.bytes()
+    );
+}
+
+/// Issued before an outage of days, fetched after it: then it is nearly over, and no duplicate.
+#[test]
+fn what_was_fetched_late_is_renewed_in_time() {
+    let mut ledgers = [Ledger::new(Limits::lets_encrypt())];
+    let mut planner = Planner::new(Policy::default(), 7);
+    planner.add(&Subject::single(1, 1), 0, None, start());
+    let Some(Action::Order(order)) = planner.next(&mut ledgers, start()) else {
+        panic!("it is missing")
+    };
+    let later = start() + HOUR * 132;
+    let held = Held::new(start(), start() + HOUR * 160);
+    planner.finish(&order, &End::Issued(held), &mut ledgers, later);
+    let Some(Action::Order(order)) = planner.next(&mut ledgers, later) else {
+        panic!("28 hours are left")
+    };
+    assert_eq!(order.reason(), Reason::Share);
+}
+
 #[test]
 fn a_ca_that_answers_slowly_holds_up_the_windows_of_no_other() {
     let policy = Policy::default().polls(Rate::new(10, Duration::from_secs(1)), 4);

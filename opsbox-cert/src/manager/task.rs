@@ -245,7 +245,8 @@ impl OrderTask {
 /// What an end is for a ledger.
 fn settlement(end: &Ended) -> Outcome {
     match end {
-        Ended::Held(held) => Outcome::Issued {
+        Ended::Held(held) => Outcome::IssuedAt {
+            from: held.from,
             lifetime: held.until.duration_since(held.from).unwrap_or_default(),
         },
         Ended::NotInstalled(_) => Outcome::Unknown,

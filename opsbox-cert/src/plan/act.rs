@@ -126,9 +126,7 @@ impl Planner {
     /// Says how an order ended, and settles it with the ledger.
     pub fn finish(&mut self, order: &Order, end: &End, ledgers: &mut [Ledger], now: SystemTime) {
         let outcome = match end {
-            End::Issued(held) => Outcome::Issued {
-                lifetime: held.lifetime(),
-            },
+            End::Issued(held) => held.outcome(),
             End::Failed(failure) => failure.outcome.clone(),
             End::Later(_) => Outcome::Refused,
         };

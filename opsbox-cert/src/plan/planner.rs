@@ -11,7 +11,7 @@ use super::priority::{Band, rank};
 use super::queue::{Entry, Lane, Lots, Queues};
 use super::slot::{AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, POLLED, REVOKED, Slot, State, Table};
 use super::window::{Window, mix};
-use crate::budget::{Charge, Exemption, Subject};
+use crate::budget::{Charge, Exemption, Outcome, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
 
 /// A certificate that the planner was told of. After it is [removed](Planner::remove) nothing is known by it.
@@ -88,6 +88,14 @@ impl Held {
     /// Whether it has exactly the names that there should be.
     pub fn is_same_set(&self) -> bool {
         self.same_set
+    }
+
+    /// What it is for a ledger, as the end of the order that it came from.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::IssuedAt {
+            from: at(self.from),
+            lifetime: self.lifetime(),
+        }
     }
 
     /// From its first to its last second.
@@ -370,8 +378,9 @@ impl Planner {
         let Some(slot) = self.table.get_mut(id) else {
             return;
         };
-        let before = (slot.from, slot.until);
-        let is_same = before == held.map_or((0, 0), |held| (held.from, held.until));
+        let before = slot.clone();
+        let is_same =
+            (slot.from, slot.until) == held.map_or((0, 0), |held| (held.from, held.until));
         let kept = (
             slot.window(),
             slot.poll_at,
@@ -389,6 +398,10 @@ impl Planner {
         }
         if slot.has(POLLED) && slot.poll_at == NEVER && !is_same {
             slot.poll_at = secs(now);
+        }
+        if *slot == before {
+            // Most often the store has nothing new: its place in the queue is right.
+            return;
         }
         self.update(id.index, secs(now));
     }
@@ -496,7 +509,12 @@ impl Planner {
         slot.poll_at = now.saturating_add(wait).saturating_add(later);
         if let Some(window) = window {
             slot.set_window(Some(window));
-            slot.set_flag(AT_ONCE, window.as_secs().1 <= now);
+            let is_over = window.as_secs().1 <= now;
+            if is_over && !slot.has(AT_ONCE) && slot.failures == 0 {
+                // It waits for nothing but the end of a limit that may not hold for it any more.
+                slot.retry_at = 0;
+            }
+            slot.set_flag(AT_ONCE, is_over);
         }
         self.update(id.index, now);
     }
