@@ -1,6 +1,6 @@
 //! Which instances are there, by a record of each that is written anew every minute.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::limits::{MEMBER_TIME, MEMBER_WRITE};
@@ -11,14 +11,17 @@ const PART: &str = "seen";
 
 pub(super) struct Members {
     me: Owner,
+    /// How long one that says nothing is taken for there.
+    time: Duration,
     written: Option<SystemTime>,
     known: Option<Shards>,
 }
 
 impl Members {
-    pub(super) fn new(me: Owner) -> Self {
+    pub(super) fn new(me: Owner, time: Duration) -> Self {
         Self {
             me,
+            time,
             written: None,
             known: None,
         }
@@ -42,7 +45,7 @@ impl Members {
         now: SystemTime,
     ) -> Result<Option<Shards>> {
         let since = self.written.and_then(|at| now.duration_since(at).ok());
-        if since.is_some_and(|since| since < MEMBER_WRITE) {
+        if since.is_some_and(|since| since < write_every(self.time)) {
             return Ok(None);
         }
         let name = Name::new(&Self::folder()?, self.me.as_str())?;
@@ -62,9 +65,9 @@ impl Members {
                 .and_then(|text| text.parse().ok());
             // One whose clock is ahead is not there for as long as that.
             let age = seconds.abs_diff(seen.unwrap_or(0));
-            if age < MEMBER_TIME.as_secs() {
+            if age < self.time.as_secs() {
                 there.push(other.id().to_owned());
-            } else if age > MEMBER_TIME.as_secs() * 20 {
+            } else if age > self.time.as_secs().max(MEMBER_TIME.as_secs()) * 20 {
                 let condition = Condition::Version(stored.version);
                 // Another one may be faster.
                 drop(store.delete(other, &condition, None).await);
@@ -86,6 +89,11 @@ impl Members {
         // Otherwise the others notice it after a while.
         drop(left);
     }
+}
+
+/// How often an instance says that it is there.
+pub(super) fn write_every(time: Duration) -> Duration {
+    MEMBER_WRITE.min(time / 3)
 }
 
 const _: () = assert!(MEMBER_WRITE.as_secs() * 2 < MEMBER_TIME.as_secs());

@@ -51,6 +51,16 @@
 //! Those of Let's Encrypt are known; of others they are given by [`Manager::limits`]. What does not fit waits, and the most
 //! urgent goes first. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
 //!
+//! What is counted is what is sent: an order when it is placed, with those [on demand](OnDemand), and an account when
+//! it is opened. An order whose certificate could not be fetched is gone on with, and costs nothing more, until the CA
+//! says that it is invalid or gone.
+//!
+//! # Restarts
+//!
+//! How often a certificate failed and until when it waits, its window and when the CA wants to be asked again, and how
+//! often a CA could not be reached are in the store, too: who is restarted, or killed in the middle of an
+//! order, tries no more often than one that goes on, and an instance does not try what another has just seen fail.
+//!
 //! # On demand
 //!
 //! With [`Manager::on_demand`] a name that nobody configured gets its certificate at its first handshake, if
@@ -63,10 +73,12 @@
 //! sixteenth of the lifetime of what is there if that is less. A CA that cannot be reached is asked for one certificate
 //! at a time.
 
+mod claim;
 mod handle;
 mod members;
 mod on_demand;
 mod outcome;
+mod progress;
 mod schedule;
 mod task;
 mod worker;
@@ -94,7 +106,7 @@ use crate::error::{Error, Reason, Result};
 use crate::install::Certificates;
 use crate::inventory::CertSpec;
 use crate::issuer::Issuer;
-use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP, MEMBER_WRITE};
+use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP, MEMBER_TIME};
 use crate::observe::Event;
 use crate::plan::Policy;
 use crate::store::Store;
@@ -148,6 +160,8 @@ impl Manager {
                 seed: 0,
                 limits: HashMap::new(),
                 shares_work: false,
+                member_time: MEMBER_TIME,
+                books: None,
             },
             schedule: None,
             worker: Worker {
@@ -170,6 +184,7 @@ impl Manager {
     #[must_use]
     pub fn issuer(mut self, name: impl Into<String>, issuer: impl Issuer + 'static) -> Self {
         self.worker.issuers.push((name.into(), Arc::new(issuer)));
+        self.setup.books = None;
         self
     }
 
@@ -228,6 +243,7 @@ impl Manager {
     #[must_use]
     pub fn limits(mut self, issuer: impl Into<String>, limits: Limits) -> Self {
         self.setup.limits.insert(issuer.into(), limits);
+        self.setup.books = None;
         self
     }
 
@@ -236,6 +252,15 @@ impl Manager {
     #[must_use]
     pub fn share_work(mut self) -> Self {
         self.setup.shares_work = true;
+        self
+    }
+
+    /// After which time of silence another instance is taken for gone, and its part is shared out, in place of
+    /// [`MEMBER_TIME`]; three seconds at least. All instances need the same one, and it has to be
+    /// more than their clocks differ by.
+    #[must_use]
+    pub fn member_time(mut self, time: Duration) -> Self {
+        self.setup.member_time = time.max(Duration::from_secs(3));
         self
     }
 
@@ -289,7 +314,10 @@ impl Manager {
         if self.on_demand.is_some() {
             return refuse("it is done already; let one ask function decide");
         }
-        let on_demand = OnDemand::new(self.worker.clone(), options, self.reserved.clone())?;
+        let books = claim::books(&self.worker.store, &self.worker.issuers, &self.setup.limits)?;
+        self.setup.books = Some(books.clone());
+        let reserved = self.reserved.clone();
+        let on_demand = OnDemand::new(self.worker.clone(), options, reserved, books)?;
         self.on_demand = Some(on_demand.inner());
         Ok((self, on_demand))
     }
@@ -359,7 +387,7 @@ impl Manager {
             let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
             let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
             let wait = match setup.shares_work {
-                true => wait.min(MEMBER_WRITE),
+                true => wait.min(members::write_every(setup.member_time)),
                 false => wait,
             };
             let command = tokio::select! {

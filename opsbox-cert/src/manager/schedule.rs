@@ -7,29 +7,41 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::claim::{Book, book_id, books, limits_of};
 use super::members::Members;
 use super::outcome;
+use super::progress;
 use super::task::{Cert, Done, Ended, Leases, OrderTask, failure};
 use super::worker::{Held as Known, Managed, STORE_WAIT, Worker};
-use crate::budget::{Ledger, Limits, SharedLedger, Subject, key};
+use crate::budget::{Ledger, Limits, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::issuer::RenewalInfo;
 use crate::limits::{MAX_MANAGER_SLEEP, SPREAD_FROM};
 use crate::observe::Event;
-use crate::plan::{Action, CertId, End, Held, Order, Planner, Policy, Poll, Window};
-use crate::store::Owner;
+use crate::plan::{
+    Action, CertId, End, Held, Order, Outage, Planner, Policy, Poll, Reason, Saved, Window,
+};
+use crate::store::{Folder, Name, Owner};
 
 /// What a task was begun for, in case it panics.
 enum Begun {
     Order(Order, Cert),
     Poll(Poll),
+    Save(Name),
+}
+
+/// What of the plan is on its way into the store.
+struct Saving {
+    text: Vec<u8>,
+    /// It is newer than what is being written.
+    is_newer: bool,
 }
 
 pub(super) struct Schedule {
     pub(super) worker: Worker,
     planner: Planner,
     ledgers: Vec<Ledger>,
-    shared: Vec<Option<Arc<Mutex<SharedLedger>>>>,
+    books: Vec<Book>,
     /// Whether an issuer has no ARI.
     no_ari: Vec<bool>,
     certs: Vec<Option<Cert>>,
@@ -39,6 +51,11 @@ pub(super) struct Schedule {
     tasks: JoinSet<Done>,
     begun: HashMap<Id, Begun>,
     members: Option<Members>,
+    /// Those of which it was not looked up yet what was saved.
+    fresh: Vec<CertId>,
+    /// As they were saved last, once that is known.
+    outages: Option<Vec<Outage>>,
+    saving: HashMap<Name, Saving>,
 }
 
 /// What the planner is given.
@@ -47,6 +64,9 @@ pub(super) struct Setup {
     pub(super) seed: u64,
     pub(super) limits: HashMap<String, Limits>,
     pub(super) shares_work: bool,
+    pub(super) member_time: Duration,
+    /// Those that other work uses already.
+    pub(super) books: Option<Vec<Book>>,
 }
 
 impl Schedule {
@@ -55,27 +75,18 @@ impl Schedule {
         let policy = setup.policy.clone();
         let policy =
             policy.unwrap_or_else(|| Policy::default().spread(managed.len() >= SPREAD_FROM));
-        let mut ledgers = Vec::with_capacity(worker.issuers.len());
-        let mut shared = Vec::with_capacity(worker.issuers.len());
-        for (label, issuer) in &worker.issuers {
-            let limits = setup.limits.get(label).cloned();
-            let limits = limits.or_else(|| published(issuer.name()));
-            ledgers.push(Ledger::new(limits.clone().unwrap_or_else(Limits::none)));
-            shared.push(match limits {
-                None => None,
-                Some(limits) => {
-                    let id = format!(
-                        "{:016x}",
-                        key(format!("{label}\n{}", issuer.name()).as_bytes())
-                    );
-                    let ledger = SharedLedger::new(worker.store.clone(), &id, limits)?;
-                    Some(Arc::new(Mutex::new(ledger)))
-                }
-            });
-        }
+        let ledger = |(label, issuer): &(String, Arc<dyn crate::issuer::Issuer>)| {
+            let limits = limits_of(label, &**issuer, &setup.limits);
+            Ledger::new(limits.unwrap_or_else(Limits::none))
+        };
+        let ledgers: Vec<Ledger> = worker.issuers.iter().map(ledger).collect();
+        let books = match &setup.books {
+            Some(books) => books.clone(),
+            None => books(&worker.store, &worker.issuers, &setup.limits)?,
+        };
         let owner = Owner::random("manager").ok();
         let members = match setup.shares_work {
-            true => owner.clone().map(Members::new),
+            true => owner.clone().map(|me| Members::new(me, setup.member_time)),
             false => None,
         };
         let mut schedule = Self {
@@ -88,9 +99,12 @@ impl Schedule {
             begun: HashMap::new(),
             worker,
             ledgers,
-            shared,
+            books,
             owner,
             members,
+            fresh: Vec::new(),
+            outages: None,
+            saving: HashMap::new(),
         };
         for managed in managed {
             schedule.add(managed);
@@ -102,14 +116,7 @@ impl Schedule {
     pub(super) fn add(&mut self, managed: Managed) {
         let id: Arc<str> = managed.spec.id().into();
         self.forget(&id);
-        let names = managed.spec.issuer_names();
-        let place = |name: &String| {
-            self.worker
-                .issuers
-                .iter()
-                .position(|(known, _)| known == name)
-        };
-        let issuer = names.iter().find_map(place).unwrap_or(0);
+        let issuer = self.worker.first_issuer(&managed.spec);
         let issuer = u8::try_from(issuer).unwrap_or(0);
         let subject = Subject::new(managed.spec.identifiers());
         let now = self.worker.clock.now();
@@ -129,6 +136,7 @@ impl Schedule {
             });
         }
         self.by_id.insert(id, cert);
+        self.fresh.push(cert);
     }
 
     /// Plans a certificate no more; `false` if there is none.
@@ -170,7 +178,7 @@ impl Schedule {
     /// Takes what the store has: certificates of other instances, the ledgers, and who is there.
     pub(super) async fn reload(&mut self) {
         let now = self.worker.clock.now();
-        for (ledger, shared) in self.ledgers.iter_mut().zip(&self.shared) {
+        for (ledger, shared) in self.ledgers.iter_mut().zip(&self.books) {
             if let Some(shared) = shared {
                 match shared.lock().await.read(now).await {
                     Ok(read) => *ledger = read.clone(),
@@ -202,6 +210,99 @@ impl Schedule {
                     self.planner.postpone(id, now + STORE_WAIT, now);
                 }
             }
+        }
+        self.restore().await;
+    }
+
+    /// Goes on where an earlier life, or another instance, has stopped: after failures, and with what CAs said.
+    async fn restore(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut names: Vec<(CertId, Name)> = Vec::with_capacity(fresh.len());
+        for cert in fresh {
+            let known = self.certs.get(cert.index()).and_then(Option::as_ref);
+            let name = known.and_then(|known| progress::of_certificate(&known.id).ok());
+            names.extend(name.map(|name| (cert, name)));
+        }
+        if names.len() > LISTED_FROM
+            && let Ok(folder) = Folder::new(progress::FOLDER)
+            && let Ok(listed) = self.worker.store.list(&folder).await
+        {
+            let listed: std::collections::HashSet<Name> = listed.into_iter().collect();
+            names.retain(|(_, name)| listed.contains(name));
+        }
+        let (certs, names): (Vec<CertId>, Vec<Name>) = names.into_iter().unzip();
+        let loaded: Vec<Option<Saved>> = progress::load_all(&self.worker, &names).await;
+        let now = self.worker.clock.now();
+        for (cert, saved) in certs.into_iter().zip(loaded) {
+            let status = self.planner.status(cert, now);
+            // What somebody wants now does not wait for what failed before.
+            let is_wanted = status.is_some_and(|it| it.reason == Reason::Forced);
+            if let Some(saved) = saved.filter(|_| !is_wanted) {
+                self.planner.restore_saved(cert, &saved, now);
+            }
+        }
+        if self.outages.is_none() {
+            let names: Vec<Name> = (0..self.books.len())
+                .filter_map(|issuer| self.outage_name(issuer))
+                .collect();
+            let loaded: Vec<Option<Outage>> = progress::load_all(&self.worker, &names).await;
+            let loaded = loaded.into_iter().map(Option::unwrap_or_default);
+            let loaded: Vec<Outage> = loaded.collect();
+            for (issuer, outage) in (0..).zip(&loaded) {
+                self.planner.restore_outage(issuer, outage);
+            }
+            self.outages = Some(loaded);
+        }
+    }
+
+    fn outage_name(&self, issuer: usize) -> Option<Name> {
+        let (label, issuer) = self.worker.issuers.get(issuer)?;
+        progress::of_issuer(&book_id(label, &**issuer)).ok()
+    }
+
+    /// Saves what a certificate waits for, and what its CA said.
+    fn save(&mut self, cert: CertId) {
+        let known = self.certs.get(cert.index()).and_then(Option::as_ref);
+        let name = known.and_then(|known| progress::of_certificate(&known.id).ok());
+        if let (Some(name), Some(saved)) = (name, self.planner.saved(cert)) {
+            self.write(name, progress::text(&saved));
+        }
+    }
+
+    /// Saves how often a CA could not be reached, if that is another number now.
+    fn save_outage(&mut self, issuer: u8) {
+        let outage = self.planner.outage(issuer);
+        let place = usize::from(issuer);
+        let known = self.outages.as_mut().and_then(|it| it.get_mut(place));
+        let Some(known) = known.filter(|known| **known != outage) else {
+            return;
+        };
+        *known = outage;
+        if let Some(name) = self.outage_name(place) {
+            self.write(name, progress::text(&outage));
+        }
+    }
+
+    /// Writes a record, after what is being written to it.
+    fn write(&mut self, name: Name, text: Vec<u8>) {
+        if let Some(saving) = self.saving.get_mut(&name) {
+            (saving.text, saving.is_newer) = (text, true);
+            return;
+        }
+        let (worker, record, written) = (self.worker.clone(), name.clone(), text.clone());
+        let is_newer = false;
+        self.saving.insert(name.clone(), Saving { text, is_newer });
+        let begun = self.tasks.spawn(async move {
+            progress::save(&worker, &record, written).await;
+            Done::Saved
+        });
+        self.begun.insert(begun.id(), Begun::Save(name));
+    }
+
+    fn written(&mut self, name: Name) {
+        let newer = self.saving.remove(&name).filter(|saving| saving.is_newer);
+        if let Some(newer) = newer {
+            self.write(name, newer.text);
         }
     }
 
@@ -260,11 +361,12 @@ impl Schedule {
         };
         let task = OrderTask {
             worker: self.worker.clone(),
-            shared: self
-                .shared
+            book: self
+                .books
                 .get(usize::from(order.issuer()))
                 .cloned()
                 .flatten(),
+            saved: self.planner.saved(order.cert()),
             owner: self.owner.clone(),
             leases: self.leases.clone(),
             order: order.clone(),
@@ -304,13 +406,36 @@ impl Schedule {
             Error::store(ErrorKind::Unavailable, "order", "a certificate", reason)
         };
         match (self.begun.remove(&id), ended.ok().map(|(_, done)| done)) {
-            (Some(Begun::Order(order, cert)), Some(Done::Order { end, ledger, took })) => {
+            (
+                Some(Begun::Order(order, cert)),
+                Some(Done::Order {
+                    end,
+                    ledger,
+                    took,
+                    is_placed,
+                    saved,
+                }),
+            ) => {
+                let is_placed = match end {
+                    Ended::Failed(_) => is_placed,
+                    Ended::Later(_) => None,
+                    _ => Some(false),
+                };
+                if let Some(is_placed) = is_placed {
+                    let now = self.worker.clock.now();
+                    self.planner.set_placed(order.cert(), is_placed, now);
+                }
                 self.order_ended(&order, &cert, end, ledger, took);
+                if saved.is_some() && self.planner.saved(order.cert()) != saved {
+                    self.save(order.cert());
+                }
+                self.save_outage(order.issuer());
             }
             (Some(Begun::Order(order, cert)), _) => {
                 let end = Ended::Failed(panicked());
                 self.order_ended(&order, &cert, end, None, Duration::ZERO);
             }
+            (Some(Begun::Save(name)), _) => self.written(name),
             (Some(Begun::Poll(poll)), Some(Done::Poll { answer })) => {
                 self.poll_ended(&poll, answer);
             }
@@ -339,6 +464,7 @@ impl Schedule {
                 return;
             }
             Ended::Later(until) => End::Later(*until),
+            Ended::Waits(saved) => End::Later(saved.waits_until()),
             Ended::Held(held) => End::Issued(self.held(cert, held)),
             Ended::NotInstalled | Ended::Failed(_) => End::Failed(failure(&end)),
         };
@@ -349,6 +475,9 @@ impl Schedule {
                 outcome::block(ledger, error, cert.subject.set(), now);
             }
             self.planner.finish(order, &ended, &mut self.ledgers, now);
+        }
+        if let Ended::Waits(saved) = &end {
+            self.planner.restore_saved(order.cert(), saved, now);
         }
         match self.by_id.get(&cert.id) {
             // It was removed while it was ordered.
@@ -393,6 +522,7 @@ impl Schedule {
             // The share of the lifetime counts, and the window that was known.
             Err(error) => self.planner.polled(poll, None, error.retry_after(), now),
         }
+        self.save(poll.cert());
     }
 
     /// When there is something to do again.
@@ -422,6 +552,10 @@ impl Schedule {
     /// Ends what is under way, which is gone on with at the next start, and gives the locks back.
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
+        let saving = std::mem::take(&mut self.saving);
+        for (name, Saving { text, .. }) in saving {
+            progress::save(&self.worker, &name, text).await;
+        }
         let leases =
             std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
         for lease in leases {
@@ -435,6 +569,9 @@ impl Schedule {
 }
 
 const BUSY: Duration = Duration::from_secs(1);
+
+/// From how many certificates on it is looked up first of which something was saved.
+const LISTED_FROM: usize = 16;
 
 /// Asks the CA of a certificate for its window.
 async fn ask(worker: &Worker, cert: Option<Cert>) -> Result<Option<RenewalInfo>> {
@@ -461,14 +598,4 @@ async fn ask(worker: &Worker, cert: Option<Cert>) -> Result<Option<RenewalInfo>>
         }
         _ => Ok(None),
     }
-}
-
-/// The limits that the CA of this name publishes.
-fn published(issuer: &str) -> Option<Limits> {
-    #[cfg(any(feature = "acme", feature = "config"))]
-    if issuer == crate::inventory::LETS_ENCRYPT {
-        return Some(Limits::lets_encrypt());
-    }
-    let _ = issuer;
-    None
 }

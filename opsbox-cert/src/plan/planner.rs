@@ -10,7 +10,9 @@ use super::moment::{NEVER, at, secs, secs_from_us, span};
 use super::policy::Policy;
 use super::priority::{Band, rank};
 use super::queue::{Entry, Lane, Lots, Queues};
-use super::slot::{AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, POLLED, REVOKED, Slot, State, Table};
+use super::slot::{
+    AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, PLACED, POLLED, REVOKED, Slot, State, Table,
+};
 use super::window::{Window, mix};
 use crate::budget::{Bucket, Charge, Exemption, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
@@ -374,6 +376,7 @@ impl Planner {
             slot.flags |= kept.2;
         } else {
             slot.poll_at = NEVER;
+            slot.set_flag(PLACED, false);
             (slot.failures, slot.retry_at) = (0, 0);
         }
         if slot.has(POLLED) && slot.poll_at == NEVER && !is_same {
@@ -609,8 +612,13 @@ impl Planner {
     }
 
     pub(super) fn lane(slot: &Slot, now: u32) -> Lane {
+        let exemption = match slot.has(PLACED) {
+            // What the account has left is nothing to it.
+            true => Exemption::Ari,
+            false => slot.exemption(now).0,
+        };
         Lane {
-            exemption: slot.exemption(now).0,
+            exemption,
             again: slot.failures > 0,
         }
     }
