@@ -11,11 +11,11 @@ use crate::error::{Error, ErrorKind, Reason, Result};
 use crate::facts::Fingerprint;
 use crate::install::{Candidate, Certificates, Policy, Refusal};
 use crate::inventory::CertSpec;
-use crate::issuer::{Issuer, IssuerChain};
+use crate::issuer::{Issuer, IssuerChain, Permits};
 use crate::limits::MAX_MANAGER_SLEEP;
 use crate::observe::Event;
 use crate::renewal;
-use crate::store::{Name, Store, Stored, Triple, Version};
+use crate::store::{Condition, Name, Store, Stored, Triple, Version};
 
 /// How long to leave a certificate to another instance, if it does not say so.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(30);
@@ -174,8 +174,19 @@ impl Worker {
         Ok(())
     }
 
+    /// The place of the issuer that is asked first.
+    pub(super) fn first_issuer(&self, spec: &CertSpec) -> usize {
+        let place = |name: &String| self.issuers.iter().position(|(known, _)| known == name);
+        spec.issuer_names().iter().find_map(place).unwrap_or(0)
+    }
+
     /// Gets a new one from the issuers, and says what it replaces if it may.
-    pub(super) async fn issue(&self, managed: &Managed, replaces: bool) -> Result<Triple> {
+    pub(super) async fn issue(
+        &self,
+        managed: &Managed,
+        replaces: bool,
+        permits: &dyn Permits,
+    ) -> Result<Triple> {
         let names = managed.spec.issuer_names();
         let chosen = self
             .issuers
@@ -201,7 +212,14 @@ impl Worker {
             request = request.replaces(ari_id);
         }
         let issuer = chosen.fold(IssuerChain::new(first), IssuerChain::then);
-        let issue = issuer.issue_into(&request, &self.store, &managed.name);
+        let issue = async {
+            let triple = issuer.issue_within(&request, permits).await?;
+            let (record, condition) = (triple.to_record()?, Condition::Any);
+            let saved = self.store.save(&managed.name, &record, &condition, None);
+            saved.await?;
+            issuer.confirm(&request).await?;
+            Ok(triple)
+        };
         match tokio::time::timeout(self.time_limit, issue).await {
             Ok(issued) => issued,
             Err(_) => Err(Error::from(Reason::TooSlow {

@@ -11,10 +11,12 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{Denial, Entry, Inner, Outcome};
+use crate::budget::{Exemption, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::inventory::CertSpec;
 use crate::limits::{MAX_MANAGER_SLEEP, ON_DEMAND_LEASE, ON_DEMAND_MAX_RETRY};
+use crate::manager::claim::{Claim, Landed, Terms};
 use crate::manager::worker::Managed;
 use crate::store::{Acquired, Lease, Triple};
 use crate::text::Escaped;
@@ -276,7 +278,47 @@ impl Inner {
             taken.map_err(|wait| Denial::Limited { wait })?;
             *is_counted = true;
         }
-        Ok(Some(self.worker.issue(managed, true).await?))
+        let claim = self.claim(managed);
+        let issued = self.worker.issue(managed, true, &claim).await;
+        let landed = match &issued {
+            Ok(triple) => Landed::Issued {
+                lifetime: lifetime(triple),
+            },
+            Err(error) if error.kind() == ErrorKind::Busy || claim.is_unasked() => Landed::Unasked,
+            Err(error) => Landed::Failed(error),
+        };
+        // A ledger that cannot be written counts what was held as issued, after a while.
+        if let Err(error) = claim.settle(landed).await {
+            self.worker
+                .tell(crate::observe::Event::SourceFailed { error });
+        }
+        if let Some(denied) = claim.denied() {
+            let wait = denied.until().duration_since(self.worker.clock.now());
+            let wait = wait.unwrap_or_default();
+            return Err(Denial::Limited { wait });
+        }
+        Ok(Some(issued?))
+    }
+
+    /// What an order for it takes of the limits of its issuer.
+    fn claim(&self, managed: &Managed) -> Claim {
+        let place = self.worker.first_issuer(&managed.spec);
+        let issuer = self.worker.issuers.get(place).map(|(_, it)| it.name());
+        let is_renewal = managed
+            .held
+            .as_ref()
+            .is_some_and(|held| held.is_same_set && issuer == Some(&held.issuer));
+        let terms = Terms {
+            subject: Arc::new(Subject::new(managed.spec.identifiers())),
+            exemption: match is_renewal {
+                true => Exemption::Renewal,
+                false => Exemption::None,
+            },
+            is_early: managed.held.is_none(),
+            is_forced: false,
+        };
+        let book = self.books.get(place).cloned().flatten();
+        Claim::new(book, terms, self.worker.clone(), None)
     }
 
     /// Renews the lock for ever; ends when it is lost.
@@ -291,6 +333,13 @@ impl Inner {
             }
         }
     }
+}
+
+/// From its first to its last second.
+fn lifetime(triple: &Triple) -> Duration {
+    let facts = triple.facts().ok();
+    let lifetime = facts.and_then(|it| it.not_after().duration_since(it.not_before()).ok());
+    lifetime.unwrap_or_default()
 }
 
 /// What is enough for the store to have.
