@@ -241,11 +241,7 @@ impl Schedule {
         };
         let task = OrderTask {
             worker: self.worker.clone(),
-            book: self
-                .books
-                .get(usize::from(order.issuer()))
-                .cloned()
-                .flatten(),
+            books: self.books.clone(),
             saved: self.planner.saved(order.cert()),
             owner: self.owner.clone(),
             leases: self.leases.clone(),

@@ -422,13 +422,7 @@ impl Schedule {
         }
         let id = entry.cert.id.clone();
         if let (Some(denied), Some((issuer, _))) = (denied, self.worker.issuers.get(place)) {
-            let is_for_ever = denied.scope() == Scope::ConsecutiveFailures;
-            self.worker.tell(Event::Limited {
-                id,
-                issuer: issuer.clone(),
-                limit: denied.scope(),
-                until: (!is_for_ever).then(|| denied.until()),
-            });
+            self.worker.tell_limited(&id, issuer, &denied);
         }
     }
 }

@@ -279,25 +279,23 @@ impl Inner {
             *is_counted = true;
         }
         let claim = self.claim(managed);
-        let issued = self.worker.issue(managed, true, &claim).await;
-        let landed = match &issued {
-            Ok(triple) => Landed::Issued {
-                lifetime: lifetime(triple),
-            },
-            Err(error) if error.kind() == ErrorKind::Busy || claim.is_unasked() => Landed::Unasked,
-            Err(error) => Landed::Failed(error),
-        };
-        // A ledger that cannot be written counts what was held as issued, after a while.
-        if let Err(error) = claim.settle(landed).await {
-            self.worker
-                .tell(crate::observe::Event::SourceFailed { error });
-        }
+        let others = self.worker.others(managed, &self.books, claim.terms());
+        let issued = self.worker.issue(managed, true, &claim, &others).await;
         if let Some(denied) = claim.denied() {
             let wait = denied.until().duration_since(self.worker.clock.now());
             let wait = wait.unwrap_or_default();
             return Err(Denial::Limited { wait });
         }
-        Ok(Some(issued?))
+        let (triple, by) = issued?;
+        let landed = match triple.facts() {
+            Ok(facts) => Landed::Issued {
+                from: facts.not_before(),
+                until: facts.not_after(),
+            },
+            Err(_) => Landed::Useless,
+        };
+        self.worker.settle(by, landed).await;
+        Ok(Some(triple))
     }
 
     /// What an order for it takes of the limits of its issuer.
@@ -333,13 +331,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// From its first to its last second.
-fn lifetime(triple: &Triple) -> Duration {
-    let facts = triple.facts().ok();
-    let lifetime = facts.and_then(|it| it.not_after().duration_since(it.not_before()).ok());
-    lifetime.unwrap_or_default()
 }
 
 /// What is enough for the store to have.
