@@ -440,9 +440,9 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_finds_nothing_new_costs_the_plan_nothing() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let clock = std::sync::Arc::new(ManualClock::new(now));
-        let store = std::sync::Arc::new(MemoryStore::new());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clock = Arc::new(ManualClock::new(now));
+        let store = Arc::new(MemoryStore::new());
         // One order a day: the others wait.
         let limits = Limits::none().account(Rate::new(1, Duration::from_secs(24 * 60 * 60)));
         let manager = Manager::new(store, Certificates::with_clock(clock.clone()), provider)
