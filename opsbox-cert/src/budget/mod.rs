@@ -35,6 +35,7 @@ mod codec;
 mod feedback;
 mod gcra;
 mod headroom;
+mod kept;
 mod ledger;
 mod meter;
 mod order;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{CertRequest, Failure, Issuer, Step};
+use super::{CertRequest, Failure, Issuer, Permits, Step, Unlimited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Triple;
 
@@ -101,9 +101,15 @@ impl Issuer for IssuerChain {
     /// shortest. [`Busy`](ErrorKind::Busy) ends the search: another instance is at it. So do errors of
     /// the store, which the next issuer would meet too.
     async fn issue(&self, request: &CertRequest) -> Result<Triple> {
+        self.issue_within(request, &Unlimited).await
+    }
+
+    /// The permits are those of the first issuer: what the next ones are asked for counts at other CAs.
+    async fn issue_within(&self, request: &CertRequest, permits: &dyn Permits) -> Result<Triple> {
         let mut refusals = Vec::new();
-        for issuer in &self.issuers {
-            match issuer.issue(request).await {
+        for (place, issuer) in self.issuers.iter().enumerate() {
+            let permits = if place == 0 { permits } else { &Unlimited };
+            match issuer.issue_within(request, permits).await {
                 Ok(triple) => return Ok(triple),
                 Err(error) if error.kind() == ErrorKind::Busy || error.step().is_none() => {
                     return Err(error);
@@ -111,21 +117,7 @@ impl Issuer for IssuerChain {
                 Err(error) => refusals.push(error),
             }
         }
-        if let [only] = refusals.as_slice() {
-            return Err(only.clone());
-        }
-        let kind = if refusals.iter().any(Error::is_retryable) {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Refused
-        };
-        let wait = refusals.iter().filter_map(Error::retry_after).min();
-        let refusals = Refusals(refusals);
-        Err(Failure::new(kind, Step::Chain, refusals.to_string())
-            .of(&self.name, request)
-            .retry_after(wait)
-            .caused_by(refusals)
-            .into())
+        Err(refused(&self.name, request, refusals))
     }
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
@@ -134,4 +126,23 @@ impl Issuer for IssuerChain {
         }
         Ok(())
     }
+}
+
+/// The error of several issuers of this name together, or of the only one.
+pub(crate) fn refused(name: &str, request: &CertRequest, refusals: Vec<Error>) -> Error {
+    if let [only] = refusals.as_slice() {
+        return only.clone();
+    }
+    let kind = if refusals.iter().any(Error::is_retryable) {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Refused
+    };
+    let wait = refusals.iter().filter_map(Error::retry_after).min();
+    let refusals = Refusals(refusals);
+    Failure::new(kind, Step::Chain, refusals.to_string())
+        .of(name, request)
+        .retry_after(wait)
+        .caused_by(refusals)
+        .into()
 }

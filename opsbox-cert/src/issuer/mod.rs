@@ -31,6 +31,7 @@ mod chain;
 mod failure;
 #[cfg(feature = "local-ca")]
 mod local_ca;
+mod permits;
 mod problem;
 mod request;
 
@@ -44,11 +45,14 @@ pub use self::acme::{AcmeBuilder, AcmeIssuer, RevocationReason};
 #[cfg(feature = "acme")]
 pub(crate) use self::acme::{NEXT_LOOK, Opened, Reply, Shared, own};
 pub use self::ari::RenewalInfo;
+#[cfg(feature = "manager")]
+pub(crate) use self::chain::refused;
 pub use self::chain::{IssuerChain, Refusals};
 pub(crate) use self::failure::Failure;
 pub use self::failure::Step;
 #[cfg(feature = "local-ca")]
 pub use self::local_ca::{LocalCa, LocalCaOptions};
+pub use self::permits::{OrderStage, Permits, Unlimited};
 pub use self::problem::{Problem, Subproblem};
 pub use self::request::CertRequest;
 use crate::error::Result;
@@ -71,6 +75,20 @@ pub trait Issuer: fmt::Debug + Send + Sync {
     /// Say which [`Step`] failed, on which identifier, and what the CA said.
     /// [`is_retryable`](crate::Error::is_retryable) tells whether the same request can succeed later.
     async fn issue(&self, request: &CertRequest) -> Result<Triple>;
+
+    /// [`issue`](Self::issue), where `permits` is asked before anything is sent that the CA counts, and told of the
+    /// order that is kept.
+    ///
+    /// An issuer that keeps no order is one to which each call is a new order: that is what is done unless the issuer
+    /// knows better.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue), and those of `permits`.
+    async fn issue_within(&self, request: &CertRequest, permits: &dyn Permits) -> Result<Triple> {
+        permits.new_order(None).await?;
+        self.issue(request).await
+    }
 
     /// Says that the certificate of this request is kept, so that the next request is a new one.
     ///
@@ -121,6 +139,10 @@ impl<I: Issuer + ?Sized> Issuer for Arc<I> {
 
     async fn issue(&self, request: &CertRequest) -> Result<Triple> {
         (**self).issue(request).await
+    }
+
+    async fn issue_within(&self, request: &CertRequest, permits: &dyn Permits) -> Result<Triple> {
+        (**self).issue_within(request, permits).await
     }
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {

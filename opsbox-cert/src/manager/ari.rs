@@ -85,6 +85,7 @@ impl Schedule {
             // The share of the lifetime counts, and the window that was known.
             Err(error) => self.planner.polled(poll, None, error.retry_after(), now),
         }
+        self.save(poll.cert());
     }
 
     fn not_polled(&mut self, poll: &Poll, now: SystemTime) {

@@ -20,6 +20,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Members {
     me: Owner,
+    /// How long one that says nothing is taken for there.
+    time: Duration,
     /// A task of its own: whatever holds up the manager, the others see that it lives.
     beat: JoinSet<()>,
     tell: mpsc::UnboundedSender<Result<Shards>>,
@@ -30,10 +32,11 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn new(me: Owner) -> Self {
+    pub(super) fn new(me: Owner, time: Duration) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         Self {
             me,
+            time,
             beat: JoinSet::new(),
             tell,
             told,
@@ -45,6 +48,11 @@ impl Members {
 
     fn folder() -> Result<Folder> {
         Folder::new("instances")
+    }
+
+    /// How often an instance says that it is there.
+    pub(super) fn write_every(&self) -> Duration {
+        write_every(self.time)
     }
 
     /// Whether it was looked once who is there, even if that could not be seen.
@@ -63,8 +71,8 @@ impl Members {
         // One that has panicked is begun anew.
         while self.beat.try_join_next().is_some() {}
         if self.beat.is_empty() {
-            self.beat
-                .spawn(beat(self.me.clone(), worker.clone(), self.tell.clone()));
+            let (me, tell) = (self.me.clone(), self.tell.clone());
+            self.beat.spawn(beat(me, self.time, worker.clone(), tell));
         }
     }
 
@@ -93,10 +101,10 @@ impl Members {
     pub(super) async fn meet(&mut self, worker: &Worker) -> bool {
         let now = worker.clock.now();
         let since = self.written.and_then(|at| now.duration_since(at).ok());
-        if since.is_some_and(|since| since < MEMBER_WRITE) {
+        if since.is_some_and(|since| since < self.write_every()) {
             return false;
         }
-        let seen = look(&self.me, &*worker.store, now).await;
+        let seen = look(&self.me, self.time, &*worker.store, now).await;
         if seen.is_ok() {
             self.written = Some(now);
         }
@@ -116,11 +124,23 @@ impl Members {
     }
 }
 
-async fn beat(me: Owner, worker: Worker, tell: mpsc::UnboundedSender<Result<Shards>>) {
+fn write_every(time: Duration) -> Duration {
+    MEMBER_WRITE.min(time / 3)
+}
+
+async fn beat(
+    me: Owner,
+    time: Duration,
+    worker: Worker,
+    tell: mpsc::UnboundedSender<Result<Shards>>,
+) {
     loop {
         let began = Instant::now();
-        let seen = look(&me, &*worker.store, worker.clock.now()).await;
-        let wait = if seen.is_ok() { MEMBER_WRITE } else { AGAIN };
+        let seen = look(&me, time, &*worker.store, worker.clock.now()).await;
+        let wait = match seen.is_ok() {
+            true => write_every(time),
+            false => AGAIN.min(write_every(time)),
+        };
         // An error says that the manager is gone, and this task is about to be.
         drop(tell.send(seen));
         tokio::time::sleep_until(began + wait).await;
@@ -131,7 +151,7 @@ async fn beat(me: Owner, worker: Worker, tell: mpsc::UnboundedSender<Result<Shar
 ///
 /// Whose clock is wrong by minutes is taken for gone, or for there: then two have the same certificate,
 /// and its lock and the ledger keep them apart.
-async fn look(me: &Owner, store: &dyn Store, now: SystemTime) -> Result<Shards> {
+async fn look(me: &Owner, time: Duration, store: &dyn Store, now: SystemTime) -> Result<Shards> {
     let name = Name::new(&Members::folder()?, me.as_str())?;
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = Record::new().with(PART, seconds.to_string())?;
@@ -148,9 +168,9 @@ async fn look(me: &Owner, store: &dyn Store, now: SystemTime) -> Result<Shards> 
             .and_then(|text| text.parse().ok());
         // One whose clock is ahead is not there for as long as that.
         let age = seconds.abs_diff(seen.unwrap_or(0));
-        if age < MEMBER_TIME.as_secs() {
+        if age < time.as_secs() {
             there.push(other.id().to_owned());
-        } else if age > MEMBER_TIME.as_secs() * 20 {
+        } else if age > time.as_secs().max(MEMBER_TIME.as_secs()) * 20 {
             let condition = Condition::Version(stored.version);
             // Another one may be faster.
             drop(store.delete(other, &condition, None).await);

@@ -41,8 +41,7 @@
 //! # Several instances
 //!
 //! Instances that share a store share certificates: each looks into the store before it orders, under the lock of the
-//! certificate, and takes what another has put there. The limits of the first CA of a certificate are counted
-//! in the store, for all of them; where it fails and another CA issues, that one's are not.
+//! certificate, and takes what another has put there. The limits of each CA are counted in the store, for all of them.
 //! With [`Manager::share_work`] each plans its part of the certificates, and takes over those of an instance that is
 //! gone. Each says every minute that it is there, whatever else it does; one that could not for three minutes is taken
 //! for gone.
@@ -56,7 +55,19 @@
 //! # Limits of the CA
 //!
 //! Those of Let's Encrypt are known; of others they are given by [`Manager::limits`]. What does not fit waits, and the most
-//! urgent goes first. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
+//! urgent goes first. Where several CAs are asked in turn, each is asked within its own limits: one that has no room is
+//! left out, but the first, which is waited for. An [`IssuerChain`](crate::issuer::IssuerChain) that is given as
+//! one issuer is one to the limits. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
+//!
+//! What is counted is what is sent: an order when it is placed, with those [on demand](OnDemand), and an account when
+//! it is opened. An order whose certificate could not be fetched is gone on with, and costs nothing more, until the CA
+//! says that it is invalid or gone.
+//!
+//! # Restarts
+//!
+//! How often a certificate failed and until when it waits, its window and when the CA wants to be asked again, and how
+//! often a CA could not be reached are in the store, too: who is restarted, or killed in the middle of an
+//! order, tries no more often than one that goes on, and an instance does not try what another has just seen fail.
 //!
 //! # On demand
 //!
@@ -71,10 +82,13 @@
 //! at a time.
 
 mod ari;
+mod claim;
 mod handle;
+mod issue;
 mod members;
 mod on_demand;
 mod outcome;
+mod progress;
 mod reload;
 mod reserved;
 mod run;
@@ -104,7 +118,7 @@ use crate::error::{Error, Reason, Result};
 use crate::install::Certificates;
 use crate::inventory::CertSpec;
 use crate::issuer::Issuer;
-use crate::limits::ISSUE_TIME_LIMIT;
+use crate::limits::{ISSUE_TIME_LIMIT, MEMBER_TIME};
 use crate::plan::Policy;
 use crate::store::Store;
 
@@ -138,6 +152,8 @@ impl Manager {
                 seed: 0,
                 limits: HashMap::new(),
                 shares_work: false,
+                member_time: MEMBER_TIME,
+                books: None,
             },
             schedule: None,
             worker: Worker {
@@ -161,6 +177,7 @@ impl Manager {
     #[must_use]
     pub fn issuer(mut self, name: impl Into<String>, issuer: impl Issuer + 'static) -> Self {
         self.worker.issuers.push((name.into(), Arc::new(issuer)));
+        self.setup.books = None;
         self
     }
 
@@ -217,6 +234,7 @@ impl Manager {
     #[must_use]
     pub fn limits(mut self, issuer: impl Into<String>, limits: Limits) -> Self {
         self.setup.limits.insert(issuer.into(), limits);
+        self.setup.books = None;
         self
     }
 
@@ -225,6 +243,15 @@ impl Manager {
     #[must_use]
     pub fn share_work(mut self) -> Self {
         self.setup.shares_work = true;
+        self
+    }
+
+    /// After which time of silence another instance is taken for gone, and its part is shared out, in place of
+    /// [`MEMBER_TIME`]; three seconds at least. All instances need the same one, and it has to be
+    /// more than their clocks differ by.
+    #[must_use]
+    pub fn member_time(mut self, time: Duration) -> Self {
+        self.setup.member_time = time.max(Duration::from_secs(3));
         self
     }
 
@@ -278,7 +305,10 @@ impl Manager {
         if self.on_demand.is_some() {
             return refuse("it is done already; let one ask function decide");
         }
-        let on_demand = OnDemand::new(self.worker.clone(), options, self.reserved.clone())?;
+        let books = claim::books(&self.worker.store, &self.worker.issuers, &self.setup.limits)?;
+        self.setup.books = Some(books.clone());
+        let reserved = self.reserved.clone();
+        let on_demand = OnDemand::new(self.worker.clone(), options, reserved, books)?;
         self.on_demand = Some(on_demand.inner());
         Ok((self, on_demand))
     }

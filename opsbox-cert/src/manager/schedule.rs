@@ -8,24 +8,27 @@ use tokio::sync::Mutex;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::ari::NoAri;
+use super::claim::{Book, books, limits_of};
 use super::members::Members;
 use super::outcome;
+use super::progress::Saving;
 use super::reload::{Loaded, Loads};
 use super::task::{Cert, Done, Ended, Leases, OrderTask, failure};
 use super::told::Entry;
 use super::worker::{Held as Known, Managed, Worker};
-use crate::budget::{Ledger, Limits, SharedLedger, Subject, key};
+use crate::budget::{Ledger, Limits, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::SPREAD_FROM;
 use crate::observe::Event;
-use crate::plan::{Action, CertId, End, Order, Planner, Policy, Poll, Shards};
-use crate::store::Owner;
+use crate::plan::{Action, CertId, End, Order, Outage, Planner, Policy, Poll, Shards};
+use crate::store::{Name, Owner};
 
 /// What a task was begun for, in case it panics.
 pub(super) enum Begun {
     Order(Order, Cert),
     Poll(Poll),
     Unpause(CertId),
+    Save(Name),
 }
 
 /// What there is to be [taken in](Schedule::take_in).
@@ -43,7 +46,7 @@ pub(super) struct Schedule {
     pub(super) ledgers: Vec<Ledger>,
     /// Those that are newer than what a look at the store will find that is under way.
     pub(super) newer: Vec<bool>,
-    pub(super) shared: Vec<Option<Arc<Mutex<SharedLedger>>>>,
+    pub(super) books: Vec<Book>,
     pub(super) no_ari: NoAri,
     pub(super) entries: Vec<Option<Entry>>,
     pub(super) by_id: HashMap<Arc<str>, CertId>,
@@ -53,6 +56,9 @@ pub(super) struct Schedule {
     pub(super) begun: HashMap<Id, Begun>,
     pub(super) loads: Loads,
     pub(super) members: Option<Members>,
+    /// As they were saved last, once that is known.
+    pub(super) outages: Option<Vec<Outage>>,
+    pub(super) saving: HashMap<Name, Saving>,
 }
 
 /// What the planner is given.
@@ -61,31 +67,25 @@ pub(super) struct Setup {
     pub(super) seed: u64,
     pub(super) limits: HashMap<String, Limits>,
     pub(super) shares_work: bool,
+    pub(super) member_time: Duration,
+    /// Those that other work uses already.
+    pub(super) books: Option<Vec<Book>>,
 }
 
 impl Schedule {
     pub(super) fn new(worker: Worker, managed: Vec<Managed>, setup: &Setup) -> Result<Self> {
-        let mut ledgers = Vec::with_capacity(worker.issuers.len());
-        let mut shared = Vec::with_capacity(worker.issuers.len());
-        for (label, issuer) in &worker.issuers {
-            let limits = setup.limits.get(label).cloned();
-            let limits = limits.or_else(|| published(issuer.name()));
-            ledgers.push(Ledger::new(limits.clone().unwrap_or_else(Limits::none)));
-            shared.push(match limits {
-                None => None,
-                Some(limits) => {
-                    let id = format!(
-                        "{:016x}",
-                        key(format!("{label}\n{}", issuer.name()).as_bytes())
-                    );
-                    let ledger = SharedLedger::new(worker.store.clone(), &id, limits)?;
-                    Some(Arc::new(Mutex::new(ledger)))
-                }
-            });
-        }
+        let ledger = |(label, issuer): &(String, Arc<dyn crate::issuer::Issuer>)| {
+            let limits = limits_of(label, &**issuer, &setup.limits);
+            Ledger::new(limits.unwrap_or_else(Limits::none))
+        };
+        let ledgers: Vec<Ledger> = worker.issuers.iter().map(ledger).collect();
+        let books = match &setup.books {
+            Some(books) => books.clone(),
+            None => books(&worker.store, &worker.issuers, &setup.limits)?,
+        };
         let owner = Owner::random("manager").ok();
         let members = match setup.shares_work {
-            true => owner.clone().map(Members::new),
+            true => owner.clone().map(|me| Members::new(me, setup.member_time)),
             false => None,
         };
         let policy = setup.policy.clone().unwrap_or_default();
@@ -102,9 +102,11 @@ impl Schedule {
             newer: vec![false; ledgers.len()],
             worker,
             ledgers,
-            shared,
+            books,
             owner,
             members,
+            outages: None,
+            saving: HashMap::new(),
         };
         for managed in managed {
             schedule.insert(managed);
@@ -129,14 +131,7 @@ impl Schedule {
     fn insert(&mut self, managed: Managed) -> (CertId, Option<Arc<[String]>>) {
         let id: Arc<str> = managed.spec.id().into();
         let before = self.take_out(&id);
-        let names = managed.spec.issuer_names();
-        let place = |name: &String| {
-            self.worker
-                .issuers
-                .iter()
-                .position(|(known, _)| known == name)
-        };
-        let issuer = names.iter().find_map(place).unwrap_or(0);
+        let issuer = self.worker.first_issuer(&managed.spec);
         let issuer = u8::try_from(issuer).unwrap_or(0);
         let subject = Subject::new(managed.spec.identifiers());
         let now = self.worker.clock.now();
@@ -203,8 +198,9 @@ impl Schedule {
         issuer.is_some_and(|(_, issuer)| issuer.name() == held.issuer)
     }
 
-    pub(super) fn shares_work(&self) -> bool {
-        self.members.is_some()
+    /// How often the other instances are to see this one, if it shares the work.
+    pub(super) fn beat_every(&self) -> Option<Duration> {
+        self.members.as_ref().map(Members::write_every)
     }
 
     /// Sees to it that the other instances see this one.
@@ -245,11 +241,8 @@ impl Schedule {
         };
         let task = OrderTask {
             worker: self.worker.clone(),
-            shared: self
-                .shared
-                .get(usize::from(order.issuer()))
-                .cloned()
-                .flatten(),
+            books: self.books.clone(),
+            saved: self.planner.saved(order.cert()),
             owner: self.owner.clone(),
             leases: self.leases.clone(),
             order: order.clone(),
@@ -301,8 +294,22 @@ impl Schedule {
             Error::store(ErrorKind::Unavailable, "order", "a certificate", reason)
         };
         match (self.begun.remove(&id), ended.ok().map(|(_, done)| done)) {
-            (Some(Begun::Order(order, cert)), Some(Done::Order { end, ledger, took })) => {
+            (
+                Some(Begun::Order(order, cert)),
+                Some(Done::Order {
+                    end,
+                    ledger,
+                    took,
+                    is_placed,
+                    saved,
+                }),
+            ) => {
+                self.placed(&order, &end, is_placed);
                 self.order_ended(&order, &cert, end, ledger, took);
+                if saved.is_some() && self.planner.saved(order.cert()) != saved {
+                    self.save(order.cert());
+                }
+                self.save_outage(order.issuer());
             }
             (Some(Begun::Order(order, cert)), _) => {
                 let end = Ended::Failed(panicked());
@@ -312,11 +319,25 @@ impl Schedule {
                 self.poll_ended(&poll, answer);
             }
             (Some(Begun::Poll(poll)), _) => self.poll_ended(&poll, Err(panicked())),
+            (Some(Begun::Save(name)), _) => self.written(name),
             (Some(Begun::Unpause(id)), Some(Done::Unpaused { ledgers, error })) => {
                 self.unpaused(id, ledgers, error);
             }
             (Some(Begun::Unpause(id)), _) => self.unpaused(id, Vec::new(), Some(panicked())),
             (None, _) => {}
+        }
+    }
+
+    /// Whether the issuer keeps an order, with which the next try goes on, if that is known.
+    fn placed(&mut self, order: &Order, end: &Ended, is_placed: Option<bool>) {
+        let is_placed = match end {
+            Ended::Failed(_) => is_placed,
+            Ended::Later(_) => None,
+            _ => Some(false),
+        };
+        if let Some(is_placed) = is_placed {
+            let now = self.worker.clock.now();
+            self.planner.set_placed(order.cert(), is_placed, now);
         }
     }
 
@@ -341,6 +362,7 @@ impl Schedule {
                 return;
             }
             Ended::Later(until) => End::Later(*until),
+            Ended::Waits(saved) => End::Later(saved.waits_until()),
             Ended::Held(held) => End::Issued(self.issued(order.cert(), cert, held)),
             Ended::NotInstalled(fingerprint) => {
                 self.not_installed(order.cert(), *fingerprint);
@@ -355,6 +377,9 @@ impl Schedule {
                 outcome::block(ledger, error, cert.subject.set(), now);
             }
             self.planner.finish(order, &ended, &mut self.ledgers, now);
+        }
+        if let Ended::Waits(saved) = &end {
+            self.planner.restore_saved(order.cert(), saved, now);
         }
         match self.by_id.get(&cert.id) {
             // It was removed while it was ordered.
@@ -408,6 +433,7 @@ impl Schedule {
     /// Ends what is under way, which is gone on with at the next start, and gives the locks back.
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
+        self.save_all().await;
         let leases =
             std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
         for lease in leases {
@@ -421,13 +447,3 @@ impl Schedule {
 }
 
 const BUSY: Duration = Duration::from_secs(1);
-
-/// The limits that the CA of this name publishes.
-fn published(issuer: &str) -> Option<Limits> {
-    #[cfg(any(feature = "acme", feature = "config"))]
-    if issuer == crate::inventory::LETS_ENCRYPT {
-        return Some(Limits::lets_encrypt());
-    }
-    let _ = issuer;
-    None
-}

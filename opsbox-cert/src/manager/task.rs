@@ -10,13 +10,15 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
 use super::ari::Answer;
+use super::claim::{Book, Claim, Keep, Landed, Terms};
 use super::outcome;
+use super::progress;
 use super::worker::{BUSY_WAIT, Held as Known, Managed, STORE_WAIT, Worker};
-use crate::budget::{Denied, Ledger, Outcome, SharedLedger, Subject};
+use crate::budget::{Denied, Ledger, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Fingerprint;
 use crate::limits::{CERTIFICATE_LEASE, MAX_MANAGER_SLEEP};
-use crate::plan::{Failure, Order};
+use crate::plan::{Failure, Order, Reason, Saved};
 use crate::store::{Acquired, Lease, Owner};
 
 /// The locks that are held, to give them back when the manager stops.
@@ -40,7 +42,13 @@ pub(super) enum Done {
         /// The shared ledger as it is now.
         ledger: Option<Box<Ledger>>,
         took: Duration,
+        /// Whether the issuer keeps an order, with which the next try goes on, if that is known.
+        is_placed: Option<bool>,
+        /// What was saved of the failure.
+        saved: Option<Saved>,
     },
+    /// Something of the plan was saved.
+    Saved,
     Poll {
         answer: Result<Answer>,
     },
@@ -56,6 +64,8 @@ pub(super) enum Ended {
     Denied(Denied),
     /// Another instance is at it.
     Later(SystemTime),
+    /// It has to wait, by what another instance has saved.
+    Waits(Box<Saved>),
     /// Another instance has done it, or it is issued and in service.
     Held(Known),
     /// It is issued, and was not put in service.
@@ -69,28 +79,59 @@ pub(super) struct OrderTask {
     pub(super) order: Order,
     /// The certificate that the plan knows of.
     pub(super) known: Option<Fingerprint>,
-    pub(super) shared: Option<Arc<Mutex<SharedLedger>>>,
+    /// Those of all issuers.
+    pub(super) books: Vec<Book>,
     pub(super) owner: Option<Owner>,
     pub(super) leases: Leases,
+    /// As the plan knows it.
+    pub(super) saved: Option<Saved>,
 }
 
 impl OrderTask {
     pub(super) async fn run(self) -> Done {
         let began = self.worker.clock.monotonic();
-        let end = self.work(began).await;
-        let ledger = match &self.shared {
-            Some(shared) => shared.lock().await.known().cloned().map(Box::new),
+        let claim = self.claim();
+        let (end, saved) = self.work(&claim, began).await;
+        let ledger = match self.book() {
+            Some(book) => book.lock().await.known().cloned().map(Box::new),
             None => None,
         };
         let took = self.worker.clock.monotonic().saturating_sub(began);
-        Done::Order { end, ledger, took }
+        Done::Order {
+            end,
+            ledger,
+            took,
+            is_placed: claim.is_placed(),
+            saved,
+        }
     }
 
-    async fn work(&self, began: Duration) -> Ended {
+    /// The ledger of the issuer that is asked first.
+    fn book(&self) -> Book {
+        let place = usize::from(self.order.issuer());
+        self.books.get(place).cloned().flatten()
+    }
+
+    fn claim(&self) -> Claim {
+        let charge = self.order.charge(&self.cert.subject);
+        let terms = Terms {
+            exemption: charge.exemption,
+            is_early: charge.is_early,
+            is_forced: charge.is_forced,
+            subject: self.cert.subject.clone(),
+        };
+        let keep = self.saved.map(|known| Keep {
+            id: self.cert.id.clone(),
+            known,
+        });
+        Claim::new(self.book(), terms, self.worker.clone(), keep)
+    }
+
+    async fn work(&self, claim: &Claim, began: Duration) -> (Ended, Option<Saved>) {
         let mut managed = self.cert.managed.lock().await;
-        match self.under_lock(&mut managed, began).await {
-            Ok(end) => end,
-            Err(error) => self.failed(error),
+        match self.under_lock(&mut managed, claim, began).await {
+            Ok(done) => done,
+            Err(error) => (self.failed(error), None),
         }
     }
 
@@ -112,37 +153,38 @@ impl OrderTask {
         Ended::Later(self.worker.clock.now() + STORE_WAIT)
     }
 
-    async fn take(&self) -> Result<Result<(), Denied>> {
-        let Some(shared) = &self.shared else {
-            return Ok(Ok(()));
-        };
-        let now = self.worker.clock.now();
-        let charge = self.order.charge(&self.cert.subject);
-        let mut shared = shared.lock().await;
-        shared.update(now, |ledger| ledger.take(&charge, now)).await
-    }
-
-    /// A ledger that cannot be written counts what was held as issued, after a while.
-    async fn settle(&self, end: &Ended) {
-        let Some(shared) = &self.shared else {
-            return;
-        };
-        let now = self.worker.clock.now();
-        let charge = self.order.charge(&self.cert.subject);
-        let mut shared = shared.lock().await;
-        let settled = shared.update(now, |ledger| {
-            if let Ended::Failed(error) = end {
-                outcome::block(ledger, error, self.cert.subject.set(), now);
-            }
-            ledger.settle(&charge, &settlement(end), now);
-        });
-        if let Err(error) = settled.await {
-            self.worker
-                .tell(crate::observe::Event::SourceFailed { error });
+    /// Saves that it failed while the lock is held, so that no other instance tries it in the meantime.
+    async fn save(&self, claim: &Claim, end: &Ended) -> Option<Saved> {
+        if !matches!(end, Ended::Failed(_) | Ended::NotInstalled(_)) {
+            return None;
         }
+        let now = self.worker.clock.now();
+        let known = self.saved?;
+        let is_placed = match end {
+            Ended::Failed(_) => claim.is_placed().unwrap_or_else(|| known.is_placed()),
+            _ => false,
+        };
+        let saved = known.failed(&failure(end), is_placed, now);
+        let name = progress::of_certificate(&self.cert.id).ok()?;
+        progress::save(&self.worker, &name, progress::text(&saved)).await;
+        Some(saved)
     }
 
-    async fn under_lock(&self, managed: &mut Managed, began: Duration) -> Result<Ended> {
+    /// What another instance, or this one before it was killed, has saved of a failure that the plan does not know.
+    async fn has_to_wait(&self) -> Option<Saved> {
+        let known = self.saved?;
+        let is_wanted = matches!(self.order.reason(), Reason::Forced | Reason::Revoked);
+        let stored = progress::load(&self.worker, &self.cert.id).await?;
+        let now = self.worker.clock.now();
+        (!is_wanted && progress::has_to_wait(&known, &stored, now)).then_some(stored)
+    }
+
+    async fn under_lock(
+        &self,
+        managed: &mut Managed,
+        claim: &Claim,
+        began: Duration,
+    ) -> Result<(Ended, Option<Saved>)> {
         let Some(owner) = &self.owner else {
             let reason = "the system gives no random numbers for the name of a lock; see why";
             return Err(Error::store(
@@ -156,21 +198,20 @@ impl OrderTask {
         let acquired = store.acquire(&managed.name, owner, CERTIFICATE_LEASE);
         let acquired = match acquired.await {
             Ok(acquired) => acquired,
-            Err(error) => return Ok(self.not_asked(error)),
+            Err(error) => return Ok((self.not_asked(error), None)),
         };
         let lease = match acquired {
             Acquired::Granted(lease) => lease,
             Acquired::Held(holder) => {
                 let now = self.worker.clock.now();
                 let left = holder.until.duration_since(now).unwrap_or(BUSY_WAIT);
-                return Ok(Ended::Later(
-                    now + left.clamp(Duration::from_secs(1), BUSY_WAIT),
-                ));
+                let left = left.clamp(Duration::from_secs(1), BUSY_WAIT);
+                return Ok((Ended::Later(now + left), None));
             }
         };
         self.leases().push(lease.clone());
         let done = {
-            let mut work = pin!(self.load_or_issue(managed, began));
+            let mut work = pin!(self.load_or_issue(managed, claim, began));
             let mut lost = pin!(self.hold(&lease));
             poll_fn(|context| match work.as_mut().poll(context) {
                 Ready::Pending => lost.as_mut().poll(context).map(Err),
@@ -187,41 +228,56 @@ impl OrderTask {
         done
     }
 
-    async fn load_or_issue(&self, managed: &mut Managed, began: Duration) -> Result<Ended> {
+    async fn load_or_issue(
+        &self,
+        managed: &mut Managed,
+        claim: &Claim,
+        began: Duration,
+    ) -> Result<(Ended, Option<Saved>)> {
         if let Err(error) = self.worker.load(managed).await {
-            return Ok(self.not_asked(error));
+            return Ok((self.not_asked(error), None));
         }
         // Not by what was loaded last, which the plan may not know yet.
         if let Some(held) = &managed.held
             && Some(held.fingerprint) != self.known
         {
             // Another instance was faster. The plan decides anew.
-            return Ok(Ended::Held(held.clone()));
+            return Ok((Ended::Held(held.clone()), None));
         }
-        // Only now, since what another instance has done is no order. What cannot be counted is none either.
-        match self.take().await {
-            Ok(Ok(())) => {}
-            Ok(Err(denied)) => return Ok(Ended::Denied(denied)),
-            Err(error) => return Ok(self.not_asked(error)),
+        if let Some(stored) = self.has_to_wait().await {
+            return Ok((Ended::Waits(Box::new(stored)), None));
         }
-        let end = self.issue(managed, began).await;
-        self.settle(&end).await;
-        Ok(end)
+        // The limits are asked by the issuer, before it places an order: what it goes on with is counted already.
+        let end = self.issue(managed, claim, began).await;
+        let saved = self.save(claim, &end).await;
+        Ok((end, saved))
     }
 
-    async fn issue(&self, managed: &mut Managed, began: Duration) -> Ended {
-        let triple = match self.worker.issue(managed, self.order.replaces()).await {
-            Ok(triple) => triple,
-            Err(error) => return self.failed(error),
+    async fn issue(&self, managed: &mut Managed, claim: &Claim, began: Duration) -> Ended {
+        let others = self.worker.others(managed, &self.books, claim.terms());
+        let replaces = self.order.replaces();
+        let issued = self.worker.issue(managed, replaces, claim, &others);
+        let (triple, by) = match issued.await {
+            Ok(issued) => issued,
+            Err(error) => {
+                return match claim.denied() {
+                    Some(denied) => Ended::Denied(denied),
+                    // What cannot be counted is no order.
+                    None if claim.is_unasked() => self.not_asked(error),
+                    None => self.failed(error),
+                };
+            }
         };
         self.worker.issued(managed, &triple, began);
         let is_in_service = self.worker.certificates.in_service(&self.cert.id).is_some();
-        match &managed.held {
+        let end = match &managed.held {
             Some(held) if managed.failures == 0 && is_in_service => Ended::Held(held.clone()),
             // Another one would be no more valid than this one, which is put in service when it is.
             Some(held) if held.is_early => Ended::Held(held.clone()),
             held => Ended::NotInstalled(held.as_ref().map(|held| held.fingerprint)),
-        }
+        };
+        self.worker.settle(by, landed(&end)).await;
+        end
     }
 
     /// Renews the lock for ever; ends when it is lost.
@@ -243,15 +299,15 @@ impl OrderTask {
 }
 
 /// What an end is for a ledger.
-fn settlement(end: &Ended) -> Outcome {
+fn landed(end: &Ended) -> Landed<'_> {
     match end {
-        Ended::Held(held) => Outcome::IssuedAt {
+        Ended::Held(held) => Landed::Issued {
             from: held.from,
-            lifetime: held.until.duration_since(held.from).unwrap_or_default(),
+            until: held.until,
         },
-        Ended::NotInstalled(_) => Outcome::Unknown,
-        Ended::Failed(error) => outcome::failure(error).outcome().clone(),
-        Ended::Denied(_) | Ended::Later(_) => Outcome::Refused,
+        Ended::NotInstalled(_) => Landed::Useless,
+        Ended::Failed(error) => Landed::Failed(error),
+        Ended::Denied(_) | Ended::Later(_) | Ended::Waits(_) => Landed::Unasked,
     }
 }
 

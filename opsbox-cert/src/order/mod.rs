@@ -31,12 +31,18 @@ use tokio::time::Instant;
 use self::record::Kept;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
-use crate::issuer::{CertRequest, Failure, NEXT_LOOK, Opened, Shared, Step, own};
+use crate::issuer::{
+    CertRequest, Failure, NEXT_LOOK, Opened, OrderStage, Permits, Shared, Step, own,
+};
 use crate::limits::{CLEANUP_TIME_LIMIT, ISSUED_KEPT, ORDER_POLL};
 use crate::store::{Acquired, Condition, Lease, Metadata, Name, Triple, Version};
 
 /// Gets the certificate of this request: kept, gone on with, or ordered.
-pub(crate) async fn issue(shared: &Shared, request: &CertRequest) -> Result<Triple> {
+pub(crate) async fn issue(
+    shared: &Shared,
+    request: &CertRequest,
+    permits: &dyn Permits,
+) -> Result<Triple> {
     let name = record::record_name(&shared.directory_url, request)?;
     let acquired = shared
         .store
@@ -59,8 +65,10 @@ pub(crate) async fn issue(shared: &Shared, request: &CertRequest) -> Result<Trip
     let mut work = Work {
         shared,
         request,
+        permits,
         name: &name,
         lease: &lease,
+        before: None,
         version: None,
         deadline: Instant::now() + shared.time_limit,
         pause: ORDER_POLL.0,
@@ -140,8 +148,11 @@ async fn cleanup(shared: &Shared, kept: &mut Kept) {
 struct Work<'a> {
     shared: &'a Shared,
     request: &'a CertRequest,
+    permits: &'a dyn Permits,
     name: &'a Name,
     lease: &'a Lease,
+    /// Why the order cannot be gone on with that an earlier call was cut off from.
+    before: Option<Error>,
     /// Of the record as this work knows it.
     version: Option<Version>,
     deadline: Instant,
@@ -158,17 +169,28 @@ impl Work<'_> {
         if let Some(kept) = &kept
             && let Some(triple) = self.issued(kept)
         {
+            self.permits.reached(OrderStage::Finalized);
             return Ok(triple);
         }
-        let opened = self.shared.account().await?;
+        let opened = self.shared.account(self.permits).await?;
         let resumed = match kept {
             Some(kept) => self.resume(kept, &opened).await?,
             None => None,
         };
         let (mut kept, mut order) = match resumed {
-            Some((kept, Some(order))) => (kept, order),
-            Some((kept, None)) => self.place(kept, &opened).await?,
+            Some((kept, Some(mut order))) => {
+                self.permits.reached(match order.state().status {
+                    OrderStatus::Pending | OrderStatus::Ready => OrderStage::Resumed,
+                    _ => OrderStage::Finalized,
+                });
+                (kept, order)
+            }
+            Some((kept, None)) => {
+                self.permits.new_order(self.before.take()).await?;
+                self.place(kept, &opened).await?
+            }
             None => {
+                self.permits.new_order(self.before.take()).await?;
                 let mut kept = Kept::new(&self.shared.directory_url, self.request)?;
                 self.save(&mut kept).await?;
                 self.place(kept, &opened).await?
@@ -191,8 +213,14 @@ impl Work<'_> {
             Ok(chain) => chain,
             Err(error) => {
                 // The CA does not take up an order again that it has judged.
-                if error.kind() == ErrorKind::Refused && kept.state.answers.is_empty() {
-                    self.forget().await?;
+                if error.kind() == ErrorKind::Refused {
+                    self.permits.over(Some(&error)).await;
+                    if kept.state.answers.is_empty() {
+                        self.forget().await?;
+                    } else {
+                        kept.state.is_told = true;
+                        self.save(&mut kept).await?;
+                    }
                 }
                 return Err(error);
             }
@@ -235,7 +263,7 @@ impl Work<'_> {
     ) -> Result<Option<(Kept, Option<Order>)>> {
         let same = kept.state.profile.as_deref() == self.request.profile_name();
         if kept.chain.is_some() || !same {
-            return self.abandon(kept).await;
+            return self.abandon(kept, None).await;
         }
         if kept.state.url.is_none() {
             // Cut off while it was placed: the CA may have it or not.
@@ -258,19 +286,24 @@ impl Work<'_> {
             Err(error) => {
                 let failure = Failure::acme(Step::Order, error);
                 if failure.kind == ErrorKind::Refused {
-                    return self.abandon(kept).await;
+                    // It has expired, which says nothing against its names.
+                    return self.abandon(kept, None).await;
                 }
                 return Err(self.error(failure));
             }
         };
         let key_differs = kept.state.key != self.request.key_algorithm();
         match order.state().status {
-            OrderStatus::Invalid => self.abandon(kept).await,
+            OrderStatus::Invalid => {
+                let problem = order.state().error.clone();
+                let error = self.error(invalid(Step::Validate, problem));
+                self.abandon(kept, Some(error)).await
+            }
             OrderStatus::Pending | OrderStatus::Ready => {
                 self.renew_key(&mut kept).await?;
                 Ok(Some((kept, Some(order))))
             }
-            _ if key_differs => self.abandon(kept).await,
+            _ if key_differs => self.abandon(kept, None).await,
             _ => Ok(Some((kept, Some(order)))),
         }
     }
@@ -286,8 +319,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn abandon<T>(&mut self, mut kept: Kept) -> Result<Option<T>> {
+    async fn abandon<T>(&mut self, mut kept: Kept, why: Option<Error>) -> Result<Option<T>> {
         cleanup(self.shared, &mut kept).await;
+        let is_told = kept.state.is_told;
+        self.before = why.filter(|_| !is_told);
+        self.permits.over(self.before.as_ref()).await;
         self.forget().await?;
         Ok(None)
     }
@@ -326,6 +362,7 @@ impl Work<'_> {
             }
             let failure = match account.new_order(&new).await {
                 Ok(order) => {
+                    self.permits.reached(OrderStage::Placed);
                     kept.state.url = Some(order.url().to_owned());
                     self.save(&mut kept).await?;
                     return Ok((kept, order));
@@ -337,7 +374,7 @@ impl Work<'_> {
                 .as_ref()
                 .and_then(|problem| problem.acme_type());
             if kind == Some("accountDoesNotExist") && !reopened {
-                account = self.shared.reopen().await?.account.clone();
+                account = self.shared.reopen(self.permits).await?.account.clone();
                 reopened = true;
             } else if replaces.is_some()
                 && matches!(failure.kind, ErrorKind::Refused | ErrorKind::Protocol)
@@ -350,7 +387,10 @@ impl Work<'_> {
             } else {
                 if failure.kind == ErrorKind::Refused {
                     self.forget().await?;
-                } else if kind == Some("serverInternal") && replaces.is_some() {
+                } else if may_be_placed(&failure) {
+                    self.permits.reached(OrderStage::Placed);
+                }
+                if kind == Some("serverInternal") && replaces.is_some() {
                     // A CA may break at a certificate that it does not find, again and again. The order may be
                     // placed all the same, so the next call looks for it before it orders without.
                     tracing::warn!(names = %self.request, problem = %failure, "`replaces` is left out from now on");
@@ -379,6 +419,7 @@ impl Work<'_> {
                 }
                 OrderStatus::Ready if !finalized => {
                     let csr = self.signing_request(kept)?;
+                    self.permits.finalize().await?;
                     order
                         .finalize_csr(&csr)
                         .await
@@ -387,18 +428,7 @@ impl Work<'_> {
                     continue;
                 }
                 OrderStatus::Invalid => {
-                    let failure = match problem {
-                        Some(problem) => Failure {
-                            kind: ErrorKind::Refused,
-                            ..Failure::refused(Step::Finalize, own(problem))
-                        },
-                        None => Failure::new(
-                            ErrorKind::Refused,
-                            Step::Finalize,
-                            "the CA made the order invalid and does not say why; ask the CA",
-                        ),
-                    };
-                    return Err(self.error(failure));
+                    return Err(self.error(invalid(Step::Finalize, problem)));
                 }
                 _ => {}
             }
@@ -472,6 +502,26 @@ impl Work<'_> {
     fn error(&self, failure: Failure) -> Error {
         failure.of(&self.shared.directory_url, self.request).into()
     }
+}
+
+/// An order that the CA made invalid.
+fn invalid(step: Step, problem: Option<instant_acme::Problem>) -> Failure {
+    match problem {
+        Some(problem) => Failure {
+            kind: ErrorKind::Refused,
+            ..Failure::refused(step, own(problem))
+        },
+        None => Failure::new(
+            ErrorKind::Refused,
+            step,
+            "the CA made the order invalid and does not say why; ask the CA",
+        ),
+    }
+}
+
+/// Whether a new order that failed may have been placed all the same: the answer was lost, or is none.
+fn may_be_placed(failure: &Failure) -> bool {
+    matches!(failure.kind, ErrorKind::Unavailable | ErrorKind::Protocol)
 }
 
 fn seconds(time: SystemTime) -> u64 {

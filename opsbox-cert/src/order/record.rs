@@ -30,6 +30,9 @@ pub(super) struct State {
     /// Of the order, once the CA has told it.
     #[serde(default)]
     pub(super) url: Option<String>,
+    /// A call has ended with what the CA says against it: it is kept since something is to be taken away.
+    #[serde(default)]
+    pub(super) is_told: bool,
     /// What may be published, to be taken away.
     #[serde(default)]
     pub(super) answers: Vec<KeptAnswer>,
@@ -87,6 +90,7 @@ impl Kept {
             profile: request.profile_name().map(str::to_owned),
             replaces: request.replaced().map(str::to_owned),
             url: None,
+            is_told: false,
             answers: Vec::new(),
             issued_at: None,
         };

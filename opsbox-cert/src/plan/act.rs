@@ -7,7 +7,7 @@ use super::backoff;
 use super::moment::{NEVER, secs, span};
 use super::planner::{Action, Held, Order, Planner, Poll, reason};
 use super::queue::{Entry, Lane};
-use super::slot::{FORCED, GONE, POLLED, State};
+use super::slot::{FORCED, GONE, PLACED, POLLED, State};
 use crate::budget::{
     Denied, Exemption, Ledger, Outcome, RequestClass, Scope, duration_us, from_micros, micros,
 };
@@ -28,8 +28,8 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     outcome: Outcome,
-    is_outage: bool,
-    retry_after: Option<Duration>,
+    pub(super) is_outage: bool,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -97,6 +97,10 @@ impl Planner {
             };
             let ledger = ledgers.get_mut(usize::from(issuer));
             let taken = match ledger {
+                // Only a pause of the whole CA holds up what is placed.
+                Some(ledger) if slot.has(PLACED) => {
+                    ledger.take_requests(RequestClass::Other, 0, from_micros(now_us))
+                }
                 Some(ledger) => self.table.charge(slot, lane.exemption, |charge| {
                     ledger.take_us(charge, now_us)
                 }),
@@ -177,6 +181,7 @@ impl Planner {
         match end {
             End::Issued(held) => {
                 slot.set_held(Some(held));
+                slot.set_flag(PLACED, false);
                 (slot.failures, slot.retry_at) = (0, 0);
                 slot.poll_at = match slot.has(POLLED) {
                     true => now,
@@ -184,16 +189,10 @@ impl Planner {
                 };
             }
             End::Failed(failure) => {
-                let is_passing = is_outage || failure.retry_after.is_some();
-                slot.failures = backoff::count(slot.failures, is_passing);
                 let lifetime =
                     (slot.until > 0).then(|| Duration::from_secs(u64::from(slot.lifetime())));
-                let wait = backoff::wait(
-                    u32::from(slot.failures),
-                    lifetime,
-                    failure.retry_after,
-                    is_outage,
-                );
+                let (failures, wait) = backoff::after(slot.failures, lifetime, failure);
+                slot.failures = failures;
                 slot.retry_at = now.saturating_add(span(wait)).min(NEVER - 1);
             }
             End::Later(until) => slot.retry_at = secs(*until).max(now + 1),
@@ -345,6 +344,7 @@ impl Planner {
             order.band = slot.band(policy, now).0;
             order.due = slot.due(policy, seed).max(slot.retry_at).min(now);
             (order.is_early, order.is_forced) = (slot.is_early(), slot.has(FORCED));
+            order.exemption = slot.exemption(now).0;
             order.replaces = slot.window().is_none_or(|window| window.has(now));
         }
         self.times.change(index, NEVER, &mut self.table);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::act::Failure;
 use crate::renewal;
 
 /// The longest wait where it is the CA's fault: less than the day after which a name is tried that is at
@@ -32,6 +33,19 @@ pub(super) fn wait(
         false => own,
     };
     own.max(renewal::retry_after(0, asked))
+}
+
+/// The failures in a row after one more, and the wait then.
+pub(super) fn after(failures: u8, lifetime: Option<Duration>, failure: &Failure) -> (u8, Duration) {
+    let is_passing = failure.is_outage || failure.retry_after.is_some();
+    let failures = count(failures, is_passing);
+    let wait = wait(
+        u32::from(failures),
+        lifetime,
+        failure.retry_after,
+        failure.is_outage,
+    );
+    (failures, wait)
 }
 
 /// The failures in a row after one more. What passes by itself, the CA down or busy, is no fault of the

@@ -58,6 +58,7 @@ mod backoff;
 mod forecast;
 mod heap;
 mod moment;
+mod outlive;
 mod planner;
 mod policy;
 mod priority;
@@ -68,6 +69,7 @@ mod window;
 
 pub use self::act::{End, Failure};
 pub use self::forecast::{Forecast, forecast};
+pub use self::outlive::{Outage, Saved};
 pub use self::planner::{
     Action, CertId, CertState, Held, Order, Planner, Poll, Progress, Reason, Status,
 };

@@ -9,7 +9,9 @@ use super::moment::{NEVER, at, secs, secs_from_us, span};
 use super::policy::Policy;
 use super::priority::{Band, rank};
 use super::queue::{Entry, Lane, Lots, Queues};
-use super::slot::{AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, POLLED, REVOKED, Slot, State, Table};
+use super::slot::{
+    AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, PLACED, POLLED, REVOKED, Slot, State, Table,
+};
 use super::window::{Window, mix};
 use crate::budget::{Charge, Exemption, Outcome, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
@@ -394,6 +396,7 @@ impl Planner {
             slot.flags |= kept.2;
         } else {
             slot.poll_at = NEVER;
+            slot.set_flag(PLACED, false);
             (slot.failures, slot.retry_at) = (0, 0);
         }
         if slot.has(POLLED) && slot.poll_at == NEVER && !is_same {
@@ -432,7 +435,7 @@ impl Planner {
     /// What failed before and what a limit said no longer hold it up: the limits are asked anew.
     pub fn unpause(&mut self, id: CertId, now: SystemTime) {
         if let Some(slot) = self.table.get_mut(id) {
-            slot.retry_at = 0;
+            (slot.failures, slot.retry_at) = (0, 0);
             self.update(id.index, secs(now));
         }
     }
@@ -651,8 +654,13 @@ impl Planner {
     }
 
     pub(super) fn lane(slot: &Slot, now: u32) -> Lane {
+        let exemption = match slot.has(PLACED) {
+            // What the account has left is nothing to it.
+            true => Exemption::Ari,
+            false => slot.exemption(now).0,
+        };
         Lane {
-            exemption: slot.exemption(now).0,
+            exemption,
             again: slot.failures > 0,
         }
     }

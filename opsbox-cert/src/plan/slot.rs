@@ -23,6 +23,8 @@ pub(super) const ELSEWHERE: u16 = 1 << 6;
 pub(super) const POLLED: u16 = 1 << 7;
 /// It was removed while it was ordered.
 pub(super) const GONE: u16 = 1 << 8;
+/// An order for it is placed: to go on with it takes nothing of the limits.
+pub(super) const PLACED: u16 = 1 << 15;
 /// `domain` is the place of its names in the table.
 const MANY: u16 = 1 << 9;
 

@@ -14,7 +14,7 @@ use super::directory::Directory;
 use super::jws::{AccountKey, Signer};
 use super::transport::{Reply, Transport, Wire};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::{Failure, Step};
+use crate::issuer::{Failure, Permits, Step, Unlimited};
 use crate::store::{Acquired, Condition, Lease, Name, Record, Stored};
 
 const KEY: &str = "account.key";
@@ -66,18 +66,18 @@ impl Opened {
 
 impl Shared {
     /// The account, opened at the CA if there is none yet.
-    pub(crate) async fn account(&self) -> Result<Arc<Opened>> {
+    pub(crate) async fn account(&self, permits: &dyn Permits) -> Result<Arc<Opened>> {
         let mut opened = self.opened.lock().await;
         if let Some(opened) = &*opened {
             return Ok(opened.clone());
         }
-        let account = Arc::new(self.open().await?);
+        let account = Arc::new(self.open(permits).await?);
         *opened = Some(account.clone());
         Ok(account)
     }
 
     /// Opens the account anew, with the same key: the CA has forgotten it, as test CAs do.
-    pub(crate) async fn reopen(&self) -> Result<Arc<Opened>> {
+    pub(crate) async fn reopen(&self, permits: &dyn Permits) -> Result<Arc<Opened>> {
         let mut opened = self.opened.lock().await;
         *opened = None;
         self.under_lock(async |lease| {
@@ -89,17 +89,32 @@ impl Shared {
             Ok(())
         })
         .await?;
-        let account = Arc::new(self.open().await?);
+        let account = Arc::new(self.open(permits).await?);
         *opened = Some(account.clone());
         Ok(account)
     }
 
-    async fn open(&self) -> Result<Opened> {
-        self.under_lock(async |lease| self.open_locked(&lease).await)
+    /// Where the CA is asked for windows: no account is needed, and none opened, for that. `None` if it has no ARI.
+    pub(super) async fn renewal_info_url(&self) -> Result<Option<String>> {
+        let known = self.opened.try_lock().ok().and_then(|it| it.clone());
+        if let Some(opened) = known {
+            return Ok(opened.directory.renewal_info.clone());
+        }
+        let mut asked = self.asked.lock().await;
+        if let Some(url) = &*asked {
+            return Ok(url.clone());
+        }
+        let fetched = Directory::fetch(&self.transport, &self.directory_url).await;
+        let fetched = fetched.map_err(|failure| self.account_error(failure))?;
+        Ok(asked.insert(fetched.renewal_info).clone())
+    }
+
+    async fn open(&self, permits: &dyn Permits) -> Result<Opened> {
+        self.under_lock(async |lease| self.open_locked(&lease, permits).await)
             .await
     }
 
-    async fn open_locked(&self, lease: &Lease) -> Result<Opened> {
+    async fn open_locked(&self, lease: &Lease, permits: &dyn Permits) -> Result<Opened> {
         let directory = Directory::fetch(&self.transport, &self.directory_url)
             .await
             .map_err(|failure| self.account_error(failure))?;
@@ -144,6 +159,7 @@ impl Shared {
         let url = match &state.url {
             Some(url) => url.clone(),
             None => {
+                permits.new_account().await?;
                 let url = self
                     .register(&directory, &key, false)
                     .await
@@ -248,11 +264,11 @@ impl Shared {
     /// Gives the account a new key. The new key is stored before the CA hears of it, and the old one until
     /// the CA has taken it.
     pub(crate) async fn roll_key(&self) -> Result<()> {
-        self.account().await?;
+        self.account(&Unlimited).await?;
         let mut opened = self.opened.lock().await;
         let changed = self
             .under_lock(async |lease| {
-                let current = self.open_locked(&lease).await?;
+                let current = self.open_locked(&lease, &Unlimited).await?;
                 let Some((mut record, state, version)) = self.stored().await? else {
                     return Err(Error::store(
                         ErrorKind::Conflict,

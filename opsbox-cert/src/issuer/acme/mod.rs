@@ -27,7 +27,7 @@ pub(crate) use self::directory::Directory;
 pub(crate) use self::failure::own;
 use self::transport::Transport;
 pub(crate) use self::transport::{NEXT_LOOK, Reply};
-use super::{CertRequest, Failure, Issuer, RenewalInfo, Step};
+use super::{CertRequest, Failure, Issuer, Permits, RenewalInfo, Step, Unlimited};
 use crate::challenge::Solver;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -221,6 +221,7 @@ impl AcmeBuilder {
             account_name,
             external,
             opened: tokio::sync::Mutex::new(None),
+            asked: tokio::sync::Mutex::new(None),
             directory_url: self.directory_url,
             store: self.store,
             provider: self.provider,
@@ -303,6 +304,8 @@ pub(crate) struct Shared {
     contacts: Vec<String>,
     terms_agreed: bool,
     opened: tokio::sync::Mutex<Option<Arc<Opened>>>,
+    /// Where windows are asked for, if that was looked up without an account.
+    asked: tokio::sync::Mutex<Option<Option<String>>>,
 }
 
 impl AcmeIssuer {
@@ -356,7 +359,7 @@ impl AcmeIssuer {
     ///
     /// If it cannot be opened.
     pub async fn account_url(&self) -> Result<String> {
-        Ok(self.0.account().await?.url.clone())
+        Ok(self.0.account(&Unlimited).await?.url.clone())
     }
 
     /// Gives the account a new key (RFC 8555, section 7.3.5). Cut off at any moment, the account stays
@@ -376,7 +379,7 @@ impl AcmeIssuer {
     ///
     /// What the CA says against it, and those of the store.
     pub async fn revoke(&self, triple: &Triple, reason: RevocationReason) -> Result<()> {
-        let opened = self.0.account().await?;
+        let opened = self.0.account(&Unlimited).await?;
         let Some(certificate) = triple.chain().first() else {
             return Ok(());
         };
@@ -438,7 +441,11 @@ impl Issuer for AcmeIssuer {
     }
 
     async fn issue(&self, request: &CertRequest) -> Result<Triple> {
-        crate::order::issue(&self.0, &self.profiled(request)).await
+        self.issue_within(request, &Unlimited).await
+    }
+
+    async fn issue_within(&self, request: &CertRequest, permits: &dyn Permits) -> Result<Triple> {
+        crate::order::issue(&self.0, &self.profiled(request), permits).await
     }
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
@@ -446,8 +453,7 @@ impl Issuer for AcmeIssuer {
     }
 
     async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>> {
-        let opened = self.0.account().await?;
-        let Some(base) = &opened.directory.renewal_info else {
+        let Some(base) = self.0.renewal_info_url().await? else {
             return Ok(None);
         };
         let about = |failure: Failure| failure.of(&self.0.directory_url, ari_id);

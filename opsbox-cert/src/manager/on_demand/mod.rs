@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use self::memory::{Memory, Window};
 pub use self::options::{Denial, OnDemandOptions};
+use super::claim::Book;
 use super::reserved::Reserved;
 use super::worker::{Managed, Worker};
 use crate::error::{Error, ErrorKind, Result};
@@ -94,7 +95,8 @@ use crate::store::Owner;
 /// # Limits
 ///
 /// All in [`limits`](crate::limits), each to be changed on the [`OnDemandOptions`]. Renewals do not count
-/// in the window. Records of certificates that ended and are not asked for stay in the store.
+/// in the window. The limits of the CA are counted in the store, together with what the manager orders; a name for
+/// which they have no room is [denied](Denial::Limited), and nothing is ordered. Records of certificates that ended and are not asked for stay in the store.
 #[derive(Clone)]
 pub struct OnDemand {
     inner: Arc<Inner>,
@@ -102,6 +104,8 @@ pub struct OnDemand {
 
 pub(super) struct Inner {
     worker: Worker,
+    /// The ledgers of the issuers.
+    books: Vec<Book>,
     options: OnDemandOptions,
     owner: Owner,
     /// Names and ids of the certificates that the manager has without being asked.
@@ -141,6 +145,7 @@ impl OnDemand {
         worker: Worker,
         options: OnDemandOptions,
         reserved: Reserved,
+        books: Vec<Book>,
     ) -> Result<Self> {
         let (most, span) = options.window;
         let state = State {
@@ -152,6 +157,7 @@ impl OnDemand {
         Ok(Self {
             inner: Arc::new(Inner {
                 worker,
+                books,
                 owner: Owner::random("on-demand")?,
                 reserved,
                 asks: Semaphore::new(options.asks_at_once),

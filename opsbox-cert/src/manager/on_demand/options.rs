@@ -203,7 +203,7 @@ pub enum Denial {
         /// The store, the ask function or the issuer says why.
         error: Error,
     },
-    /// There were as many issuances as there may be in a time.
+    /// There were as many issuances as there may be in a time, by the options or by the limits of the CA.
     Limited {
         /// When there may be one more.
         wait: Duration,
@@ -257,7 +257,7 @@ impl fmt::Display for Denial {
             Self::Failed { error } => error.fmt(f),
             Self::Limited { wait } => write!(
                 f,
-                "too many were issued on demand lately, and the next may be in {} s; if the names are good ones, widen the window within the limits of the CA",
+                "too many were issued lately, and the next may be in {} s; if the names are good ones, widen the window of issuance on demand within the limits of the CA",
                 wait.as_secs_f32().ceil()
             ),
             Self::TooMany => f.write_str(

@@ -11,10 +11,12 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{Denial, Entry, Inner, Outcome};
+use crate::budget::{Exemption, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::inventory::CertSpec;
 use crate::limits::{MAX_MANAGER_SLEEP, ON_DEMAND_LEASE, ON_DEMAND_MAX_RETRY};
+use crate::manager::claim::{Claim, Landed, Terms};
 use crate::manager::worker::Managed;
 use crate::store::{Acquired, Lease, Triple};
 use crate::text::Escaped;
@@ -276,7 +278,45 @@ impl Inner {
             taken.map_err(|wait| Denial::Limited { wait })?;
             *is_counted = true;
         }
-        Ok(Some(self.worker.issue(managed, true).await?))
+        let claim = self.claim(managed);
+        let others = self.worker.others(managed, &self.books, claim.terms());
+        let issued = self.worker.issue(managed, true, &claim, &others).await;
+        if let Some(denied) = claim.denied() {
+            let wait = denied.until().duration_since(self.worker.clock.now());
+            let wait = wait.unwrap_or_default();
+            return Err(Denial::Limited { wait });
+        }
+        let (triple, by) = issued?;
+        let landed = match triple.facts() {
+            Ok(facts) => Landed::Issued {
+                from: facts.not_before(),
+                until: facts.not_after(),
+            },
+            Err(_) => Landed::Useless,
+        };
+        self.worker.settle(by, landed).await;
+        Ok(Some(triple))
+    }
+
+    /// What an order for it takes of the limits of its issuer.
+    fn claim(&self, managed: &Managed) -> Claim {
+        let place = self.worker.first_issuer(&managed.spec);
+        let issuer = self.worker.issuers.get(place).map(|(_, it)| it.name());
+        let is_renewal = managed
+            .held
+            .as_ref()
+            .is_some_and(|held| held.is_same_set && issuer == Some(&held.issuer));
+        let terms = Terms {
+            subject: Arc::new(Subject::new(managed.spec.identifiers())),
+            exemption: match is_renewal {
+                true => Exemption::Renewal,
+                false => Exemption::None,
+            },
+            is_early: managed.held.is_none(),
+            is_forced: false,
+        };
+        let book = self.books.get(place).cloned().flatten();
+        Claim::new(book, terms, self.worker.clone(), None)
     }
 
     /// Renews the lock for ever; ends when it is lost.

@@ -1,0 +1,164 @@
+//! What of a certificate outlives the process that plans it, as one value that knows which certificate it is of.
+
+use std::time::{Duration, SystemTime};
+
+use super::act::Failure;
+use super::backoff;
+use super::moment::{NEVER, at, secs, span};
+use super::planner::{CertId, CertState, Planner};
+use super::slot::{AT_ONCE, FORCED, LOST, PLACED, POLLED, REVOKED};
+use super::window::Window;
+
+/// What is known of a certificate besides itself: how often it failed and until when it waits, the window of its CA and
+/// when to ask for it again, and whether an order for it is placed.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use opsbox_cert::budget::Subject;
+/// use opsbox_cert::plan::{Failure, Planner, Policy};
+///
+/// let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+/// let subject = Subject::new(&["shop.example.com".parse()?]);
+/// let mut before = Planner::new(Policy::default(), 7);
+/// let shop = before.add(&subject, 0, None, now);
+/// let failed = before.saved(shop).unwrap().failed(&Failure::refused(), false, now);
+///
+/// let mut after = Planner::new(Policy::default(), 7);
+/// let shop = after.add(&subject, 0, None, now);
+/// assert!(after.restore_saved(shop, &failed, now));
+/// assert_eq!(after.status(shop, now).unwrap().due_at, now + Duration::from_secs(60));
+/// # Ok::<(), opsbox_cert::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "store", derive(serde::Serialize, serde::Deserialize))]
+pub struct Saved {
+    set: u64,
+    from: u32,
+    until: u32,
+    #[cfg_attr(feature = "store", serde(default))]
+    is_placed: bool,
+    state: CertState,
+}
+
+impl Saved {
+    /// Whether both are of the same certificate for the same names.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        (self.set, self.from, self.until) == (other.set, other.from, other.until)
+    }
+
+    /// Whether an order for it is placed.
+    pub fn is_placed(&self) -> bool {
+        self.is_placed
+    }
+
+    /// Until when the certificate waits after what failed; the time may have passed.
+    pub fn waits_until(&self) -> SystemTime {
+        at(self.state.retry_at)
+    }
+
+    /// The window of its CA, and when to ask for it again.
+    pub fn window(&self) -> Option<(Window, SystemTime)> {
+        let (start, end) = self.state.window?;
+        let window = Window::from_secs(start, end.max(start))?;
+        (self.state.poll_at != NEVER).then(|| (window, at(self.state.poll_at)))
+    }
+
+    /// What it is after one more failure, which is what [`Planner::finished`] makes of it; and whether the order is
+    /// placed still.
+    #[must_use]
+    pub fn failed(mut self, failure: &Failure, is_placed: bool, now: SystemTime) -> Self {
+        let lifetime = (self.until > 0)
+            .then(|| Duration::from_secs(u64::from(self.until.saturating_sub(self.from))));
+        let (failures, wait) = backoff::after(self.state.failures, lifetime, failure);
+        self.state.failures = failures;
+        self.state.retry_at = secs(now).saturating_add(span(wait)).min(NEVER - 1);
+        self.is_placed = is_placed;
+        self
+    }
+}
+
+/// How often in a row the CA of an issuer could not be reached, and until when it is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "store", derive(serde::Serialize, serde::Deserialize))]
+pub struct Outage {
+    times: u32,
+    until: u64,
+}
+
+impl Planner {
+    /// What of a certificate has to outlive a restart.
+    pub fn saved(&self, id: CertId) -> Option<Saved> {
+        let state = self.state(id)?;
+        let slot = self.table.get(id)?;
+        Some(Saved {
+            set: slot.set,
+            from: slot.from,
+            until: slot.until,
+            is_placed: slot.has(PLACED),
+            state,
+        })
+    }
+
+    /// Gives it back what outlived a restart. `false`, and nothing is done, if that is of another certificate.
+    pub fn restore_saved(&mut self, id: CertId, saved: &Saved, now: SystemTime) -> bool {
+        let known = self.saved(id);
+        let Some(known) = known.filter(|known| known.is_of_same(saved)) else {
+            return false;
+        };
+        let mut state = saved.state;
+        if state.poll_at == NEVER {
+            // It was being asked about.
+            state.poll_at = secs(now);
+        }
+        if known.state.poll_at == NEVER && state.poll_at <= secs(now) {
+            // It waits for its turn to be asked about already, and is not asked about twice.
+            state.poll_at = NEVER;
+        }
+        self.restore_queued(id, &state, now);
+        self.set_placed(id, saved.is_placed, now);
+        true
+    }
+
+    /// As [`restore`](Self::restore), for one that may have been looked at since it was added.
+    fn restore_queued(&mut self, id: CertId, state: &CertState, now: SystemTime) {
+        let Some(slot) = self.table.get_mut(id) else {
+            return;
+        };
+        (slot.failures, slot.retry_at) = (state.failures, state.retry_at);
+        let window = state.window;
+        slot.set_window(window.and_then(|(start, end)| Window::from_secs(start, end.max(start))));
+        slot.flags |= state.flags & (REVOKED | LOST | FORCED | AT_ONCE);
+        if slot.has(POLLED) {
+            slot.poll_at = state.poll_at;
+        }
+        self.update(id.index, secs(now));
+    }
+
+    /// Says that an order for it is placed, and kept by the issuer, or no longer. To go on with it takes nothing of
+    /// the limits, so it is done whatever is left of them.
+    pub fn set_placed(&mut self, id: CertId, is_placed: bool, now: SystemTime) {
+        let Some(slot) = self.table.get_mut(id) else {
+            return;
+        };
+        if slot.has(PLACED) != is_placed {
+            slot.set_flag(PLACED, is_placed);
+            self.update(id.index, secs(now));
+        }
+    }
+
+    /// What of an issuer has to outlive a restart.
+    pub fn outage(&self, issuer: u8) -> Outage {
+        let queues = self.queues.get(usize::from(issuer));
+        queues.map_or_else(Outage::default, |it| Outage {
+            times: it.outage,
+            until: it.outage_until,
+        })
+    }
+
+    /// Gives an issuer back what outlived a restart.
+    pub fn restore_outage(&mut self, issuer: u8, outage: &Outage) {
+        if let Some(queues) = self.queues.get_mut(usize::from(issuer)) {
+            (queues.outage, queues.outage_until) = (outage.times, outage.until);
+        }
+    }
+}
