@@ -753,7 +753,7 @@ fn the_scope_of_what_is_denied_is_said() {
 
 /// What is said of the memory, with 100,000.
 #[test]
-fn a_certificate_takes_64_bytes() {
+fn a_certificate_takes_37_bytes() {
     let count = 100_000;
     let mut planner = Planner::with_capacity(Policy::default(), 7, count);
     let held = Held::new(start(), start() + DAY * 90);

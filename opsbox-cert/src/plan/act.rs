@@ -5,9 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use super::backoff;
 use super::moment::{NEVER, secs, span};
-use super::planner::{Action, Held, Order, Planner, Poll, reason};
+use super::planner::Planner;
 use super::queue::{Entry, Lane};
-use super::slot::{FORCED, GONE, PLACED, POLLED, State};
+use super::slot::{FORCED, POLLED, Slot, State};
+use super::table::Waits;
+use super::turn::reason;
+use super::types::{Action, Held, Order, Poll};
 use crate::budget::{
     Denied, Exemption, Ledger, Outcome, RequestClass, Scope, duration_us, from_micros, micros,
 };
@@ -98,7 +101,7 @@ impl Planner {
             let ledger = ledgers.get_mut(usize::from(issuer));
             let taken = match ledger {
                 // Only a pause of the whole CA holds up what is placed.
-                Some(ledger) if slot.has(PLACED) => {
+                Some(ledger) if self.table.waits(index).is_placed => {
                     ledger.take_requests(RequestClass::Other, 0, from_micros(now_us))
                 }
                 Some(ledger) => self.table.charge(slot, lane.exemption, |charge| {
@@ -111,7 +114,11 @@ impl Planner {
                 Err(denied) => self.denied(issuer, lane, index, &denied, now),
             }
         }
-        self.next_poll(ledgers, now_us)
+        let poll = self.next_poll(ledgers, now_us);
+        if poll.is_none() {
+            self.find_wake(now);
+        }
+        poll
     }
 
     /// Takes an order back that was not placed, since the shared ledger has no room for it.
@@ -174,30 +181,36 @@ impl Planner {
         let Some(slot) = self.table.at_mut(index) else {
             return;
         };
-        if slot.has(GONE) {
+        if slot.state() == State::Gone {
             self.free(index);
             return;
         }
+        let lifetime = (slot.until > 0).then(|| Duration::from_secs(u64::from(slot.lifetime())));
+        let mut waits = self.table.waits(index);
         match end {
             End::Issued(held) => {
+                waits = Waits::default();
+                let Some(slot) = self.table.at_mut(index) else {
+                    return;
+                };
                 slot.set_held(Some(held));
-                slot.set_flag(PLACED, false);
-                (slot.failures, slot.retry_at) = (0, 0);
                 slot.poll_at = match slot.has(POLLED) {
                     true => now,
                     false => NEVER,
                 };
             }
             End::Failed(failure) => {
-                let lifetime =
-                    (slot.until > 0).then(|| Duration::from_secs(u64::from(slot.lifetime())));
-                let (failures, wait) = backoff::after(slot.failures, lifetime, failure);
-                slot.failures = failures;
-                slot.retry_at = now.saturating_add(span(wait)).min(NEVER - 1);
+                let (failures, wait) = backoff::after(waits.failures, lifetime, failure);
+                waits.failures = failures;
+                waits.until = now.saturating_add(span(wait)).min(NEVER - 1);
             }
-            End::Later(until) => slot.retry_at = secs(*until).max(now + 1),
+            End::Later(until) => waits.until = secs(*until).max(now + 1),
         }
-        if slot.has(POLLED) && slot.poll_at == NEVER {
+        self.table.set_waits(index, waits);
+        if let Some(slot) = self.table.at_mut(index)
+            && slot.has(POLLED)
+            && slot.poll_at == NEVER
+        {
             slot.poll_at = now;
         }
         self.look(index, now);
@@ -208,7 +221,7 @@ impl Planner {
     pub fn wake_at(&self, now: SystemTime) -> Option<SystemTime> {
         let now_us = micros(now);
         let mut next = u64::MAX;
-        if let Some((time, _)) = self.times.first()
+        if let Some((time, _)) = self.pages.first()
             && time != NEVER
         {
             next = next.min(u64::from(time) * 1_000_000);
@@ -245,7 +258,7 @@ impl Planner {
                 if !self.may_order(issuer, lane, head, now, now_us) {
                     continue;
                 }
-                let set = self.table.at(head.1).map_or(0, |slot| slot.set);
+                let set = self.table.at(head.1).map_or(0, Slot::set);
                 let is_less = best.as_ref().is_none_or(|(entry, other, ..)| {
                     (head.0, set, head.1) < (entry.0, *other, entry.1)
                 });
@@ -267,15 +280,15 @@ impl Planner {
         loop {
             let Reverse(entry) = *self.queues.get(issuer)?.lane(lane).peek()?;
             let slot = self.table.at(entry.1)?;
-            let is_ready = slot.state == State::Ready;
-            if is_ready && Self::lane(slot, now) == lane && self.rank(slot, now) == entry.0 {
+            let is_ready = slot.state() == State::Ready && usize::from(slot.issuer) == issuer;
+            let again = self.lane(entry.1, slot, now);
+            let right = (self.rank(entry.1, slot, now), entry.1);
+            if is_ready && again == lane && right == entry {
                 return Some(entry);
             }
-            let again = Self::lane(slot, now);
-            let right = (self.rank(slot, now), entry.1);
             let queues = self.queues.get_mut(issuer)?;
             queues.lane_mut(lane).pop();
-            if is_ready && usize::from(slot.issuer) == issuer {
+            if is_ready {
                 // Queued before its rank changed: nothing that waits is lost, whatever the clock does.
                 queues.lane_mut(again).push(Reverse(right));
             }
@@ -322,6 +335,7 @@ impl Planner {
             }
         }
         let (policy, seed) = (&self.policy, self.seed);
+        let waits = self.table.waits(index);
         let mut order = Order {
             cert: super::CertId {
                 index,
@@ -338,16 +352,16 @@ impl Planner {
             due: now,
         };
         if let Some(slot) = self.table.at_mut(index) {
-            slot.state = State::Ordered;
+            slot.set_state(State::Ordered);
             order.cert.generation = slot.generation;
             order.reason = reason(slot);
             order.band = slot.band(policy, now).0;
-            order.due = slot.due(policy, seed).max(slot.retry_at).min(now);
+            order.due = slot.due(policy, seed).max(waits.until).min(now);
             (order.is_early, order.is_forced) = (slot.is_early(), slot.has(FORCED));
             order.exemption = slot.exemption(now).0;
             order.replaces = slot.window().is_none_or(|window| window.has(now));
         }
-        self.times.change(index, NEVER, &mut self.table);
+        self.touch(index, now);
         order
     }
 
@@ -355,11 +369,14 @@ impl Planner {
     fn end(&mut self, order: &Order) -> bool {
         let slot = self.table.at_mut(order.cert.index);
         let Some(slot) = slot.filter(|slot| {
-            slot.generation == order.cert.generation && slot.state == State::Ordered
+            let is_ordered = matches!(slot.state(), State::Ordered | State::Gone);
+            slot.generation == order.cert.generation && is_ordered
         }) else {
             return false;
         };
-        slot.state = State::Idle;
+        if slot.state() == State::Ordered {
+            slot.set_state(State::Idle);
+        }
         if let Some(queues) = self.queues.get_mut(usize::from(order.issuer)) {
             queues.ordered = queues.ordered.saturating_sub(1);
             if order.again {
@@ -372,7 +389,10 @@ impl Planner {
     /// What is denied waits: all that the same limit denies in one place, or itself alone.
     fn denied(&mut self, issuer: u8, lane: Lane, index: u32, denied: &Denied, now: u32) {
         let until = denied.until_us();
-        let is_gone = self.table.at(index).is_some_and(|slot| slot.has(GONE));
+        let is_gone = self
+            .table
+            .at(index)
+            .is_some_and(|slot| slot.state() == State::Gone);
         if is_gone {
             self.free(index);
             return;
@@ -389,15 +409,15 @@ impl Planner {
                     }
                 }
                 if let Some(slot) = self.table.at_mut(index) {
-                    slot.state = State::Idle;
+                    slot.set_state(State::Idle);
                 }
                 self.look(index, now);
             }
             (Scope::Domain, Some(domain)) => {
-                let entry = self.table.at(index).map(|slot| self.rank(slot, now));
+                let entry = self.table.at(index).map(|slot| self.rank(index, slot, now));
                 self.look(index, now);
                 if let Some(slot) = self.table.at_mut(index) {
-                    slot.state = State::Parked;
+                    slot.set_state(State::Parked);
                 }
                 if let Some(rank) = entry {
                     self.lots.park(domain, issuer, until, (rank, index));
@@ -431,10 +451,10 @@ impl Planner {
         let poll = loop {
             let Reverse((_, set, index)) = *polls.due.peek()?;
             let is_good = self.table.at(index).filter(|slot| {
-                slot.set == set
+                slot.set() == set
                     && slot.issuer == issuer
                     && slot.has(POLLED)
-                    && !matches!(slot.state, State::Free | State::Ordered)
+                    && !matches!(slot.state(), State::Free | State::Ordered | State::Gone)
                     && slot.poll_at == NEVER
             });
             let Some(slot) = is_good else {

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::End;
-use super::planner::{Action, Held, Planner};
+use super::planner::Planner;
 use super::policy::Policy;
 use super::priority::Band;
+use super::types::{Action, Held};
 use crate::budget::{Charge, Ledger, Scope, Subject};
 use crate::limits::MAX_FORECAST_STEPS;
 

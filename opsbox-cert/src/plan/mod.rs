@@ -59,21 +59,24 @@ mod forecast;
 mod heap;
 mod moment;
 mod outlive;
+mod pages;
 mod planner;
 mod policy;
 mod priority;
 mod queue;
 mod shard;
 mod slot;
+mod table;
+mod turn;
+mod types;
 mod window;
 
 pub use self::act::{End, Failure};
 pub use self::forecast::{Forecast, forecast};
 pub use self::outlive::{Outage, Saved};
-pub use self::planner::{
-    Action, CertId, CertState, Held, Order, Planner, Poll, Progress, Reason, Status,
-};
+pub use self::planner::Planner;
 pub use self::policy::{Left, Policy};
 pub use self::priority::Band;
 pub use self::shard::Shards;
+pub use self::types::{Action, CertId, CertState, Held, Order, Poll, Progress, Reason, Status};
 pub use self::window::Window;

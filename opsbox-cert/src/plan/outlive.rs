@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 use super::act::Failure;
 use super::backoff;
 use super::moment::{NEVER, at, secs, span};
-use super::planner::{CertId, CertState, Planner};
-use super::slot::{AT_ONCE, FORCED, LOST, PLACED, POLLED, REVOKED};
+use super::planner::Planner;
+use super::slot::{AT_ONCE, FORCED, LOST, POLLED, REVOKED};
+use super::table::Waits;
+use super::types::{CertId, CertState};
 use super::window::Window;
 
 /// What is known of a certificate besides itself: how often it failed and until when it waits, the window of its CA and
@@ -91,10 +93,10 @@ impl Planner {
         let state = self.state(id)?;
         let slot = self.table.get(id)?;
         Some(Saved {
-            set: slot.set,
-            from: slot.from,
+            set: slot.set(),
+            from: slot.from(),
             until: slot.until,
-            is_placed: slot.has(PLACED),
+            is_placed: self.table.waits(id.index).is_placed,
             state,
         })
     }
@@ -124,24 +126,28 @@ impl Planner {
         let Some(slot) = self.table.get_mut(id) else {
             return;
         };
-        (slot.failures, slot.retry_at) = (state.failures, state.retry_at);
         let window = state.window;
         slot.set_window(window.and_then(|(start, end)| Window::from_secs(start, end.max(start))));
-        slot.flags |= state.flags & (REVOKED | LOST | FORCED | AT_ONCE);
+        slot.set_flag(state.flags & (REVOKED | LOST | FORCED | AT_ONCE), true);
         if slot.has(POLLED) {
             slot.poll_at = state.poll_at;
         }
+        let waits = Waits {
+            failures: state.failures,
+            until: state.retry_at,
+            ..self.table.waits(id.index)
+        };
+        self.table.set_waits(id.index, waits);
         self.update(id.index, secs(now));
     }
 
     /// Says that an order for it is placed, and kept by the issuer, or no longer. To go on with it takes nothing of
     /// the limits, so it is done whatever is left of them.
     pub fn set_placed(&mut self, id: CertId, is_placed: bool, now: SystemTime) {
-        let Some(slot) = self.table.get_mut(id) else {
-            return;
-        };
-        if slot.has(PLACED) != is_placed {
-            slot.set_flag(PLACED, is_placed);
+        let waits = self.table.waits(id.index);
+        if self.table.get(id).is_some() && waits.is_placed != is_placed {
+            let waits = Waits { is_placed, ..waits };
+            self.table.set_waits(id.index, waits);
             self.update(id.index, secs(now));
         }
     }

@@ -67,35 +67,58 @@ impl Window {
     }
 }
 
-/// The moment at which a certificate is due without ARI.
+/// When certificates of one lifetime are due without ARI.
 ///
 /// Without spread it is when the share of the policy is left. With spread, each name has a phase of its
 /// own in the time between two renewals, and comes to it in two renewals at most: so a fleet that was issued on one
 /// day is renewed on all days alike, and one that came day by day stays so.
-pub(super) fn backstop(policy: &Policy, from: u32, until: u32, seed: u64, set: u64) -> u32 {
-    let lifetime = until.saturating_sub(from);
-    let latest = lifetime - policy.due_left(lifetime);
-    if !policy.spread || latest < 64 {
-        return from.saturating_add(latest);
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cycle {
+    lifetime: u32,
+    latest: u32,
+    /// 0 without spread.
+    period: u32,
+}
+
+impl Cycle {
+    pub(super) fn new(policy: &Policy, lifetime: u32) -> Self {
+        let latest = lifetime - policy.due_left(lifetime);
+        let period = match policy.spread && latest >= 64 {
+            // A CA dates certificates back, and an order takes its time: what was renewed in its phase has to find
+            // the next one, and not the same again.
+            true => period(latest - latest / 16),
+            false => 0,
+        };
+        Self {
+            lifetime,
+            latest,
+            period,
+        }
     }
-    // A CA dates certificates back, and an order takes its time: what was renewed in its phase has to find
-    // the next one, and not the same again.
-    let slack = latest / 16;
-    let period = period(latest - slack);
-    let slack = latest - period;
-    let phase = u64::from(within(mix(seed.rotate_left(32) ^ set), u64::from(period)));
-    let earliest = u64::from(from) + u64::from(slack);
-    let period = u64::from(period);
-    let in_period = (earliest + period - phase) % period;
-    // The first moment in phase after the slack: within one period.
-    let wait = u64::from(slack) + (period - in_period);
-    let wait = match wait >= period / 32 * 15 {
-        true => wait,
-        // Too early, and the one after is too late: so half a period before that.
-        false => wait + period / 2,
-    };
-    let wait = u32::try_from(wait).unwrap_or(latest).min(latest);
-    from.saturating_add(wait)
+
+    pub(super) fn is_of(&self, lifetime: u32) -> bool {
+        self.lifetime == lifetime
+    }
+
+    pub(super) fn due(&self, from: u32, seed: u64, set: u64) -> u32 {
+        let (latest, period) = (self.latest, u64::from(self.period));
+        if period == 0 {
+            return from.saturating_add(latest);
+        }
+        let slack = u64::from(latest) - period;
+        let phase = u64::from(within(mix(seed.rotate_left(32) ^ set), period));
+        let earliest = u64::from(from) + slack;
+        let in_period = (earliest + period - phase) % period;
+        // The first moment in phase after the slack: within one period.
+        let wait = slack + (period - in_period);
+        let wait = match wait >= period / 32 * 15 {
+            true => wait,
+            // Too early, and the one after is too late: so half a period before that.
+            false => wait + period / 2,
+        };
+        let wait = u32::try_from(wait).unwrap_or(latest).min(latest);
+        from.saturating_add(wait)
+    }
 }
 
 /// The same for lifetimes that differ a little, or each certificate would have another phase.
