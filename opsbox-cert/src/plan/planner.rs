@@ -61,6 +61,7 @@ impl Planner {
         for id in ids {
             self.update(id.index, secs(now));
         }
+        self.find_wake(secs(now));
     }
 
     /// One more certificate, of which there is none yet unless `held` says so, from the issuer at this place
