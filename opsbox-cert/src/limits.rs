@@ -331,6 +331,10 @@ pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 
 /// a day.
 pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
+/// Clocks that are less than a minute apart are taken for one: requests take their time, and a difference that is none would
+/// be added up.
+pub const CLOCKS_AGREE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// How far a shared ledger may be ahead of the clock of an instance that looks at it: 30 days. Of one that is further
 /// ahead nothing is believed, and all counts as used up.
 pub const MAX_CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);

@@ -172,6 +172,38 @@ fn no_schedule_overdraws_a_limit_or_lets_a_certificate_expire() {
     );
 }
 
+/// Clocks that are set back by up to half a day: what such an instance uses is used for all. One that is set ahead by hours
+/// believes that all limits are whole again, which nobody can know better here; so they are set back only.
+#[test]
+fn clocks_that_are_hours_behind_overdraw_nothing() {
+    let first = variable("OPSBOX_FIRST_SEED", 0);
+    let mut orders = 0;
+    for seed in first..first + variable("OPSBOX_SEEDS", 20) {
+        let mut scenario = schedule(seed);
+        let mut rng = Rng::with_seed(seed ^ 0x0063_6c6f_636b);
+        let length = scenario.length();
+        for _ in 0..rng.u32(1..4) {
+            let longest = *rng.choice(&[600, 3_600, 43_200]).unwrap();
+            let seconds = -rng.i64(60..=longest);
+            let back = Event::Clock {
+                instance: 0,
+                seconds,
+            };
+            scenario = scenario.at(between(&mut rng, Duration::ZERO, length), back);
+        }
+        let report = Simulation::new(scenario).unwrap().run();
+        let found = (report.overdrawn(), report.expired(), report.duplicates());
+        let by = report.overdrawn_by();
+        assert_eq!(
+            found,
+            (0, 0, 0),
+            "seed {seed}: overdrawn, expired, duplicates: {by:?}"
+        );
+        orders += report.orders();
+    }
+    assert!(orders > 0);
+}
+
 /// Nothing but whether it was as it should be, for a fleet that nobody disturbs.
 fn run(scenario: Scenario) -> Report {
     let report = Simulation::new(scenario).unwrap().run();

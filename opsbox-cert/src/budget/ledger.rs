@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::order::{Charge, Denied, Exemption, Outcome};
 use super::rates::{Limits, Scope};
 use super::subject::KeyMap;
-use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CLOCK_SKEW};
+use crate::limits::{CLOCKS_AGREE, DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CLOCK_SKEW};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SetState {
@@ -38,6 +38,15 @@ impl NameState {
     fn of(meter: Meter) -> Self {
         Self { meter, in_a_row: 0 }
     }
+}
+
+/// What somebody who looks at a ledger again and again knows of its clock, in microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// How far his own clock is behind.
+    behind: u64,
+    /// Its time when he looked last.
+    at: u64,
 }
 
 /// The account of what was used; see the [module](super). Every method is told the time.
@@ -86,21 +95,25 @@ impl Ledger {
         &self.limits
     }
 
-    /// Somebody with a clock of his own looks at it, which was so far behind before; tells by how much it is
-    /// now. One that was told a time [far ahead](MAX_CLOCK_SKEW) is taken for lost.
+    /// Somebody with a clock of his own looks at it. Its own clock goes on from where it was: one that is
+    /// [not far](CLOCKS_AGREE) off is the same, since nobody says the time in the very moment; one that is
+    /// [too far](MAX_CLOCK_SKEW) ahead is none, and the ledger is taken for lost.
     #[cfg_attr(
         not(any(feature = "store", feature = "sim")),
         allow(dead_code, reason = "only shared ledgers are met")
     )]
-    pub(crate) fn meet(&mut self, behind: u64, now: SystemTime) -> u64 {
-        let ahead = self.told.saturating_sub(micros(now));
+    pub(crate) fn meet(&mut self, seen: &mut Seen, now: SystemTime) {
+        let now_us = micros(now);
+        let ahead = self.told.max(seen.at).saturating_sub(now_us);
         if ahead > duration_us(MAX_CLOCK_SKEW) {
             *self = Self::new(self.limits.clone());
             self.use_up(now);
-        } else {
-            self.behind = behind.max(ahead);
+            *seen = Seen::default();
+        } else if ahead > seen.behind.saturating_add(duration_us(CLOCKS_AGREE)) {
+            seen.behind = ahead;
         }
-        self.behind
+        self.behind = seen.behind;
+        seen.at = seen.at.max(self.own(now_us));
     }
 
     /// A time by the ledger's own clock.

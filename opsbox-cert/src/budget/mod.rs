@@ -50,6 +50,8 @@ pub use self::gcra::Rate;
 pub(crate) use self::gcra::{Bucket, duration_us, from_micros, micros};
 pub use self::headroom::Headroom;
 pub use self::ledger::Ledger;
+#[cfg(feature = "sim")]
+pub(crate) use self::ledger::Seen;
 pub use self::order::{Charge, Denied, Exemption, Outcome};
 pub use self::rates::{Limits, RequestClass, Scope};
 #[cfg(feature = "store")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Seen};
 use super::rates::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Condition, Folder, Name, Record, Store, Version};
@@ -41,8 +41,8 @@ pub struct SharedLedger {
     store: Arc<dyn Store>,
     name: Name,
     limits: Limits,
-    /// How far the clock here is behind the ledger's, in microseconds.
-    behind: u64,
+    /// What is known of the ledger's clock.
+    seen: Seen,
     /// What was read or written last.
     known: Option<(Option<Version>, Ledger)>,
 }
@@ -58,7 +58,7 @@ impl SharedLedger {
             store,
             name: Name::new(&Folder::new("budget")?, id)?,
             limits,
-            behind: 0,
+            seen: Seen::default(),
             known: None,
         })
     }
@@ -91,10 +91,12 @@ impl SharedLedger {
         mut change: impl FnMut(&mut Ledger) -> T,
     ) -> Result<T> {
         for _ in 0..ATTEMPTS {
-            let (version, before) = match self.known.take() {
+            let (version, mut before) = match self.known.take() {
                 Some(known) => known,
                 None => self.load(now).await?,
             };
+            // The clock here may have been set since it was read.
+            before.meet(&mut self.seen, now);
             let mut ledger = before.clone();
             let done = change(&mut ledger);
             if ledger == before {
@@ -151,7 +153,7 @@ impl SharedLedger {
         let bytes = stored.record.part(PART).unwrap_or_default();
         match Ledger::from_bytes(self.limits.clone(), bytes) {
             Some(mut ledger) => {
-                self.behind = ledger.meet(self.behind, now);
+                ledger.meet(&mut self.seen, now);
                 Ok((Some(stored.version), ledger))
             }
             None => {
@@ -169,7 +171,7 @@ impl SharedLedger {
     ) -> Result<(Option<Version>, Ledger)> {
         let mut ledger = Ledger::new(self.limits.clone());
         ledger.use_up(now);
-        self.behind = 0;
+        self.seen = Seen::default();
         let record = Record::new().with(PART, ledger.to_bytes())?;
         let version = self
             .store

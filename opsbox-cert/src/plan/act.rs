@@ -213,7 +213,7 @@ impl Planner {
         {
             slot.poll_at = now;
         }
-        self.look(index, now);
+        self.look_anew(index, now);
     }
 
     /// When to call [`next`](Self::next) again, if nothing else happens; `None` if it waits for nothing but
@@ -351,8 +351,7 @@ impl Planner {
             is_forced: false,
             due: now,
         };
-        if let Some(slot) = self.table.at_mut(index) {
-            slot.set_state(State::Ordered);
+        if let Some(slot) = self.table.at(index) {
             order.cert.generation = slot.generation;
             order.reason = reason(slot);
             order.band = slot.band(policy, now).0;
@@ -361,7 +360,7 @@ impl Planner {
             order.exemption = slot.exemption(now).0;
             order.replaces = slot.window().is_none_or(|window| window.has(now));
         }
-        self.touch(index, now);
+        self.set_ordered(index, now);
         order
     }
 

@@ -57,8 +57,13 @@ impl Pages {
         self.heap.bytes() + self.places.0.capacity() * size_of::<Page>()
     }
 
-    /// Something is known of a certificate, which is to be looked at again then.
-    pub(super) fn touch(&mut self, certificate: u32, time: u32, now: u32) {
+    /// When the page of a certificate is to be looked at.
+    pub(super) fn time(&self, certificate: u32) -> u32 {
+        self.heap.time_at(self.places.of(certificate / PAGE))
+    }
+
+    /// A certificate is to be looked at again then, which may have been the first of its page.
+    pub(super) fn touch(&mut self, certificate: u32, time: u32, now: u32, was_first: bool) {
         let number = certificate / PAGE;
         while self.places.0.len() <= number as usize {
             let next = u32::try_from(self.places.0.len()).unwrap_or(NEVER);
@@ -73,8 +78,7 @@ impl Pages {
         };
         page.seen = page.seen.min(now);
         let known = self.heap.time_at(page.position & !LOOSE);
-        if time > known {
-            // It may have been the first.
+        if time > known && was_first {
             page.position |= LOOSE;
         } else if time < known {
             self.heap.change(number, time, &mut self.places);

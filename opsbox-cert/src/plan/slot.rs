@@ -289,11 +289,12 @@ impl Slot {
 
     /// When it is due, without regard to failures.
     pub(super) fn due(&self, policy: &Policy, seed: u64) -> u32 {
-        self.due_by(policy, seed, &mut Cycle::default())
+        self.due_by(policy, seed, &mut Cycle::default(), NEVER)
     }
 
-    /// The same; of certificates with equal lifetimes the cycle is found once.
-    pub(super) fn due_by(&self, policy: &Policy, seed: u64, cycle: &mut Cycle) -> u32 {
+    /// The same where it is before `bound`, or else any time that is not: most of a page are not the first. Of
+    /// certificates with equal lifetimes the cycle is found once.
+    pub(super) fn due_by(&self, policy: &Policy, seed: u64, cycle: &mut Cycle, bound: u32) -> u32 {
         if self.has(REVOKED | LOST | FORCED) || !self.is_covered() {
             return 0;
         }
@@ -302,6 +303,10 @@ impl Slot {
             Some(window) => {
                 let [_, urgent, _] = policy.bands;
                 let last = self.until - urgent.of(self.lifetime());
+                let soonest = window.as_secs().0.min(last);
+                if soonest >= bound {
+                    return soonest;
+                }
                 window.instant(seed, self.set()).min(last)
             }
             None => {
@@ -309,7 +314,12 @@ impl Slot {
                 if !cycle.is_of(lifetime) {
                     *cycle = Cycle::new(policy, lifetime);
                 }
-                cycle.due(self.from(), seed, self.set())
+                let from = self.from();
+                let soonest = cycle.soonest(from);
+                if soonest >= bound {
+                    return soonest;
+                }
+                cycle.due(from, seed, self.set())
             }
         }
     }

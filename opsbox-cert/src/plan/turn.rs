@@ -48,29 +48,48 @@ impl Planner {
 
     /// Queues a certificate whose time has come, and says when to look at it again.
     pub(super) fn look(&mut self, index: u32, now: u32) {
+        let time = self.look_once(index, now);
+        self.pages.touch(index, time, now, true);
+    }
+
+    /// The same of one that had no time: it was ordered.
+    pub(super) fn look_anew(&mut self, index: u32, now: u32) {
+        let time = self.look_once(index, now);
+        self.pages.touch(index, time, now, false);
+    }
+
+    fn look_once(&mut self, index: u32, now: u32) -> u32 {
         let waits_until = self.table.waits(index).until;
         let Some(slot) = self.table.at_mut(index) else {
-            return;
+            return NEVER;
         };
-        if slot.is_planned() {
-            if slot.has(POLLED) && slot.poll_at <= now {
-                let poll = Reverse((slot.poll_at, slot.set(), index));
-                slot.poll_at = NEVER;
-                if let Some(queues) = self.queues.get_mut(usize::from(slot.issuer)) {
-                    queues.polls.due.push(poll);
-                }
-            }
-            let due = slot.due(&self.policy, self.seed);
-            if due.max(waits_until) > now {
+        if !slot.is_planned() {
+            if matches!(slot.state(), State::Ready | State::Parked) {
                 slot.set_state(State::Idle);
-            } else {
-                slot.set_state(State::Ready);
-                self.enqueue(index, now);
             }
-        } else if matches!(slot.state(), State::Ready | State::Parked) {
-            slot.set_state(State::Idle);
+            return NEVER;
         }
-        self.touch(index, now);
+        if slot.has(POLLED) && slot.poll_at <= now {
+            let poll = Reverse((slot.poll_at, slot.set(), index));
+            slot.poll_at = NEVER;
+            if let Some(queues) = self.queues.get_mut(usize::from(slot.issuer)) {
+                queues.polls.due.push(poll);
+            }
+        }
+        let poll_at = if slot.has(POLLED) {
+            slot.poll_at
+        } else {
+            NEVER
+        };
+        let due = slot.due(&self.policy, self.seed).max(waits_until);
+        if due > now {
+            slot.set_state(State::Idle);
+            return due.min(poll_at);
+        }
+        slot.set_state(State::Ready);
+        let changes = slot.band(&self.policy, now).1.min(slot.exemption(now).1);
+        self.enqueue(index, now);
+        changes.min(poll_at)
     }
 
     /// Parked ones are queued too when they change: who comes up first finds out.
@@ -85,8 +104,8 @@ impl Planner {
         }
     }
 
-    /// When to look at a certificate again that was looked at then.
-    fn next_look(&self, index: u32, seen: u32, cycle: &mut Cycle) -> u32 {
+    /// When to look at a certificate again that was looked at then; exact if it is before `bound`.
+    fn next_look(&self, index: u32, seen: u32, cycle: &mut Cycle, bound: u32) -> u32 {
         let Some(slot) = self.table.at(index).filter(|slot| slot.is_planned()) else {
             return NEVER;
         };
@@ -100,16 +119,27 @@ impl Planner {
                 slot.band(&self.policy, seen).1.min(slot.exemption(seen).1)
             }
             _ => {
-                let due = slot.due_by(&self.policy, self.seed, cycle);
+                let due = slot.due_by(&self.policy, self.seed, cycle, bound);
                 due.max(self.table.waits(index).until)
             }
         };
         time.min(poll_at)
     }
 
+    /// It is not what it was: it is new, or gone.
     pub(super) fn touch(&mut self, index: u32, now: u32) {
-        let time = self.next_look(index, now, &mut Cycle::default());
-        self.pages.touch(index, time, now);
+        let time = self.next_look(index, now, &mut Cycle::default(), NEVER);
+        self.pages.touch(index, time, now, true);
+    }
+
+    /// It is ordered, and until that ends there is nothing to look at.
+    pub(super) fn set_ordered(&mut self, index: u32, now: u32) {
+        let before = self.next_look(index, now, &mut Cycle::default(), NEVER);
+        if let Some(slot) = self.table.at_mut(index) {
+            slot.set_state(State::Ordered);
+        }
+        let was_first = self.pages.time(index) >= before;
+        self.pages.touch(index, NEVER, now, was_first);
     }
 
     /// Looks at those of a page whose time has come.
@@ -118,10 +148,10 @@ impl Planner {
         let mut cycle = Cycle::default();
         let mut first = NEVER;
         for index in page * PAGE..(page + 1) * PAGE {
-            let mut time = self.next_look(index, seen, &mut cycle);
+            // The first is after now.
+            let mut time = self.next_look(index, seen, &mut cycle, first);
             if time <= now {
-                self.look(index, now);
-                time = self.next_look(index, now, &mut cycle);
+                time = self.look_once(index, now);
             }
             first = first.min(time);
         }

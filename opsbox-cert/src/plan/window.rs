@@ -100,6 +100,11 @@ impl Cycle {
         self.lifetime == lifetime
     }
 
+    /// None is due before.
+    pub(super) fn soonest(&self, from: u32) -> u32 {
+        from.saturating_add(self.period / 32 * 15)
+    }
+
     pub(super) fn due(&self, from: u32, seed: u64, set: u64) -> u32 {
         let (latest, period) = (self.latest, u64::from(self.period));
         if period == 0 {
@@ -143,4 +148,22 @@ pub(super) fn mix(seed: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_is_due_before_the_soonest_or_after_the_latest(
+            from in any::<u32>(), lifetime in any::<u32>(), seed in any::<u64>(), set in any::<u64>(), spread in any::<bool>(),
+        ) {
+            let cycle = Cycle::new(&Policy::default().spread(spread), lifetime);
+            let due = cycle.due(from, seed, set);
+            prop_assert!(cycle.soonest(from) <= due);
+            prop_assert!(due <= from.saturating_add(cycle.latest));
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! The world before it begins: the CA with its accounts, and what was issued already.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ use crate::budget::Ledger;
 use crate::plan::{CertState, Held, Planner, Window};
 use crate::renewal::SHORT_LIVED;
 use crate::testing::ca::{
-    AccountId, CaLimits, CaModel, Faults, OrderState, OrderTerms, Refusal, RenewalInfo, SetId,
+    AccountId, CaLimits, CaModel, Faults, NumberMap, OrderState, OrderTerms, Refusal, RenewalInfo,
+    SetId,
 };
 
 pub(super) struct World {
@@ -107,8 +107,8 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, InvalidScenario> {
             ledgers,
             certificates,
             states,
-            orders: HashMap::new(),
-            locks: HashMap::new(),
+            orders: NumberMap::default(),
+            locks: NumberMap::default(),
         },
     })
 }

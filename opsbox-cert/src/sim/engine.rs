@@ -10,6 +10,7 @@ use super::report::Report;
 use super::scenario::{Event, InvalidScenario, Scenario};
 use super::store::{LOCK, Store};
 use super::tally::{HOUR, Tally, Truth};
+use crate::budget::Seen;
 use crate::plan::{Action, End, Order, Planner, Shards};
 use crate::testing::ca::{AccountId, CaModel, CaReport};
 
@@ -108,6 +109,8 @@ pub struct Simulation {
     pub(super) chance: Chance,
     pub(super) tally: Tally,
     nobody_since: Option<u64>,
+    /// A clock was set: the ledgers are looked at by different ones.
+    pub(super) clocks_differ: bool,
 }
 
 impl Simulation {
@@ -138,6 +141,7 @@ impl Simulation {
             chance: Chance::new(scenario.seed),
             tally: Tally::default(),
             nobody_since: None,
+            clocks_differ: false,
             scenario,
         };
         let events = simulation.scenario.events.clone();
@@ -266,7 +270,7 @@ impl Simulation {
             Job::Prune => {
                 let now = time(self.now);
                 for ledger in &mut self.store.ledgers {
-                    ledger.meet(0, now);
+                    ledger.meet(&mut Seen::default(), now);
                     self.tally.least_left(&ledger.headroom(now));
                     ledger.prune(now);
                 }
@@ -322,6 +326,9 @@ impl Simulation {
             }
             Event::Clock { instance, seconds } => {
                 let instance = *instance;
+                self.clocks_differ = true;
+                // It reads the ledgers every minute.
+                self.instances[instance].meet(&mut self.store.ledgers, self.now);
                 let micros = seconds.saturating_mul(1_000_000);
                 let ahead = &mut self.instances[instance].ahead;
                 *ahead = ahead.saturating_add(micros);
@@ -435,7 +442,9 @@ impl Simulation {
         let mut acted = false;
         loop {
             let instance = &mut self.instances[number];
-            instance.meet(&mut self.store.ledgers, self.now);
+            if self.clocks_differ {
+                instance.meet(&mut self.store.ledgers, self.now);
+            }
             let clock = instance.clock(self.now);
             match instance.planner.next(&mut self.store.ledgers, clock) {
                 None => break,
@@ -477,7 +486,9 @@ impl Simulation {
         let (clock, mine) = (instance.clock(self.now), instance.lock(self.now + LOCK));
         let taken = self.store.lock(key, mine, self.now);
         let ledgers = &mut self.store.ledgers;
-        instance.meet(ledgers, self.now);
+        if self.clocks_differ {
+            instance.meet(ledgers, self.now);
+        }
         if let Err(until) = taken {
             let end = End::Later(instance.clock(until));
             instance.planner.finish(&order, &end, ledgers, clock);

@@ -299,7 +299,9 @@ impl Simulation {
         let (true, Some(wait)) = (refusal.status() == 429, refusal.retry_after()) else {
             return;
         };
-        self.instances[number].meet(&mut self.store.ledgers, self.now);
+        if self.clocks_differ {
+            self.instances[number].meet(&mut self.store.ledgers, self.now);
+        }
         let clock = self.instances[number].clock(self.now);
         let member = self.scenario.member(cert);
         let (subject, (scope, _)) = (member.subject(), limit_in(refusal.detail()));
@@ -321,7 +323,9 @@ impl Simulation {
     /// An order is over for its instance, which then goes on.
     fn land(&mut self, number: usize, cert: u32, flight: &Flight, outcome: &Outcome, end: &End) {
         let instance = &mut self.instances[number];
-        instance.meet(&mut self.store.ledgers, self.now);
+        if self.clocks_differ {
+            instance.meet(&mut self.store.ledgers, self.now);
+        }
         let clock = instance.clock(self.now);
         let subject = self.scenario.member(cert).subject();
         let charge = Charge::new(&subject).exemption(flight.order.exemption());

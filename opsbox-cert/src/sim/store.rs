@@ -1,10 +1,8 @@
 //! What the instances share and what outlives them, as a store keeps it.
 
-use std::collections::HashMap;
-
 use crate::budget::Ledger;
 use crate::plan::CertState;
-use crate::testing::ca::{CertificateId, OrderId};
+use crate::testing::ca::{CertificateId, NumberMap, OrderId};
 
 /// How long an instance has a certificate for itself after it was last heard of, in microseconds.
 pub(super) const LOCK: u64 = 10 * 60 * 1_000_000;
@@ -40,8 +38,8 @@ pub(super) struct Store {
     pub(super) certificates: Vec<Stored>,
     pub(super) states: Vec<CertState>,
     /// Orders under way, written down as soon as the CA has answered.
-    pub(super) orders: HashMap<u32, Pending>,
-    pub(super) locks: HashMap<u32, Lock>,
+    pub(super) orders: NumberMap<u32, Pending>,
+    pub(super) locks: NumberMap<u32, Lock>,
 }
 
 impl Store {

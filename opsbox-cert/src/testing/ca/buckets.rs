@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::hash::NumberMap;
 use super::limits::{CaLimits, Limit, Moment, Rate, RequestClass};
 
 /// One bucket: the moment at which it is full again.
@@ -52,11 +53,11 @@ pub(crate) struct Buckets {
     orders: Vec<Bucket>,
     domains: Vec<Bucket>,
     sets: Vec<Bucket>,
-    failing: HashMap<(u32, u32), Failing>,
+    failing: NumberMap<(u32, u32), Failing>,
     accounts: HashMap<IpAddr, Bucket>,
     /// By the first 48 bits.
     networks: HashMap<u128, Bucket>,
-    requests: HashMap<IpAddr, [Bucket; 5]>,
+    requests: NumberMap<IpAddr, [Bucket; 5]>,
 }
 
 /// A limit that has no room, and the nanoseconds until it has.

@@ -88,6 +88,7 @@
 
 mod buckets;
 mod faults;
+mod hash;
 mod limits;
 mod model;
 mod names;
@@ -99,6 +100,11 @@ mod server;
 mod slab;
 
 pub use self::faults::{Fault, Faults};
+#[cfg_attr(
+    not(feature = "sim"),
+    allow(unused_imports, reason = "the simulation has such maps, too")
+)]
+pub(crate) use self::hash::NumberMap;
 pub use self::limits::{CaLimits, Limit, Rate, RequestClass};
 pub use self::model::{
     AccountId, AuthorizationId, AuthorizationState, CaModel, CertificateId, OrderId, OrderState,

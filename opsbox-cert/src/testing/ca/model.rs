@@ -4,12 +4,12 @@ mod certificates;
 mod rules;
 mod types;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::buckets::{Asked, Buckets, Standing};
 use super::faults::{Chances, Fault};
+use super::hash::NumberMap;
 use super::limits::{Limit, Moment, RequestClass, moment, nanos};
 use super::names::Names;
 use super::options::CaOptions;
@@ -70,10 +70,10 @@ pub struct CaModel {
     pub(crate) proofs: Slab<Authorization>,
     pub(crate) certificates: Slab<Certificate>,
     /// Open orders by account and set.
-    open: HashMap<(u32, u32), u64>,
+    open: NumberMap<(u32, u32), u64>,
     /// Valid authorizations by account, name and wildcard, if they are used again.
-    reusable: HashMap<(u32, u32, bool), u64>,
-    windows: HashMap<u64, (Moment, Moment)>,
+    reusable: NumberMap<(u32, u32, bool), u64>,
+    windows: NumberMap<u64, (Moment, Moment)>,
     report: CaReport,
 }
 
@@ -89,9 +89,9 @@ impl CaModel {
             orders: Slab::default(),
             proofs: Slab::default(),
             certificates: Slab::default(),
-            open: HashMap::new(),
-            reusable: HashMap::new(),
-            windows: HashMap::new(),
+            open: NumberMap::default(),
+            reusable: NumberMap::default(),
+            windows: NumberMap::default(),
             report: CaReport::default(),
         }
     }
@@ -213,9 +213,7 @@ impl CaModel {
             );
             return Err(Refusal::new(400, "rejectedIdentifier", detail));
         }
-        let names = set.names.clone();
-        let domains = set.domains.clone();
-        if let Some(name) = self.buckets.paused(account, &names) {
+        if let Some(name) = self.buckets.paused(account, &set.names) {
             count(&mut self.report.refused, Limit::Paused);
             let detail = format!(
                 "Your account is temporarily prevented from requesting certificates for {} and possibly others. Please visit: https://ca.test/unpause",
@@ -242,11 +240,13 @@ impl CaModel {
             (false, true) => Standing::Renewal,
             (false, false) => Standing::New,
         };
+        let missing = || Refusal::malformed("there is no such set of names");
+        let set = self.names.get(number).ok_or_else(missing)?;
         let asked = Asked {
             account,
             set: number,
-            names: &names,
-            domains: &domains,
+            names: &set.names,
+            domains: &set.domains,
         };
         let taken = self
             .buckets
