@@ -91,24 +91,49 @@ fn the_load_is_drawn_into_a_file() {
     );
 }
 
-/// Certificates of 45 days under a policy of fixed days, and the CA away for the last of them.
+/// What the report says: how many expired, and whether a limit was overdrawn or an order a duplicate.
+fn judged(args: &[&str]) -> (i32, u64, u64, u64) {
+    let (code, out, errors) = simulate_fleet(&[args, &["--format", "json"]].concat());
+    assert_eq!(errors, "", "{args:?}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let number = |name: &str| report[name].as_u64().unwrap();
+    (
+        code,
+        number("expired"),
+        number("overdrawn"),
+        number("duplicates"),
+    )
+}
+
+/// The exit code is 1 if something expired that could have been renewed, and only then, with all else the same.
 #[test]
 fn what_expires_is_an_exit_code() {
-    let args = [
-        "--certificates",
-        "50",
-        "--lifetime",
-        "160h",
-        "--no-ari",
-        "--policy",
-        "classic",
-    ];
-    let (code, out, errors) = simulate_fleet(&args);
+    let fleet = [
+        &["--certificates", "50", "--lifetime", "160h"][..],
+        &["--for", "40d", "--no-ari"],
+    ]
+    .concat();
+    let with = |more: &[&str]| judged(&[&fleet[..], more].concat());
+    // The CA is there, and answers no request well.
+    let (code, expired, overdrawn, duplicates) = with(&["--faults", "1"]);
+    assert_eq!((code, expired), (1, 50));
     assert_eq!(
-        (code, errors.as_str()),
-        (1, ""),
-        "a policy of days burns certificates of hours: {out}"
+        (overdrawn, duplicates),
+        (0, 0),
+        "nothing else is the reason"
     );
+    assert_eq!(with(&["--faults", "0"]), (0, 0, 0, 0));
+    // What no one could have renewed is none: the CA is not there for longer than what is left of each.
+    let event = ["--event", "20d outage 7d"];
+    assert_eq!(with(&event), (0, 0, 0, 0));
+    let (_, out, _) = simulate_fleet(&[&fleet[..], &event, &["--format", "json"]].concat());
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["expired_while_down"], 50);
+
+    // Orders for what is new still are found too: a policy of days burns certificates of hours.
+    let (code, expired, overdrawn, duplicates) = with(&["--policy", "classic"]);
+    assert_eq!((code, expired, overdrawn), (1, 0, 0));
+    assert!(duplicates > 0);
 }
 
 #[test]

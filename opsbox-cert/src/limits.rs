@@ -144,6 +144,9 @@ pub const MIN_LEASE: std::time::Duration = std::time::Duration::from_secs(1);
 /// no one.
 pub const MAX_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
+/// How many records a store reads at once that has no way of its own to read many: 16.
+pub const STORE_READS: usize = 16;
+
 /// How long one operation of a store may take before it fails as unavailable: 30 seconds. It can be
 /// changed on each store.
 pub const STORE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -327,9 +330,13 @@ pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 
 /// a day.
 pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. That is 35,000
-/// certificates that were issued in some days before the last two. Of more, those are forgotten first that are
-/// nearest to what may be ordered again.
+/// How far a shared ledger may be ahead of the clock of an instance that looks at it: 30 days. Of one that is further
+/// ahead nothing is believed, and all counts as used up.
+pub const MAX_CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. With Let's Encrypt's limits that
+/// is 23,000 certificates of a few domains that were issued within eight days, or 13,000 of domains of their own. Of more,
+/// what is nearest to have come back is forgotten first, and the CA is met where it would have mattered.
 pub const MAX_LEDGER_BYTES: usize = 480 * 1024;
 
 /// Most steps in time of one forecast: 10,000,000. What is not ordered by then is said to be so.
@@ -338,6 +345,15 @@ pub const MAX_FORECAST_STEPS: usize = 10_000_000;
 /// How long the lock of a certificate is held by a manager without renewal: 15 seconds, after which another
 /// instance takes over from a dead one.
 pub const CERTIFICATE_LEASE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// How many records a manager reads at a time: 256, some 2.5 MiB.
+pub const MANAGER_RECORDS: usize = 256;
+
+/// How often at once a manager does so: 4 times.
+pub const MANAGER_READS: usize = 4;
+
+/// After which time a CA that has no ARI is asked again whether it has: 1 day.
+pub const NO_ARI_TIME: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// From how many certificates on a manager spreads their renewals: 100. Fewer are no load for a CA.
 pub const SPREAD_FROM: usize = 100;

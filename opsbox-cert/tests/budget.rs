@@ -340,6 +340,39 @@ fn a_ledger_of_too_many_sets_forgets_the_oldest_that_are_only_new() {
     a_full_ledger(Limits::lets_encrypt());
 }
 
+/// Each of a domain of its own: the domains alone would be too many.
+#[test]
+fn a_ledger_of_too_many_domains_fits_and_keeps_what_is_used_most() {
+    let limits = Limits::lets_encrypt();
+    let mut ledger = Ledger::new(limits.clone());
+    let order = |ledger: &mut Ledger, n: u64, domain: u64, exemption, now| {
+        let subject = Subject::single(n, domain);
+        let charge = Charge::new(&subject).exemption(exemption);
+        ledger.settle(&charge, &ISSUED, at(now));
+    };
+    for n in 0..49 {
+        order(&mut ledger, n, 1, Exemption::None, 0);
+    }
+    for n in 100..50_000 {
+        order(&mut ledger, n, n, Exemption::Renewal, 0);
+    }
+    let held = Subject::single(7_000_000, 7_000_000);
+    ledger.take(&Charge::new(&held), at(0)).unwrap();
+    let bytes = ledger.to_bytes();
+    let most = opsbox_cert::limits::MAX_LEDGER_BYTES;
+    assert!((most - 50..=most).contains(&bytes.len()), "{}", bytes.len());
+    let kept = Ledger::from_bytes(limits, &bytes).unwrap();
+    let next = Subject::single(60_000, 1);
+    let denied = kept.check(&Charge::new(&next), at(0)).unwrap_err();
+    assert_eq!(denied.scope(), Scope::Domain);
+    let mut settled = kept.clone();
+    settled.settle(&Charge::new(&held), &Outcome::Refused, at(1));
+    assert!(
+        settled.to_bytes().len() < bytes.len(),
+        "what was under way is known"
+    );
+}
+
 fn a_full_ledger(limits: Limits) {
     let mut ledger = Ledger::new(limits.clone());
     let subject = |n: u64| Subject::single(n, 1);
@@ -367,6 +400,90 @@ fn a_full_ledger(limits: Limits) {
 }
 
 #[test]
+fn a_certificate_is_new_from_its_first_second_on_and_not_from_when_it_was_fetched() {
+    // Issued before an outage of five days, and fetched after it: 160 hours are nearly over by then.
+    let mut ledger = Ledger::new(Limits::lets_encrypt());
+    let subject = Subject::single(1, 1);
+    let charge = Charge::new(&subject).exemption(Exemption::Renewal);
+    let hours = |n: u64| Duration::from_secs(n * 3600);
+    ledger.take(&charge, at(0)).unwrap();
+    let fetched = at(0) + hours(132);
+    let outcome = Outcome::IssuedAt {
+        from: at(0),
+        lifetime: hours(160),
+    };
+    ledger.settle(&charge, &outcome, fetched);
+    ledger.check(&charge, fetched).unwrap();
+    // One that is fetched at once is new for a fifth of its time.
+    ledger.take(&charge, fetched).unwrap();
+    let outcome = Outcome::IssuedAt {
+        from: fetched,
+        lifetime: hours(160),
+    };
+    ledger.settle(&charge, &outcome, fetched);
+    let denied = ledger.check(&charge, fetched).unwrap_err();
+    assert_eq!(denied.scope(), Scope::Duplicate);
+    assert_eq!(denied.until(), fetched + hours(32));
+}
+
+#[test]
+fn a_name_that_the_ca_paused_holds_up_no_other() {
+    let mut ledger = Ledger::new(Limits::lets_encrypt());
+    let text = "Your account is temporarily prevented from requesting certificates for a.example \
+        and possibly others. Please visit: https://ca.example/unpause";
+    let (scope, name) = opsbox_cert::budget::limit_in(text);
+    let [paused, other] =
+        ["a.example", "b.example"].map(|name| Subject::new(&[name.parse().unwrap()]));
+    assert_eq!(name, Some("a.example"));
+    let headroom = ledger.headroom(at(0));
+    ledger.block(scope, Some(paused.identifiers()[0]), at(3600), at(0));
+    let denied = ledger.check(&Charge::new(&paused), at(0)).unwrap_err();
+    assert_eq!(denied.until(), at(3620));
+    ledger.check(&Charge::new(&other), at(0)).unwrap();
+    assert_eq!(ledger.headroom(at(0))[0], headroom[0], "the account's");
+    // Nobody tells of the end of a pause: it is tried again.
+    ledger.check(&Charge::new(&paused), at(3620)).unwrap();
+}
+
+#[test]
+fn of_a_ledger_that_was_lost_all_comes_back_with_time() {
+    let mut ledger = Ledger::new(small());
+    ledger.use_up(at(0));
+    let kept = Ledger::from_bytes(small(), &ledger.to_bytes());
+    assert_eq!(kept.as_ref(), Some(&ledger));
+    let subject = Subject::single(1, 1);
+    let renewal = Charge::new(&subject).exemption(Exemption::Renewal);
+    let ari = Charge::new(&subject).exemption(Exemption::Ari);
+    // One of the set in 500 s, of the failures and of the domain in 300 s, of the account in 100 s.
+    let until = |charge| {
+        ledger
+            .check(charge, at(0))
+            .map_err(|denied| (denied.scope(), denied.until()))
+    };
+    assert_eq!(until(&renewal), Err((Scope::ExactSet, at(500))));
+    assert_eq!(until(&ari), Err((Scope::Failures, at(300))));
+    let mut now = 0;
+    let mut granted = Vec::new();
+    while now < 5_000 {
+        for n in 0..5 {
+            let subject = Subject::single(n, n);
+            if ledger.take(&Charge::new(&subject), at(now)).is_ok() {
+                ledger.settle(&Charge::new(&subject), &ISSUED, at(now));
+                granted.push(now);
+            }
+        }
+        now += 10;
+    }
+    assert_eq!(granted.iter().filter(|at| **at < 500).count(), 0);
+    assert!(granted.len() >= 40, "{}", granted.len());
+    ledger.prune(at(20_000_000));
+    assert_eq!(
+        ledger.headroom(at(20_000_000)),
+        Ledger::new(small()).headroom(at(0))
+    );
+}
+
+#[test]
 fn a_clock_that_is_hours_ahead_takes_nothing_from_the_others() {
     let limits = Limits::none().domain(Rate::new(2, Duration::from_secs(7 * 3600)));
     let mut ledger = Ledger::new(limits);
@@ -380,4 +497,118 @@ fn a_clock_that_is_hours_ahead_takes_nothing_from_the_others() {
     let next = Subject::single(2, 1);
     ledger.check(&Charge::new(&next), at(60)).unwrap_err();
     assert_eq!(ledger.check(&Charge::new(&next), at(12 * 3600)), Ok(()));
+}
+
+/// Of ledgers that instances share.
+#[cfg(feature = "store")]
+mod shared {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use opsbox_cert::budget::{Denied, SharedLedger};
+    use opsbox_cert::store::{FsStore, MemoryStore, Store};
+
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits::none().account(Rate::new(300, Duration::from_secs(3 * 3600)))
+    }
+
+    fn ledger(store: &Arc<impl Store + 'static>) -> SharedLedger {
+        SharedLedger::new(store.clone(), "ca", limits()).unwrap()
+    }
+
+    async fn take(ledger: &mut SharedLedger, n: u64, now: SystemTime) -> Result<(), Denied> {
+        let subject = Subject::single(n, n);
+        let take = |ledger: &mut Ledger| ledger.take(&Charge::new(&subject), now);
+        ledger.update(now, take).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_hours_ahead_holds_up_nobody() {
+        let store = Arc::new(MemoryStore::new());
+        let (mut ahead, mut right) = (ledger(&store), ledger(&store));
+        let five_hours = Duration::from_secs(5 * 3600);
+        for n in 0..10 {
+            take(&mut ahead, n, at(n) + five_hours).await.unwrap();
+        }
+        // The rest of the burst is there, and no more.
+        for n in 10..300 {
+            take(&mut right, n, at(10)).await.unwrap();
+        }
+        let denied = take(&mut right, 300, at(10)).await.unwrap_err();
+        let wait = denied.until().duration_since(at(10)).unwrap();
+        assert!((26..=36).contains(&wait.as_secs()), "{wait:?}");
+        take(&mut right, 300, denied.until()).await.unwrap();
+        // One that begins later sees the same, and so does the one that was ahead.
+        let denied = take(&mut ledger(&store), 301, at(50)).await.unwrap_err();
+        assert!(denied.until() <= at(100), "{denied:?}");
+        let denied = take(&mut ahead, 301, at(50) + five_hours)
+            .await
+            .unwrap_err();
+        assert!(denied.until() <= at(100) + five_hours, "{denied:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_clock_takes_that_is_hours_behind_is_taken() {
+        let store = Arc::new(MemoryStore::new());
+        let (mut right, mut behind) = (ledger(&store), ledger(&store));
+        let five_hours = Duration::from_secs(5 * 3600);
+        take(&mut right, 0, at(0)).await.unwrap();
+        for n in 1..300 {
+            take(&mut behind, n, at(1) - five_hours).await.unwrap();
+        }
+        let denied = take(&mut right, 300, at(2)).await.unwrap_err();
+        assert!(denied.until() <= at(40), "{denied:?}");
+        let denied = take(&mut behind, 300, at(2) - five_hours)
+            .await
+            .unwrap_err();
+        assert!(denied.until() <= at(40) - five_hours, "{denied:?}");
+    }
+
+    #[tokio::test]
+    async fn of_a_time_that_cannot_be_nothing_is_believed() {
+        let store = Arc::new(MemoryStore::new());
+        take(&mut ledger(&store), 0, at(0) + DAY * 10_000)
+            .await
+            .unwrap();
+        let mut right = ledger(&store);
+        let denied = take(&mut right, 1, at(0)).await.unwrap_err();
+        assert_eq!(denied.until(), at(36));
+        take(&mut right, 1, at(36)).await.unwrap();
+    }
+
+    fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => files(&path, out),
+                false => out.push(path),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_was_damaged_is_used_up_for_all_instances() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FsStore::open(folder.path()).await.unwrap());
+        take(&mut ledger(&store), 0, at(0)).await.unwrap();
+        let mut all = Vec::new();
+        files(folder.path(), &mut all);
+        let is_record = |path: &&PathBuf| {
+            std::fs::read(path).is_ok_and(|it| it.windows(4).any(|it| it == b"OBL2"))
+        };
+        let damaged: Vec<_> = all.iter().filter(is_record).collect();
+        assert!(!damaged.is_empty(), "{all:?}");
+        for path in damaged {
+            let bytes = std::fs::read(path).unwrap();
+            #[allow(clippy::disallowed_methods, reason = "it is to be damaged")]
+            std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        }
+        // The first only looks; the second was full before.
+        ledger(&store).read(at(10)).await.unwrap();
+        let denied = take(&mut ledger(&store), 1, at(11)).await.unwrap_err();
+        assert_eq!((denied.scope(), denied.until()), (Scope::Account, at(46)));
+        take(&mut ledger(&store), 1, at(46)).await.unwrap();
+    }
 }

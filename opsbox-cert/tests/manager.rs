@@ -397,6 +397,34 @@ async fn a_clock_that_is_far_off_does_not_order_again_and_again() {
 }
 
 #[tokio::test]
+async fn what_is_not_valid_yet_is_put_in_service_when_it_is() {
+    let mut world = World::new(&[&["a.test"]], 90).await;
+    world.pass().await;
+    let orders = world.ca.calls();
+    // Of another instance, whose clock is two hours ahead of this one's, and then one of its own.
+    for names in ["a.test", "b.test"] {
+        let behind = Arc::new(ManualClock::new(common::now() - DAY / 12));
+        let (store, ca) = (world.store.clone(), world.ca.clone());
+        let mut late = World::with(store, behind, ca, &[&[names]]);
+        let mut waited = Duration::ZERO;
+        while late.certificates.in_service(names).is_none() {
+            let wait = late.pass().await;
+            assert!(wait > Duration::ZERO && waited < DAY / 12, "{waited:?}");
+            late.clock.advance(wait);
+            waited += wait;
+            late.pass().await;
+        }
+        let valid = late.certificates.in_service(names).unwrap().not_before();
+        assert_eq!(late.clock.now(), valid, "at its first second");
+        let told = late.events();
+        assert_eq!(told.iter().filter(|it| **it == "refused").count(), 1);
+        assert_eq!(told.last(), Some(&"installed"));
+        assert!(!told.contains(&"issuance_failed"), "{told:?}");
+    }
+    assert_eq!(world.ca.calls(), orders + 1, "one is ordered, and once");
+}
+
+#[tokio::test]
 async fn mistakes_are_told_before_it_runs() {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::new(common::now()));
@@ -432,9 +460,8 @@ async fn it_stops_when_it_is_told_to() {
     let running = tokio::spawn(world.manager.run(async {
         stopped.await.unwrap();
     }));
-    while certificates.in_service("a.test").is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let is_there = || certificates.in_service("a.test").is_some();
+    common::until("it is issued", is_there).await;
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(60), running)
         .await

@@ -260,9 +260,13 @@ async fn a_handshake_waits_so_long_and_the_work_goes_on() {
     );
     assert!(gone.await.is_err());
     world.ca.go_on();
-    while world.in_service("tea.test").is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let issued = async {
+        while world.in_service("tea.test").is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let patience = Duration::from_secs(120);
+    tokio::time::timeout(patience, issued).await.unwrap();
     server.connect("tea.test").await.unwrap();
     assert_eq!((world.asked(), world.ca.calls()), (1, 1));
 }

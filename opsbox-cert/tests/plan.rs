@@ -590,7 +590,7 @@ proptest! {
         prop_assert_eq!(world.log, other.log);
     }
 
-    /// A clock that jumps loses nothing, and no limit.
+    /// A clock that jumps loses no certificate and no order, and between two jumps no limit is overdrawn.
     #[test]
     fn a_clock_that_jumps_loses_nothing(case in case(), jumps in prop::collection::vec((1..90_u32, -200..200_i64), 1..8)) {
         let order: Vec<usize> = (0..case.certs.len()).collect();
@@ -598,15 +598,139 @@ proptest! {
         world.away = None;
         for (days, hours) in jumps {
             world.run(world.now + DAY * days);
+            prop_assert_eq!(world.ca.overdrawn(), [""; 0]);
             let hop = HOUR * u32::try_from(hours.abs()).unwrap();
             world.now = if hours < 0 { world.now - hop } else { world.now + hop };
+            // What the CA knows of the time before is of another clock.
+            world.ca = world::Counts::new(&small(&case));
         }
+        let quiet = world.now;
         world.run(world.now + DAY * 60);
+        prop_assert_eq!(world.ca.overdrawn(), [""; 0]);
+        prop_assert_eq!(world.planner.ids().count(), case.certs.len());
+        prop_assert_eq!(world.planner.ordered(), world.under_way.len(), "no order is forgotten");
         for (set, id) in &world.ids {
             let status = world.planner.status(*id, world.now).unwrap();
-            prop_assert!(world.doomed.contains(set) || status.due_at + DAY * 2 > world.now, "{status:?}");
+            if world.doomed.contains(set) {
+                // It goes on to be tried, once a day and when the limits let it.
+                let tries = world.log.iter().filter(|it| it.1 == *set && it.0 > quiet + DAY * 10);
+                prop_assert!(tries.count() >= 20, "{status:?}");
+                continue;
+            }
+            prop_assert!(status.due_at + DAY * 2 > world.now, "{status:?}");
+            let held = world.planner.state(*id).is_some() && world.held.contains_key(set);
+            prop_assert!(held, "{status:?}");
+            // In 60 days without a jump, 45 days of life are renewed once at least.
+            let last = world.log.iter().rfind(|it| it.1 == *set).unwrap();
+            prop_assert!(last.0 + DAY * 45 > world.now, "{last:?}");
         }
     }
+}
+
+/// The manager tells what the store has each minute, and most often that is nothing new.
+#[test]
+fn a_reload_that_changes_nothing_takes_no_place_in_the_queue() {
+    let mut ledgers = [Ledger::new(Limits::none().account(Rate::new(1, DAY * 100)))];
+    let mut planner = Planner::new(Policy::default(), 7);
+    let ids: Vec<CertId> = (0..100)
+        .map(|n| planner.add(&Subject::single(key(n), key(n)), 0, None, start()))
+        .collect();
+    let mut now = start();
+    while planner.next(&mut ledgers, now).is_some() {}
+    let before = planner.bytes();
+    for _ in 0..1_000 {
+        now += Duration::from_secs(60);
+        for id in &ids {
+            planner.set_held(*id, None, now);
+        }
+        while planner.next(&mut ledgers, now).is_some() {}
+    }
+    assert!(
+        planner.bytes() <= before + 4_096,
+        "{before} became {}",
+        planner.bytes()
+    );
+}
+
+/// Issued before an outage of days, fetched after it: then it is nearly over, and no duplicate.
+#[test]
+fn what_was_fetched_late_is_renewed_in_time() {
+    let mut ledgers = [Ledger::new(Limits::lets_encrypt())];
+    let mut planner = Planner::new(Policy::default(), 7);
+    planner.add(&Subject::single(1, 1), 0, None, start());
+    let Some(Action::Order(order)) = planner.next(&mut ledgers, start()) else {
+        panic!("it is missing")
+    };
+    let later = start() + HOUR * 132;
+    let held = Held::new(start(), start() + HOUR * 160);
+    planner.finish(&order, &End::Issued(held), &mut ledgers, later);
+    let Some(Action::Order(order)) = planner.next(&mut ledgers, later) else {
+        panic!("28 hours are left")
+    };
+    assert_eq!(order.reason(), Reason::Share);
+}
+
+#[test]
+fn a_ca_that_answers_slowly_holds_up_the_windows_of_no_other() {
+    let policy = Policy::default().polls(Rate::new(10, Duration::from_secs(1)), 4);
+    let mut planner = Planner::new(policy, 1);
+    let held = Held::new(start(), start() + DAY * 90).ari(true);
+    for n in 0..20 {
+        for issuer in [0, 1] {
+            let subject = Subject::single(key(n * 2 + u64::from(issuer)), 1);
+            planner.add(&subject, issuer, Some(&held), start());
+        }
+    }
+    let mut ledgers = [Ledger::new(Limits::none()), Ledger::new(Limits::none())];
+    let (mut now, mut asked, mut first) = (start(), [0, 0], Vec::new());
+    // The first does not answer for a while, the other does at once.
+    for _ in 0..10 {
+        while let Some(action) = planner.next(&mut ledgers, now) {
+            let Action::Poll(poll) = action else {
+                panic!("nothing is due")
+            };
+            asked[usize::from(poll.issuer())] += 1;
+            match poll.issuer() {
+                0 => first.push(poll),
+                _ => planner.polled(&poll, None, None, now),
+            }
+        }
+        now += Duration::from_secs(1);
+    }
+    assert_eq!(asked, [4, 20]);
+    // It is told who answered: the places of the first are free again.
+    for poll in first {
+        planner.no_ari(&poll, now);
+    }
+    let mut more = 0;
+    while let Some(Action::Poll(poll)) = planner.next(&mut ledgers, now) {
+        assert_eq!(poll.issuer(), 0);
+        more += 1;
+    }
+    assert_eq!(more, 4);
+}
+
+#[test]
+fn another_policy_holds_for_what_is_planned_already() {
+    let alone = Policy::default().spread(false);
+    let mut planner = Planner::new(alone.clone(), 3);
+    let held = Held::new(start(), start() + DAY * 90);
+    let ids: Vec<CertId> = (0..200)
+        .map(|n| planner.add(&Subject::single(key(n), 1), 0, Some(&held), start()))
+        .collect();
+    let dues = |planner: &Planner| -> std::collections::BTreeSet<SystemTime> {
+        ids.iter()
+            .map(|id| planner.renewal_at(*id).unwrap())
+            .collect()
+    };
+    assert_eq!(dues(&planner).len(), 1);
+    planner.set_policy(Policy::default(), start());
+    let spread = dues(&planner);
+    assert!(spread.len() > 150, "{}", spread.len());
+    assert_eq!(planner.wake_at(start()), spread.first().copied());
+    planner.set_policy(alone, start());
+    assert_eq!(planner.wake_at(start()), dues(&planner).first().copied());
+    assert_eq!(dues(&planner).len(), 1);
 }
 
 #[test]

@@ -53,6 +53,7 @@ struct Ca {
 #[derive(Debug, Clone)]
 enum Answer {
     Share(u32, u32),
+    Between(SystemTime, SystemTime),
     Malformed,
     Over,
 }
@@ -131,6 +132,7 @@ impl Issuer for Ca {
                 let (from, to) = (issued + HOUR * *from, issued + HOUR * *to);
                 Ok(Some(RenewalInfo::new(from, to).with_retry_after(HOUR * 6)))
             }
+            Answer::Between(from, to) => Ok(Some(RenewalInfo::new(*from, *to))),
             Answer::Over => {
                 let now = self.clock.now();
                 Ok(Some(RenewalInfo::new(now - HOUR, now - HOUR / 2)))
@@ -277,42 +279,6 @@ async fn two_instances_at_once_order_each_certificate_once() {
 }
 
 #[tokio::test]
-async fn instances_share_the_work_and_take_over_from_one_that_is_gone() {
-    let world = World::new(DAY * 90).await;
-    let names = names(60);
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (a, _) = world.manager(&names);
-    let (b, _) = world.manager(&names);
-    let (mut a, mut b) = (a.share_work(), b.share_work());
-    // Each has seen the other before there is something to do.
-    a.pass().await;
-    assert_eq!(world.ca.orders(), 60, "one alone has all");
-    world.clock.advance(Duration::from_secs(60));
-    b.pass().await;
-    a.pass().await;
-    world.clock.advance(DAY * 61);
-    a.pass().await;
-    b.pass().await;
-    // The record of the one that was not there for two months is old, and then new.
-    world.clock.advance(Duration::from_secs(61));
-    a.pass().await;
-    b.pass().await;
-    assert_eq!(world.ca.orders(), 120);
-    world.clock.advance(DAY * 61 - Duration::from_secs(120));
-    for _ in 0..3 {
-        world.clock.advance(Duration::from_secs(40));
-        b.pass().await;
-        a.pass().await;
-    }
-    // b is gone now: a has all after three minutes.
-    for _ in 0..5 {
-        world.clock.advance(Duration::from_secs(61));
-        a.pass().await;
-    }
-    assert_eq!(world.ca.orders(), 180);
-}
-
-#[tokio::test]
 async fn a_renewal_is_inside_the_window_of_the_ca_at_160_hours() {
     let world = World::new(HOUR * 160).await;
     world.ca.answer(Answer::Share(78, 81));
@@ -344,11 +310,42 @@ async fn answers_that_are_none_cost_nothing_but_the_window() {
     let polls = world.ca.polls.load(Ordering::SeqCst);
     assert!((300..500).contains(&polls), "{polls}");
 
-    // A CA without ARI is asked once.
+    // A CA without ARI is asked once a day whether it has it now, and not for each certificate.
     let world = World::new(DAY * 90).await;
-    let (mut manager, _) = world.manager(&["a.test", "b.test"]);
-    world.run(&mut manager, common::now() + DAY * 100).await;
-    assert!(world.ca.polls.load(Ordering::SeqCst) <= 2);
+    let names = names(50);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut manager, certificates) = world.manager(&names);
+    for day in 1..=50 {
+        world.run(&mut manager, common::now() + DAY * day).await;
+        let polls = world.ca.polls.load(Ordering::SeqCst);
+        let day = usize::try_from(day).unwrap();
+        // As many as are asked about at once, before the first answer is there.
+        assert!(
+            (day..=16 * (day + 1)).contains(&polls),
+            "{polls} in {day} days"
+        );
+    }
+    assert_eq!(world.ca.orders(), 50);
+    // Now it has: what it says of these counts.
+    let (from, to) = (common::now() + DAY * 52, common::now() + DAY * 53);
+    for name in names {
+        let ari_id = certificates
+            .in_service(name)
+            .unwrap()
+            .facts()
+            .unwrap()
+            .ari_id();
+        let mut windows = world.ca.windows.lock().unwrap();
+        windows.insert(ari_id.unwrap(), Answer::Between(from, to));
+    }
+    world.ca.answer(Answer::Malformed);
+    for day in 51..=54 {
+        world.run(&mut manager, common::now() + DAY * day).await;
+    }
+    assert_eq!(world.ca.orders(), 100);
+    for (at, ..) in &world.ca.orders.lock().unwrap()[50..] {
+        assert!(*at >= from && *at < to, "{at:?}");
+    }
 }
 
 #[tokio::test]
@@ -377,29 +374,36 @@ async fn certificates_come_and_go_while_it_runs() {
     let running = tokio::spawn(manager.run(async {
         stopped.await.unwrap();
     }));
-    let until = async |is_done: &dyn Fn() -> bool| {
-        while !is_done() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    let serves = |name: &'static str| {
+        let certificates = certificates.clone();
+        move || certificates.in_service(name).is_some()
     };
-    until(&|| certificates.in_service("a.test").is_some()).await;
+    common::until("a is issued", serves("a.test")).await;
     handle.set(spec("b.test")).unwrap();
-    until(&|| certificates.in_service("b.test").is_some()).await;
+    common::until("b is issued", serves("b.test")).await;
     handle.remove("a.test").unwrap();
-    until(&|| certificates.in_service("a.test").is_none()).await;
+    common::until("a is gone", || !serves("a.test")()).await;
     let more = CertSpec::new(["b.test".parse().unwrap(), "c.test".parse().unwrap()]).unwrap();
     handle.set(more).unwrap();
-    until(&|| {
-        certificates
-            .in_service("b.test")
-            .is_some_and(|it| it.covers("c.test"))
-    })
-    .await;
+    let covers = || {
+        let b = certificates.in_service("b.test");
+        b.is_some_and(|it| it.covers("c.test"))
+    };
+    common::until("b has one more name", covers).await;
     let before = world.ca.orders();
     handle.renew("b.test").unwrap();
-    until(&|| world.ca.orders() > before).await;
+    common::until("it is renewed", || world.ca.orders() > before).await;
     handle.revoked("b.test").unwrap();
-    until(&|| world.ca.orders() > before + 1).await;
+    common::until("it is replaced", || world.ca.orders() > before + 1).await;
+    let none = handle.renew("a.test").unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::Invalid);
+    assert!(
+        none.to_string().contains("no certificate of this id"),
+        "{none}"
+    );
+    for ask in [handle.revoked("nobody.test"), handle.unpause("nobody.test")] {
+        assert_eq!(ask.unwrap_err().kind(), ErrorKind::Invalid);
+    }
 
     let unknown = handle.set(spec("d.test").issuers(["other"])).unwrap_err();
     assert!(
@@ -421,9 +425,7 @@ async fn what_is_under_way_when_it_stops_leaves_no_lock() {
     let running = tokio::spawn(manager.run(async {
         stopped.await.unwrap();
     }));
-    while world.ca.orders() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    common::until("it is ordered", || world.ca.orders() > 0).await;
     stop.send(()).unwrap();
     running.await.unwrap();
     world.ca.takes = Duration::ZERO;

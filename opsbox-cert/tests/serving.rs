@@ -622,9 +622,13 @@ fn shutdown() -> Result<(), Failed> {
             .await;
         let (to, slow) = (server.https, server.slow.clone());
         let stopping = tokio::spawn(server.stop());
-        while TcpStream::connect(to).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let closed = async {
+            while TcpStream::connect(to).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(120), closed);
+        closed.await.expect("it takes no more connections");
         slow.1.notify_one();
         let mut answer = Vec::new();
         tls.read_to_end(&mut answer).await.unwrap();

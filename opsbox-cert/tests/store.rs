@@ -11,6 +11,7 @@ mod common;
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -374,12 +375,9 @@ async fn readers_never_see_half_a_write() {
 
 const CHILD: &str = "OPSBOX_KILLED_CHILD";
 
-/// Not a test: the program that [`killed_at_any_moment_the_record_is_whole`] kills.
-#[tokio::test]
-#[ignore = "the program that another test starts"]
-async fn killed_child() {
-    let Ok(root) = env::var(CHILD) else { return };
-    let store = FsStore::open(&root).await.unwrap();
+/// Renewals of one name without end: what [`killed_at_any_moment_the_record_is_whole`] kills.
+async fn renew_for_ever(root: &Path, mut saved: impl FnMut(u32) -> ControlFlow<()>) {
+    let store = FsStore::open(root).await.unwrap();
     let name = Name::certificate("a.example").unwrap();
     let order = Name::order("a.example").unwrap();
     let owner = Owner::random("child").unwrap();
@@ -395,7 +393,6 @@ async fn killed_child() {
         .await
         .unwrap()
         .map_or(0, |stored| number(&stored.record));
-    let mut out = std::io::stdout();
     loop {
         // As in a renewal: the order and the new key first, then the certificate, then the order goes.
         store
@@ -407,12 +404,45 @@ async fn killed_child() {
             .await
             .unwrap();
         last += 1;
-        writeln!(out, "saved {last}").unwrap();
+        let flow = saved(last);
         store
             .delete(&order, &Condition::Any, Some(&lease))
             .await
             .unwrap();
+        if flow.is_break() {
+            return;
+        }
     }
+}
+
+/// Also the program that other tests start, in the folder that they name, and kill.
+#[tokio::test]
+async fn renewals_leave_a_certificate_and_no_order() {
+    if let Ok(root) = env::var(CHILD) {
+        let mut out = std::io::stdout();
+        renew_for_ever(Path::new(&root), |last| {
+            writeln!(out, "saved {last}").unwrap();
+            ControlFlow::Continue(())
+        })
+        .await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    renew_for_ever(dir.path(), |last| {
+        seen.push(last);
+        match last {
+            20 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    })
+    .await;
+    assert_eq!(seen, (1..=20).collect::<Vec<_>>());
+    let store = FsStore::open(dir.path()).await.unwrap();
+    let certificate = Name::certificate("a.example").unwrap();
+    let kept = store.load(&certificate).await.unwrap().unwrap();
+    assert_eq!(number(&kept.record), 20);
+    let order = Name::order("a.example").unwrap();
+    assert!(store.load(&order).await.unwrap().is_none());
 }
 
 /// The program at work in a folder.
@@ -424,7 +454,11 @@ struct Child {
 impl Child {
     fn start(root: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "killed_child", "--nocapture"])
+            .args([
+                "--exact",
+                "renewals_leave_a_certificate_and_no_order",
+                "--nocapture",
+            ])
             .env(CHILD, root)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -1,7 +1,7 @@
 //! Python bindings of `opsbox-log`: buffer in, Arrow PyCapsule out. It binds, it does not think;
 //! `python/opsbox/_opsbox.pyi` is the interface that users see.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod batches;
 mod column;
@@ -15,6 +15,8 @@ mod job;
 mod limits;
 mod log;
 mod options;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod pages;
 mod parser;
 mod pipeline;
 mod progress;

@@ -13,6 +13,14 @@ pub(crate) const INLINE_BYTES: usize = 2 << 20;
 /// Inputs up to this leave the memory that they were worked on in to the next one: 64 KiB.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
+/// Memory from this length on is taken in large pages and kept: 1 MiB. Below it C's allocator keeps what it had.
+pub(crate) const LARGE_BYTES: usize = 1 << 20;
+
+/// Bytes of such memory that are kept for the next use: 64 MiB, and as many blocks. That is a file of 32 MiB with its
+/// columns.
+pub(crate) const KEPT_BYTES: usize = 64 << 20;
+pub(crate) const KEPT_BLOCKS: usize = 32;
+
 /// Bytes that `scan` and `stream` put into one batch: 1 MiB.
 pub(crate) const STREAM_BATCH_BYTES: usize = 1 << 20;
 

@@ -236,3 +236,57 @@ print(anonymous() - first)
         pytest.skip("the system does not say what memory is in use")
     # Each parse has 3 kB: lost ones would be 24 MB.
     assert int(run(program)) < 4000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_is_kept_for_the_next_table_is_bounded() -> None:
+    program = """
+import gc, sys
+import opsbox
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+parser = opsbox.Parser("app", threads=2)
+line = b"2026-01-02 03:04:05 [INFO] a message of some length, so that it is not in its view\\n"
+parser.parse(line * 1000)
+before = resident()
+for times in (100_000, 400_000, 150_000, 700_000, 300_000):
+    log = line * times
+    table = parser.parse(log)
+    assert len(table) == times and table["message"][times - 1] == line[27:-1].decode()
+    del log, table
+    gc.collect()
+print(resident() - before)
+"""
+    # 64 MiB, and what C's allocator keeps.
+    assert int(run(program)) < 80 << 20
+
+
+def test_memory_that_was_used_before_shows_nothing_of_it() -> None:
+    """Threads take from each other what one has let go, and tables keep what is theirs."""
+    parser = opsbox.Parser("app")
+    failed: list[BaseException] = []
+
+    def work(letter: str) -> None:
+        try:
+            kept = []
+            for turn in range(6):
+                message = f"{letter}{turn} " + letter * 30
+                line = f"2026-01-02 03:04:05 [INFO] {message}\n".encode()
+                kept.append((message, parser.parse(line * (60_000 + 7_000 * turn))))
+                if turn % 2:
+                    kept.pop(0)
+                for message, table in kept:
+                    column = pl.DataFrame(table)["message"]
+                    assert column.unique().to_list() == [message]
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(letter,)) for letter in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed

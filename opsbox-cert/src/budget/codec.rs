@@ -1,7 +1,8 @@
 //! A ledger as bytes, to be kept where all instances see it.
 //!
 //! ```text
-//! "OBL1"  account  new accounts  5 x requests  pause      u64 each, little endian, microseconds since 1970
+//! "OBL2"  account  new accounts  5 x requests  pause      u64 each, little endian, microseconds since 1970
+//!         told  lost                                      the same; "OBL1" has not these two
 //! count   { key u64, what u8, then what there is }        domains, then sets, then names; count is u32
 //! ```
 
@@ -11,7 +12,10 @@ use super::meter::{Hold, Meter};
 use super::rates::Limits;
 use super::subject::KeyMap;
 
-const MAGIC: &[u8] = b"OBL1";
+const MAGIC: &[u8] = b"OBL2";
+
+/// Of records of version 0.1, in which no clock was ahead and none was lost.
+const OLD_MAGIC: &[u8] = b"OBL1";
 
 /// The most bytes of all: a record of a store holds some more.
 const MOST: usize = crate::limits::MAX_LEDGER_BYTES;
@@ -27,60 +31,39 @@ const MORE: u8 = 1 << 5;
 impl Ledger {
     /// What was used, without the limits.
     ///
-    /// Of more sets than fit in [`MAX_LEDGER_BYTES`](crate::limits::MAX_LEDGER_BYTES), those of which nothing is
-    /// known but that they are new are forgotten, the oldest first.
+    /// Of more than fits in [`MAX_LEDGER_BYTES`](crate::limits::MAX_LEDGER_BYTES), sets are forgotten first of which
+    /// nothing is known but that they are new, then what would have come back soonest. What is under way is kept.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         let first = [self.account, self.new_accounts].map(Bucket::raw);
         let requests = self.requests.map(Bucket::raw);
-        for word in first.iter().chain(&requests).chain([&self.paused_until]) {
+        let last = [&self.paused_until, &self.told, &self.lost_at];
+        for word in first.iter().chain(&requests).chain(last) {
             out.extend(word.to_le_bytes());
         }
-        let domains = sorted(&self.domains);
-        write_all(
-            &mut out,
-            domains
-                .iter()
-                .map(|(key, meter)| entry(**key, meter, None, 0)),
-        );
-        let names = sorted(&self.names);
-        let names = names
-            .iter()
-            .map(|(key, name)| entry(**key, &name.meter, None, name.in_a_row));
-        let mut last = Vec::new();
-        write_all(&mut last, names);
-        let mut sets = sorted(&self.sets);
-        let room = MOST.saturating_sub(out.len() + last.len());
-        let is_plain =
-            |set: &SetState| set.meter == Meter::default() && set.early == Bucket::default();
-        let size = |key: u64, set: &SetState| entry(key, &set.meter, Some(set), 0).len();
-        let mut total: usize = sets.iter().map(|(key, set)| size(**key, set)).sum();
-        if total > room {
-            // A ledger that cannot be stored would stop all orders; of what it forgets the CA knows.
-            let mut oldest: Vec<_> = sets.iter().collect();
-            oldest.sort_by_key(|(key, set)| (!is_plain(set), set.new_until, **key));
-            let mut gone = std::collections::HashSet::new();
-            for (key, set) in oldest {
-                if total <= room {
-                    break;
-                }
-                total -= size(**key, set);
-                gone.insert(**key);
+        let mut parts = [
+            entries(&self.domains, Entry::of_domain),
+            entries(&self.sets, Entry::of_set),
+            entries(&self.names, Entry::of_name),
+        ];
+        let room = MOST.saturating_sub(out.len() + parts.len() * size_of::<u32>());
+        forget(&mut parts, room);
+        for part in &parts {
+            let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            out.extend(count.to_le_bytes());
+            for entry in part {
+                out.extend(&entry.bytes);
             }
-            sets.retain(|(key, _)| !gone.contains(*key));
         }
-        write_all(
-            &mut out,
-            sets.iter()
-                .map(|(key, set)| entry(**key, &set.meter, Some(set), 0)),
-        );
-        out.extend(last);
         out
     }
 
     /// A ledger of these limits with what was used; `None` if the bytes are none of a ledger.
     pub fn from_bytes(limits: Limits, bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
+        let (mut rest, is_old) = match bytes.strip_prefix(MAGIC) {
+            Some(rest) => (rest, false),
+            None => (bytes.strip_prefix(OLD_MAGIC)?, true),
+        };
         let mut ledger = Self::new(limits);
         ledger.account = Bucket::from_raw(word(&mut rest)?);
         ledger.new_accounts = Bucket::from_raw(word(&mut rest)?);
@@ -88,6 +71,10 @@ impl Ledger {
             *bucket = Bucket::from_raw(word(&mut rest)?);
         }
         ledger.paused_until = word(&mut rest)?;
+        if !is_old {
+            ledger.told = word(&mut rest)?;
+            ledger.lost_at = word(&mut rest)?;
+        }
         for _ in 0..half(&mut rest)? {
             let (key, set, _) = read(&mut rest)?;
             ledger.domains.insert(key, set.meter);
@@ -104,32 +91,95 @@ impl Ledger {
         rest.is_empty().then_some(ledger)
     }
 
-    /// Everything is used up that there is of the account: for a ledger that was lost.
+    /// All is used up that there is, of the account and of each domain, set and name that nothing is known of: for
+    /// a ledger that was lost. It comes back with time, as what was used does.
     pub fn use_up(&mut self, now: std::time::SystemTime) {
+        let now = self.tell(super::gcra::micros(now));
+        self.lost_at = now;
         if let Some(rate) = self.limits.account {
-            let now = super::gcra::micros(now);
             self.account.spend_what_is_there(rate, rate.burst(), now);
+        }
+        if let Some(rate) = self.limits.new_accounts {
+            self.new_accounts
+                .spend_what_is_there(rate, rate.burst(), now);
+        }
+    }
+}
+
+/// One domain, set or name.
+struct Entry {
+    bytes: Vec<u8>,
+    /// The less it is, the less is lost with it.
+    worth: (u8, u64, u64),
+}
+
+impl Entry {
+    fn of_domain(key: u64, meter: &Meter) -> Self {
+        Self::new(
+            key,
+            meter,
+            meter.bucket.raw(),
+            1,
+            entry(key, meter, None, 0),
+        )
+    }
+
+    fn of_set(key: u64, set: &SetState) -> Self {
+        let until = set.meter.bucket.raw().max(set.early.raw());
+        let is_plain = until == 0;
+        let until = match is_plain {
+            true => u64::from(set.new_until),
+            false => until,
+        };
+        let bytes = entry(key, &set.meter, Some(set), 0);
+        Self::new(key, &set.meter, until, u8::from(!is_plain), bytes)
+    }
+
+    fn of_name(key: u64, name: &NameState) -> Self {
+        let class = if name.in_a_row > 0 { 2 } else { 1 };
+        let bytes = entry(key, &name.meter, None, name.in_a_row);
+        Self::new(key, &name.meter, name.meter.bucket.raw(), class, bytes)
+    }
+
+    fn new(key: u64, meter: &Meter, until: u64, class: u8, bytes: Vec<u8>) -> Self {
+        let class = if meter.holds.is_empty() { class } else { 3 };
+        Self {
+            bytes,
+            worth: (class, until, key),
         }
     }
 }
 
 /// Equal ledgers are equal bytes.
-fn sorted<V>(map: &KeyMap<V>) -> Vec<(&u64, &V)> {
+fn entries<V>(map: &KeyMap<V>, of: fn(u64, &V) -> Entry) -> Vec<Entry> {
     let mut all: Vec<_> = map.iter().collect();
     all.sort_unstable_by_key(|(key, _)| **key);
-    all
+    all.into_iter()
+        .map(|(key, value)| of(*key, value))
+        .collect()
 }
 
-fn write_all(out: &mut Vec<u8>, entries: impl Iterator<Item = Vec<u8>>) {
-    let at = out.len();
-    out.extend([0; 4]);
-    let mut count = 0_u32;
-    for entry in entries {
-        out.extend(entry);
-        count += 1;
+/// Makes it fit: a ledger that cannot be stored would stop all orders, and of what it forgets the CA knows.
+fn forget(parts: &mut [Vec<Entry>; 3], room: usize) {
+    let mut total: usize = parts.iter().flatten().map(|it| it.bytes.len()).sum();
+    if total <= room {
+        return;
     }
-    if let Some(place) = out.get_mut(at..at + 4) {
-        place.copy_from_slice(&count.to_le_bytes());
+    let of = |part: usize, it: &Entry| (it.worth, part, it.bytes.len());
+    let mut all: Vec<_> = (0..)
+        .zip(parts.iter())
+        .flat_map(|(part, entries)| entries.iter().map(move |it| of(part, it)))
+        .collect();
+    all.sort_unstable();
+    let mut kept = all.iter();
+    while total > room
+        && let Some((.., size)) = kept.next()
+    {
+        total -= size;
+    }
+    let least = kept.next();
+    for (part, entries) in (0..).zip(parts.iter_mut()) {
+        entries.retain(|it| least.is_some_and(|least| of(part, it) >= *least));
     }
 }
 

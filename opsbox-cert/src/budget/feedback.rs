@@ -16,7 +16,9 @@ use super::rates::Scope;
 pub fn limit_in(detail: &str) -> (Scope, Option<&str>) {
     let name = detail.split('"').nth(1).filter(|name| !name.is_empty());
     let has = |text: &str| detail.contains(text);
-    if has("exact set") {
+    if let Some(paused) = paused(detail) {
+        (Scope::ConsecutiveFailures, Some(paused))
+    } else if has("exact set") {
         (Scope::ExactSet, None)
     } else if has("failed authorizations") {
         (Scope::Failures, name)
@@ -29,6 +31,14 @@ pub fn limit_in(detail: &str) -> (Scope, Option<&str>) {
     } else {
         (Scope::Account, None)
     }
+}
+
+/// The first of the names that the CA takes no order for any more, until somebody ends its pause: they failed too
+/// often in a row. The others of the account go on.
+fn paused(detail: &str) -> Option<&str> {
+    let (_, rest) = detail.split_once("temporarily prevented from requesting certificates for ")?;
+    let first = rest.split([' ', ',']).next()?.trim_matches('"');
+    (!first.is_empty()).then_some(first)
 }
 
 #[cfg(test)]
@@ -53,6 +63,14 @@ mod tests {
             (
                 "too many new registrations (10) from this IP address in the last 3h0m0s",
                 (Scope::NewAccounts, None),
+            ),
+            (
+                "Your account is temporarily prevented from requesting certificates for a.example and possibly others. Please visit: https://ca.example/unpause",
+                (Scope::ConsecutiveFailures, Some("a.example")),
+            ),
+            (
+                "Your account is temporarily prevented from requesting certificates for \"a.example\", \"b.example\" and possibly others.",
+                (Scope::ConsecutiveFailures, Some("a.example")),
             ),
             ("Service busy; retry later.", (Scope::Pause, None)),
             ("", (Scope::Account, None)),

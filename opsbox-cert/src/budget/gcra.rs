@@ -72,6 +72,11 @@ impl Bucket {
         self.0
     }
 
+    /// One of which all was used then.
+    pub(crate) fn used_up(rate: Rate, at: u64) -> Self {
+        Self(at.saturating_add(rate.tolerance()))
+    }
+
     /// When `n` tokens are there. More than there ever are, are there when it is full.
     pub(crate) fn ready_at(self, rate: Rate, n: u32, margin: u64) -> u64 {
         let n = u64::from(n.min(rate.burst));

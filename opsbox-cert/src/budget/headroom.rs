@@ -23,7 +23,7 @@ impl Ledger {
     /// How much of each limit of orders is left, for a metric. It looks at each domain, set and name that
     /// used some lately.
     pub fn headroom(&self, now: SystemTime) -> Vec<Headroom> {
-        let now = micros(now);
+        let now = self.own(micros(now));
         let limits = &self.limits;
         let mut out = Vec::new();
         if let Some(rate) = limits.account {
@@ -44,7 +44,9 @@ impl Ledger {
         };
         let mut push = |scope, rate: Rate, least: Option<u32>| {
             let most = rate.burst();
-            let left = least.unwrap_or(most);
+            // Of a ledger that was lost, those that it does not know have the least.
+            let unknown = self.unknown(rate).tokens(rate, now);
+            let left = least.unwrap_or(most).min(unknown);
             out.push(Headroom { scope, left, most });
         };
         if let Some(rate) = limits.domain {

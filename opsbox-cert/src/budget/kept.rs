@@ -1,17 +1,18 @@
 //! Orders that are gone on with after their first try failed: what was counted for them already.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::gcra::{duration_us, micros};
-use super::ledger::{Charge, Ledger};
+use super::ledger::Ledger;
+use super::order::Charge;
 use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME};
 
 impl Ledger {
     /// Whether an order for this set is taken and neither [settled](Self::settle) nor held for too long. To go on
     /// with that one takes nothing more.
     pub fn is_taken(&self, charge: &Charge<'_>, now: SystemTime) -> bool {
-        let set = self.sets.get(&charge.set);
-        set.is_some_and(|set| set.meter.oldest(micros(now)).is_some())
+        let (set, now) = (self.sets.get(&charge.set), self.own(micros(now)));
+        set.is_some_and(|set| set.meter.oldest(now).is_some())
     }
 
     /// Says that the certificate of an order is there which was counted as issued before that was known, since it had
@@ -19,11 +20,14 @@ impl Ledger {
     pub fn settle_counted(
         &mut self,
         charge: &Charge<'_>,
-        lifetime: std::time::Duration,
+        from: SystemTime,
+        lifetime: Duration,
         now: SystemTime,
     ) {
+        let now = self.tell(micros(now));
+        let from = self.own(micros(from)).min(now);
         let new_for = (lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
-        let until = micros(now).saturating_add(duration_us(new_for)) / 1_000_000;
+        let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
         let set = self.sets.entry(charge.set).or_default();
         set.new_until = u32::try_from(until).unwrap_or(u32::MAX);
         for key in charge.identifiers {

@@ -1,135 +1,13 @@
 //! What was used of a CA's limits, and whether one more order fits.
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::gcra::{Bucket, Rate, duration_us, from_micros, micros};
+use super::gcra::{Bucket, Rate, duration_us, micros};
 use super::meter::Meter;
-use super::rates::{Limits, RequestClass, Scope};
-use super::subject::{KeyMap, Subject};
-use crate::limits::{CLOCK_SLACK, DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CA_PAUSE};
-
-/// What an order escapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[non_exhaustive]
-pub enum Exemption {
-    /// Nothing: the CA has issued nothing for the set yet.
-    #[default]
-    None,
-    /// The limits of account and domain, where the CA says so: a certificate for the same set was there.
-    Renewal,
-    /// All limits, where the CA says so: with `replaces`, inside the ARI window.
-    Ari,
-}
-
-/// An order as the limits see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Charge<'a> {
-    pub(crate) set: u64,
-    pub(crate) identifiers: &'a [u64],
-    pub(crate) domains: &'a [u64],
-    pub(crate) exemption: Exemption,
-    pub(crate) is_early: bool,
-    pub(crate) is_forced: bool,
-}
-
-impl<'a> Charge<'a> {
-    /// A new order for these names.
-    pub fn new(subject: &'a Subject) -> Self {
-        Self {
-            set: subject.set(),
-            identifiers: subject.identifiers(),
-            domains: subject.domains(),
-            exemption: Exemption::None,
-            is_early: false,
-            is_forced: false,
-        }
-    }
-
-    /// The same with an exemption.
-    #[must_use]
-    pub fn exemption(mut self, exemption: Exemption) -> Self {
-        self.exemption = exemption;
-        self
-    }
-
-    /// The same for a certificate that was lost or revoked while it was new. It is no duplicate, once in a
-    /// week.
-    #[must_use]
-    pub fn early(mut self, is_early: bool) -> Self {
-        self.is_early = is_early;
-        self
-    }
-
-    /// The same though it is a duplicate: the limits of the CA hold still.
-    #[must_use]
-    pub fn forced(mut self, is_forced: bool) -> Self {
-        self.is_forced = is_forced;
-        self
-    }
-}
-
-/// How an order ended that was [taken](Ledger::take).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The certificate is there.
-    Issued {
-        /// From its first to its last second.
-        lifetime: Duration,
-    },
-    /// The CA could not validate these of the names, by their keys; all of them if none is known.
-    Invalid {
-        /// The keys as [`Subject::identifiers`] has them.
-        identifiers: Vec<u64>,
-    },
-    /// The CA refused before it validated anything.
-    Refused,
-    /// Nobody knows: a time limit, a connection that broke. It counts as if it were issued.
-    Unknown,
-}
-
-/// An order that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
-    until: u64,
-    scope: Scope,
-    key: Option<u64>,
-}
-
-impl Denied {
-    /// When it fits, if nothing else is ordered meanwhile.
-    pub fn until(&self) -> SystemTime {
-        from_micros(self.until)
-    }
-
-    /// The limit that takes longest.
-    pub fn scope(&self) -> Scope {
-        self.scope
-    }
-
-    /// Which domain, set or name that is, as in the [`Subject`].
-    pub fn key(&self) -> Option<u64> {
-        self.key
-    }
-
-    pub(crate) fn until_us(&self) -> u64 {
-        self.until
-    }
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "it is not ordered before {} s after 1970, to keep the limit of {}; wait, or spread the names over more accounts or domains",
-            self.until / 1_000_000,
-            self.scope
-        )
-    }
-}
-
-impl std::error::Error for Denied {}
+use super::order::{Charge, Denied, Exemption, Outcome};
+use super::rates::{Limits, Scope};
+use super::subject::KeyMap;
+use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CLOCK_SKEW};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SetState {
@@ -147,12 +25,35 @@ pub(super) struct NameState {
     pub(super) in_a_row: u32,
 }
 
+impl SetState {
+    fn of(meter: Meter) -> Self {
+        Self {
+            meter,
+            ..Self::default()
+        }
+    }
+}
+
+impl NameState {
+    fn of(meter: Meter) -> Self {
+        Self { meter, in_a_row: 0 }
+    }
+}
+
 /// The account of what was used; see the [module](super). Every method is told the time.
 ///
-/// Times before one that was told already are no error: what was used then counts until it has come back.
+/// Times before one that was told already are no error: what was used then counts until it has come back. A ledger
+/// that several instances share goes by the clock that is ahead of the others': each sees it as if that were its own, so
+/// that a clock that is hours off neither holds up the others nor gives back what they have used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
     pub(super) limits: Limits,
+    /// The latest time that it was told, in microseconds since 1970 by its own clock.
+    pub(super) told: u64,
+    /// By how many microseconds the clock of who asks is behind its own; not kept.
+    pub(super) behind: u64,
+    /// When it was lost: all that it knows nothing of was used up then. 0 if it never was.
+    pub(super) lost_at: u64,
     pub(super) account: Bucket,
     pub(super) new_accounts: Bucket,
     pub(super) requests: [Bucket; 5],
@@ -167,6 +68,9 @@ impl Ledger {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            told: 0,
+            behind: 0,
+            lost_at: 0,
             account: Bucket::default(),
             new_accounts: Bucket::default(),
             requests: Default::default(),
@@ -182,7 +86,48 @@ impl Ledger {
         &self.limits
     }
 
-    fn margin(&self, rate: Rate) -> u64 {
+    /// Somebody with a clock of his own looks at it, which was so far behind before; tells by how much it is
+    /// now. One that was told a time [far ahead](MAX_CLOCK_SKEW) is taken for lost.
+    #[cfg_attr(
+        not(any(feature = "store", feature = "sim")),
+        allow(dead_code, reason = "only shared ledgers are met")
+    )]
+    pub(crate) fn meet(&mut self, behind: u64, now: SystemTime) -> u64 {
+        let ahead = self.told.saturating_sub(micros(now));
+        if ahead > duration_us(MAX_CLOCK_SKEW) {
+            *self = Self::new(self.limits.clone());
+            self.use_up(now);
+        } else {
+            self.behind = behind.max(ahead);
+        }
+        self.behind
+    }
+
+    /// A time by the ledger's own clock.
+    pub(super) fn own(&self, now: u64) -> u64 {
+        now.saturating_add(self.behind)
+    }
+
+    /// The same of a change.
+    pub(super) fn tell(&mut self, now: u64) -> u64 {
+        let now = self.own(now);
+        self.told = self.told.max(now);
+        now
+    }
+
+    /// What there is of something that is not known.
+    pub(super) fn unknown(&self, rate: Rate) -> Bucket {
+        match self.lost_at {
+            0 => Bucket::default(),
+            at => Bucket::used_up(rate, at),
+        }
+    }
+
+    fn unknown_meter(&self, rate: Option<Rate>) -> Meter {
+        Meter::of(rate.map_or_else(Bucket::default, |rate| self.unknown(rate)))
+    }
+
+    pub(super) fn margin(&self, rate: Rate) -> u64 {
         duration_us(self.limits.margin).min(rate.interval_us())
     }
 
@@ -196,6 +141,11 @@ impl Ledger {
     }
 
     pub(crate) fn check_us(&self, charge: &Charge<'_>, now: u64) -> Result<(), Denied> {
+        let checked = self.check_own(charge, self.own(now));
+        checked.map_err(|denied| denied.earlier(self.behind))
+    }
+
+    fn check_own(&self, charge: &Charge<'_>, now: u64) -> Result<(), Denied> {
         let mut worst = Denied {
             until: now,
             scope: Scope::Pause,
@@ -222,6 +172,10 @@ impl Ledger {
         }
         for key in charge.identifiers {
             let Some(name) = self.names.get(key) else {
+                if let (Some(rate), 1..) = (limits.failures, self.lost_at) {
+                    let ready = self.unknown(rate).ready_at(rate, 1, self.margin(rate));
+                    need(ready, Scope::Failures, Some(*key));
+                }
                 continue;
             };
             if limits
@@ -236,18 +190,22 @@ impl Ledger {
             }
         }
         if self.counts_set(charge)
-            && let (Some(rate), Some(set)) = (limits.exact_set, set)
+            && let Some(rate) = limits.exact_set
         {
-            let ready = set.meter.ready_at(rate, self.margin(rate), now);
+            let ready = match set {
+                Some(set) => set.meter.ready_at(rate, self.margin(rate), now),
+                None => self.unknown(rate).ready_at(rate, 1, self.margin(rate)),
+            };
             need(ready, Scope::ExactSet, Some(charge.set));
         }
         if self.counts_all(charge) {
             if let Some(rate) = limits.domain {
                 for key in charge.domains {
-                    if let Some(meter) = self.domains.get(key) {
-                        let ready = meter.ready_at(rate, self.margin(rate), now);
-                        need(ready, Scope::Domain, Some(*key));
-                    }
+                    let ready = match self.domains.get(key) {
+                        Some(meter) => meter.ready_at(rate, self.margin(rate), now),
+                        None => self.unknown(rate).ready_at(rate, 1, self.margin(rate)),
+                    };
+                    need(ready, Scope::Domain, Some(*key));
                 }
             }
             if let Some(rate) = limits.account {
@@ -273,6 +231,8 @@ impl Ledger {
 
     pub(crate) fn take_us(&mut self, charge: &Charge<'_>, now: u64) -> Result<(), Denied> {
         self.check_us(charge, now)?;
+        let now = self.tell(now);
+        let [new_domain, new_name, new_set] = self.new_meters();
         if self.counts_all(charge)
             && let Some(rate) = self.limits.account
         {
@@ -280,19 +240,20 @@ impl Ledger {
         }
         if let Some(rate) = self.limits.domain {
             for key in charge.domains {
-                self.domains.entry(*key).or_default().hold(Some(rate), now);
+                let meter = self.domains.entry(*key);
+                let meter = meter.or_insert_with(|| new_domain.clone());
+                meter.hold(Some(rate), now);
             }
         }
         if let Some(rate) = self.limits.failures {
             for key in charge.identifiers {
-                self.names
-                    .entry(*key)
-                    .or_default()
-                    .meter
-                    .hold(Some(rate), now);
+                let name = self.names.entry(*key);
+                let name = name.or_insert_with(|| NameState::of(new_name.clone()));
+                name.meter.hold(Some(rate), now);
             }
         }
-        let set = self.sets.entry(charge.set).or_default();
+        let set = self.sets.entry(charge.set);
+        let set = set.or_insert_with(|| SetState::of(new_set.clone()));
         set.meter.hold(self.limits.exact_set, now);
         let is_new = u64::from(set.new_until) * 1_000_000 > now;
         if is_new && charge.is_early && !charge.is_forced {
@@ -311,13 +272,16 @@ impl Ledger {
     }
 
     pub(crate) fn settle_us(&mut self, charge: &Charge<'_>, outcome: &Outcome, now: u64) {
-        let is_used = matches!(outcome, Outcome::Issued { .. } | Outcome::Unknown);
+        let now = self.tell(now);
+        let [new_domain, new_name, new_set] = self.new_meters();
+        let is_used = outcome.is_issued() || *outcome == Outcome::Unknown;
         let (counts_all, counts_set) = (self.counts_all(charge), self.counts_set(charge));
         let set = self.sets.get(&charge.set);
         let taken = set.and_then(|set| set.meter.oldest(now));
         if let Some(rate) = self.limits.domain {
             for key in charge.domains {
-                let meter = self.domains.entry(*key).or_default();
+                let meter = self.domains.entry(*key);
+                let meter = meter.or_insert_with(|| new_domain.clone());
                 meter.release(taken, Some(rate), now);
                 match (is_used, counts_all) {
                     (true, true) => meter.bucket.spend(rate, 1, now),
@@ -337,9 +301,12 @@ impl Ledger {
                 }
                 _ => false,
             };
+            let name = self.names.entry(*key);
+            name.or_insert_with(|| NameState::of(new_name.clone()));
             self.name_ended(*key, taken, outcome, has_failed, now);
         }
-        let set = self.sets.entry(charge.set).or_default();
+        let set = self.sets.entry(charge.set);
+        let set = set.or_insert_with(|| SetState::of(new_set.clone()));
         set.meter.release(taken, self.limits.exact_set, now);
         if let Some(rate) = self.limits.exact_set {
             match (is_used, counts_set) {
@@ -348,9 +315,16 @@ impl Ledger {
                 (false, _) => {}
             }
         }
-        if let Outcome::Issued { lifetime } = outcome {
+        let new = match outcome {
+            Outcome::Issued { lifetime } => Some((now, lifetime)),
+            Outcome::IssuedAt { from, lifetime } => {
+                Some((self.behind.saturating_add(micros(*from)).min(now), lifetime))
+            }
+            _ => None,
+        };
+        if let Some((from, lifetime)) = new {
             let new_for = (*lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
-            let until = now.saturating_add(duration_us(new_for)) / 1_000_000;
+            let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
             set.new_until = u32::try_from(until).unwrap_or(u32::MAX);
         }
         if set.meter.is_idle(now)
@@ -369,7 +343,9 @@ impl Ledger {
         has_failed: bool,
         now: u64,
     ) {
-        let name = self.names.entry(key).or_default();
+        let Some(name) = self.names.get_mut(&key) else {
+            return;
+        };
         if let Some(rate) = self.limits.failures {
             name.meter.release(taken, Some(rate), now);
             if has_failed || *outcome == Outcome::Unknown {
@@ -378,7 +354,7 @@ impl Ledger {
         }
         if has_failed {
             name.in_a_row = name.in_a_row.saturating_add(1);
-        } else if matches!(outcome, Outcome::Issued { .. }) {
+        } else if outcome.is_issued() {
             name.in_a_row = 0;
         }
         if name.in_a_row == 0 && name.meter.is_idle(now) {
@@ -386,157 +362,28 @@ impl Ledger {
         }
     }
 
-    /// Takes `n` requests of a kind.
-    ///
-    /// # Errors
-    ///
-    /// Until when they do not fit. Then nothing is taken.
-    pub fn take_requests(
-        &mut self,
-        class: RequestClass,
-        n: u32,
-        now: SystemTime,
-    ) -> Result<(), Denied> {
-        let now = micros(now);
-        let Some(rate) = self.limits.request_rate(class) else {
-            return self.not_paused(now);
-        };
-        self.not_paused(now)?;
-        let Some(bucket) = self.requests.get_mut(class.index()) else {
-            return Ok(());
-        };
-        let until = bucket.ready_at(rate, n, 0);
-        if until > now {
-            let scope = Scope::Requests(class);
-            return Err(Denied {
-                until,
-                scope,
-                key: None,
-            });
-        }
-        bucket.spend(rate, n, now);
-        Ok(())
-    }
-
-    /// Takes a new account.
-    ///
-    /// # Errors
-    ///
-    /// Until when it does not fit.
-    pub fn take_account(&mut self, now: SystemTime) -> Result<(), Denied> {
-        let now = micros(now);
-        self.not_paused(now)?;
-        let Some(rate) = self.limits.new_accounts else {
-            return Ok(());
-        };
-        let until = self.new_accounts.ready_at(rate, 1, self.margin(rate));
-        if until > now {
-            let scope = Scope::NewAccounts;
-            return Err(Denied {
-                until,
-                scope,
-                key: None,
-            });
-        }
-        self.new_accounts.spend(rate, 1, now);
-        Ok(())
-    }
-
-    fn not_paused(&self, now: u64) -> Result<(), Denied> {
-        match self.paused_until > now {
-            true => Err(Denied {
-                until: self.paused_until,
-                scope: Scope::Pause,
-                key: None,
-            }),
-            false => Ok(()),
-        }
-    }
-
-    /// Nothing of this limit before `until`, as the CA says; `key` is the domain, the set or the name as in the
-    /// [`Subject`]. More than [`MAX_CA_PAUSE`] from now is an error of the CA, and taken for that.
-    pub fn block(&mut self, scope: Scope, key: Option<u64>, until: SystemTime, now: SystemTime) {
-        let longest = micros(now).saturating_add(duration_us(MAX_CA_PAUSE));
-        let until = micros(until).min(longest);
-        let limits = &self.limits;
-        match (scope, key) {
-            (Scope::Account, _) => match limits.account {
-                Some(rate) => self.account.block(rate, until),
-                None => self.paused_until = self.paused_until.max(until),
-            },
-            (Scope::NewAccounts, _) => {
-                if let Some(rate) = limits.new_accounts {
-                    self.new_accounts.block(rate, until);
-                }
-            }
-            (Scope::Requests(class), _) => {
-                let bucket = self.requests.get_mut(class.index());
-                if let (Some(rate), Some(bucket)) = (limits.request_rate(class), bucket) {
-                    bucket.block(rate, until);
-                }
-            }
-            (Scope::Domain, Some(key)) => {
-                if let Some(rate) = limits.domain {
-                    self.domains
-                        .entry(key)
-                        .or_default()
-                        .bucket
-                        .block(rate, until);
-                }
-            }
-            (Scope::ExactSet, Some(key)) => {
-                if let Some(rate) = limits.exact_set {
-                    let set = self.sets.entry(key).or_default();
-                    set.meter.bucket.block(rate, until);
-                }
-            }
-            (Scope::Failures, Some(key)) => {
-                if let Some(rate) = limits.failures {
-                    let name = self.names.entry(key).or_default();
-                    name.meter.bucket.block(rate, until);
-                }
-            }
-            _ => self.paused_until = self.paused_until.max(until),
-        }
-    }
-
-    /// Lets a name be validated again that failed too often in a row: somebody has repaired it, and has
-    /// said so to the CA.
-    pub fn unpause(&mut self, identifier: u64) {
-        if let Some(name) = self.names.get_mut(&identifier) {
-            name.in_a_row = 0;
-        }
-    }
-
-    /// Forgets what had come back [some time ago](CLOCK_SLACK), so that an instance whose clock is ahead takes nothing
-    /// from the others: buckets that are full need no place.
-    pub fn prune(&mut self, now: SystemTime) {
-        let now = micros(now);
-        let before = now.saturating_sub(duration_us(CLOCK_SLACK));
-        let limits = &self.limits;
-        self.domains.retain(|_, meter| {
-            meter.settle_old(limits.domain, now);
-            !meter.is_idle(before)
-        });
-        self.sets.retain(|_, set| {
-            set.meter.settle_old(limits.exact_set, now);
-            set.meter.bucket.empty_if_full(before);
-            set.early.empty_if_full(before);
-            let is_new = u64::from(set.new_until) * 1_000_000 > before;
-            is_new || !set.meter.is_idle(before) || !set.early.is_full(before)
-        });
-        self.names.retain(|_, name| {
-            name.meter.settle_old(limits.failures, now);
-            name.in_a_row > 0 || !name.meter.is_idle(before)
-        });
-    }
-
     /// How many certificates of a domain fit now, and when one more does.
     pub(crate) fn domain_room_us(&self, key: u64, now: u64) -> (u32, u64) {
-        let (Some(rate), Some(meter)) = (self.limits.domain, self.domains.get(&key)) else {
+        let Some(rate) = self.limits.domain else {
             return (u32::MAX, now);
         };
-        meter.room(rate, self.margin(rate), now, u32::MAX)
+        let unknown;
+        let meter = match (self.domains.get(&key), self.lost_at) {
+            (Some(meter), _) => meter,
+            (None, 0) => return (u32::MAX, now),
+            (None, _) => {
+                unknown = self.unknown_meter(Some(rate));
+                &unknown
+            }
+        };
+        let (fit, next) = meter.room(rate, self.margin(rate), self.own(now), u32::MAX);
+        (fit, next.saturating_sub(self.behind))
+    }
+
+    /// Those of a domain, a name and a set of which nothing is known.
+    fn new_meters(&self) -> [Meter; 3] {
+        let limits = &self.limits;
+        [limits.domain, limits.failures, limits.exact_set].map(|rate| self.unknown_meter(rate))
     }
 
     fn counts_all(&self, charge: &Charge<'_>) -> bool {

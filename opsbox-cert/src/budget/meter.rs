@@ -35,6 +35,14 @@ pub(super) struct Meter {
 }
 
 impl Meter {
+    /// Nothing is held back of the bucket.
+    pub(super) fn of(bucket: Bucket) -> Self {
+        Self {
+            bucket,
+            holds: Vec::new(),
+        }
+    }
+
     /// How many are held.
     pub(super) fn held(&self) -> u32 {
         let counts = self.holds.iter().map(|hold| hold.count);

@@ -38,16 +38,19 @@ mod headroom;
 mod kept;
 mod ledger;
 mod meter;
+mod order;
 mod rates;
 #[cfg(feature = "store")]
 mod shared;
 mod subject;
+mod told;
 
 pub use self::feedback::limit_in;
 pub use self::gcra::Rate;
 pub(crate) use self::gcra::{Bucket, duration_us, from_micros, micros};
 pub use self::headroom::Headroom;
-pub use self::ledger::{Charge, Denied, Exemption, Ledger, Outcome};
+pub use self::ledger::Ledger;
+pub use self::order::{Charge, Denied, Exemption, Outcome};
 pub use self::rates::{Limits, RequestClass, Scope};
 #[cfg(feature = "store")]
 pub use self::shared::SharedLedger;

@@ -41,6 +41,8 @@ pub struct SharedLedger {
     store: Arc<dyn Store>,
     name: Name,
     limits: Limits,
+    /// How far the clock here is behind the ledger's, in microseconds.
+    behind: u64,
     /// What was read or written last.
     known: Option<(Option<Version>, Ledger)>,
 }
@@ -56,6 +58,7 @@ impl SharedLedger {
             store,
             name: Name::new(&Folder::new("budget")?, id)?,
             limits,
+            behind: 0,
             known: None,
         })
     }
@@ -128,26 +131,50 @@ impl SharedLedger {
         ))
     }
 
-    async fn load(&self, now: SystemTime) -> Result<(Option<Version>, Ledger)> {
-        let lost = |version| {
-            // Nobody knows what was used: what the account has must come back first.
-            let mut ledger = Ledger::new(self.limits.clone());
-            ledger.use_up(now);
-            Ok((version, ledger))
-        };
+    async fn load(&mut self, now: SystemTime) -> Result<(Option<Version>, Ledger)> {
+        match self.load_once(now).await {
+            // Another instance has replaced a damaged one meanwhile.
+            Err(error) if error.kind() == ErrorKind::Conflict => self.load_once(now).await,
+            loaded => loaded,
+        }
+    }
+
+    async fn load_once(&mut self, now: SystemTime) -> Result<(Option<Version>, Ledger)> {
         let stored = match self.store.load(&self.name).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok((None, Ledger::new(self.limits.clone()))),
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                self.store.delete(&self.name, &Condition::Any, None).await?;
-                return lost(None);
+                return self.replace(&Condition::Any, now).await;
             }
             Err(error) => return Err(error),
         };
         let bytes = stored.record.part(PART).unwrap_or_default();
         match Ledger::from_bytes(self.limits.clone(), bytes) {
-            Some(ledger) => Ok((Some(stored.version), ledger)),
-            None => lost(Some(stored.version)),
+            Some(mut ledger) => {
+                self.behind = ledger.meet(self.behind, now);
+                Ok((Some(stored.version), ledger))
+            }
+            None => {
+                let condition = Condition::Version(stored.version);
+                self.replace(&condition, now).await
+            }
         }
+    }
+
+    /// Nobody knows what was used: all has to come back first, for the other instances too.
+    async fn replace(
+        &mut self,
+        condition: &Condition,
+        now: SystemTime,
+    ) -> Result<(Option<Version>, Ledger)> {
+        let mut ledger = Ledger::new(self.limits.clone());
+        ledger.use_up(now);
+        self.behind = 0;
+        let record = Record::new().with(PART, ledger.to_bytes())?;
+        let version = self
+            .store
+            .save(&self.name, &record, condition, None)
+            .await?;
+        Ok((Some(version), ledger))
     }
 }

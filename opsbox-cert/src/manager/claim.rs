@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -115,6 +115,7 @@ struct State {
 /// How the work on an order ended.
 pub(super) enum Landed<'a> {
     Issued {
+        from: SystemTime,
         lifetime: Duration,
     },
     /// The certificate is of no use.
@@ -177,11 +178,15 @@ impl Claim {
         book.update(now, |ledger| {
             let is_held = state.is_taken || ledger.is_taken(&charge, now);
             match &landed {
-                Landed::Issued { lifetime } if is_held || state.is_finalized => {
-                    let lifetime = *lifetime;
-                    ledger.settle(&charge, &Outcome::Issued { lifetime }, now);
+                Landed::Issued { from, lifetime } => {
+                    let (from, lifetime) = (*from, *lifetime);
+                    match is_held || state.is_finalized {
+                        true => {
+                            ledger.settle(&charge, &Outcome::IssuedAt { from, lifetime }, now);
+                        }
+                        false => ledger.settle_counted(&charge, from, lifetime, now),
+                    }
                 }
-                Landed::Issued { lifetime } => ledger.settle_counted(&charge, *lifetime, now),
                 Landed::Useless if is_held || state.is_finalized => {
                     ledger.settle(&charge, &Outcome::Unknown, now);
                 }

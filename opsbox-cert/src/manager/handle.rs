@@ -5,29 +5,52 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::reserved::Ids;
 use super::worker::Managed;
 use crate::error::{Error, Reason, Result};
 use crate::inventory::CertSpec;
+use crate::text::Escaped;
 
 /// Adds and removes certificates of a [`Manager`](super::Manager) while it runs: what
 /// [`Manager::handle`](super::Manager::handle) gives. What is said here is done at the next moment that the
 /// manager is free, and nothing of it is kept: after a restart the certificates are those that it is given then.
+///
+/// # Several instances
+///
+/// With [`Manager::share_work`](super::Manager::share_work) any instance can be told to [`renew`](Self::renew), to
+/// replace what is [`revoked`](Self::revoked), or to [`unpause`](Self::unpause): one that does not plan the
+/// certificate takes it over until there is a new one, under its lock. What is in service at the instance that is
+/// told is what is replaced: if another instance has got a newer one meanwhile, that is taken, and none is
+/// ordered. So to tell all of them orders one certificate. [`set`](Self::set) and [`remove`](Self::remove) are for the
+/// instance that is told: all of them need the same certificates.
 #[derive(Clone)]
 pub struct ManagerHandle {
     tell: mpsc::UnboundedSender<Command>,
     issuers: Arc<[String]>,
+    ids: Ids,
 }
 
 pub(super) enum Command {
     Set(Box<Managed>),
     Remove(String),
-    Renew(String),
-    Revoked(String),
+    Wish(String, Wish),
+}
+
+/// What is wanted of a certificate; of two, the greater one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    Unpause,
+    Renew,
+    Replace,
 }
 
 impl ManagerHandle {
-    pub(super) fn new(tell: mpsc::UnboundedSender<Command>, issuers: Arc<[String]>) -> Self {
-        Self { tell, issuers }
+    pub(super) fn new(
+        tell: mpsc::UnboundedSender<Command>,
+        issuers: Arc<[String]>,
+        ids: Ids,
+    ) -> Self {
+        Self { tell, issuers, ids }
     }
 
     /// Manages a certificate from now on, in place of one of the same id. One that the store has is put in
@@ -49,46 +72,76 @@ impl ManagerHandle {
             }));
         }
         let id = spec.id().to_owned();
-        self.send(&id, Command::Set(Box::new(Managed::new(spec)?)))
+        let managed = Box::new(Managed::new(spec)?);
+        let mut ids = self.ids.lock();
+        self.send(&id, Command::Set(managed))?;
+        ids.insert(id);
+        Ok(())
     }
 
-    /// Takes a certificate out of service, and renews it no more. Its record stays in the store.
+    /// Takes a certificate out of service, and renews it no more. Its record stays in the store. One that is not
+    /// there is no error.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the manager has stopped.
     pub fn remove(&self, id: &str) -> Result<()> {
-        self.send(id, Command::Remove(id.to_owned()))
+        let mut ids = self.ids.lock();
+        self.send(id, Command::Remove(id.to_owned()))?;
+        ids.remove(id);
+        Ok(())
     }
 
     /// Renews a certificate now, whatever it has left. Only the limits of the CA hold it up.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the manager has stopped.
+    /// [`Invalid`](crate::ErrorKind::Invalid) if the manager has no certificate of this id: those on demand are
+    /// not its own. [`Unavailable`](crate::ErrorKind::Unavailable) if it has stopped.
     pub fn renew(&self, id: &str) -> Result<()> {
-        self.send(id, Command::Renew(id.to_owned()))
+        self.wish(id, Wish::Renew)
     }
 
     /// Says that a certificate is revoked: it is replaced before all others.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the manager has stopped.
+    /// As [`renew`](Self::renew).
     pub fn revoked(&self, id: &str) -> Result<()> {
-        self.send(id, Command::Revoked(id.to_owned()))
+        self.wish(id, Wish::Replace)
+    }
+
+    /// Lets a certificate be tried again whose names failed validation so often in a row that Let's Encrypt
+    /// has paused them ([`Scope::ConsecutiveFailures`](crate::budget::Scope::ConsecutiveFailures), told by
+    /// [`Event::Limited`](crate::observe::Event::Limited)). Nothing else ends that.
+    ///
+    /// Repair the names first, and unpause them at the CA, by the link that its error has. It is forgotten in the
+    /// ledger that all instances share, and the certificate is tried at once, whatever time its failures would have it
+    /// wait. All other limits hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`renew`](Self::renew).
+    pub fn unpause(&self, id: &str) -> Result<()> {
+        self.wish(id, Wish::Unpause)
+    }
+
+    fn wish(&self, id: &str, wish: Wish) -> Result<()> {
+        let ids = self.ids.lock();
+        if !ids.contains(id) {
+            return Err(Error::from(Reason::Spec {
+                id: Escaped(id).to_string(),
+                why: "the manager has no certificate of this id; give it one with `set`, or see how it is spelled".into(),
+            }));
+        }
+        self.send(id, Command::Wish(id.to_owned(), wish))
     }
 
     fn send(&self, id: &str, command: Command) -> Result<()> {
         self.tell.send(command).map_err(|_| {
             let reason = "the manager has stopped; start it again";
             let kind = crate::error::ErrorKind::Unavailable;
-            Error::store(
-                kind,
-                "change the certificate",
-                crate::text::Escaped(id),
-                reason,
-            )
+            Error::store(kind, "change the certificate", Escaped(id), reason)
         })
     }
 }

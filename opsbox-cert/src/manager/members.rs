@@ -2,85 +2,117 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::worker::Worker;
 use crate::error::{Error, Result};
 use crate::limits::{MEMBER_TIME, MEMBER_WRITE};
+use crate::observe::Event;
 use crate::plan::Shards;
 use crate::store::{Condition, Folder, Name, Owner, Record, Store};
 
 const PART: &str = "seen";
 
+/// How soon it is tried again where the store failed.
+const AGAIN: Duration = Duration::from_secs(10);
+
 pub(super) struct Members {
     me: Owner,
     /// How long one that says nothing is taken for there.
     time: Duration,
+    /// A task of its own: whatever holds up the manager, the others see that it lives.
+    beat: JoinSet<()>,
+    tell: mpsc::UnboundedSender<Result<Shards>>,
+    told: mpsc::UnboundedReceiver<Result<Shards>>,
     written: Option<SystemTime>,
     known: Option<Shards>,
+    has_looked: bool,
 }
 
 impl Members {
     pub(super) fn new(me: Owner, time: Duration) -> Self {
+        let (tell, told) = mpsc::unbounded_channel();
         Self {
             me,
             time,
+            beat: JoinSet::new(),
+            tell,
+            told,
             written: None,
             known: None,
+            has_looked: false,
         }
-    }
-
-    pub(super) fn me(&self) -> &str {
-        self.me.as_str()
     }
 
     fn folder() -> Result<Folder> {
         Folder::new("instances")
     }
 
-    /// Says that this one is there, and who is, if that has changed.
-    ///
-    /// Whose clock is wrong by minutes is taken for gone, or for there: then two have the same certificate,
-    /// and its lock and the ledger keep them apart.
-    pub(super) async fn meet(
-        &mut self,
-        store: &dyn Store,
-        now: SystemTime,
-    ) -> Result<Option<Shards>> {
-        let since = self.written.and_then(|at| now.duration_since(at).ok());
-        if since.is_some_and(|since| since < write_every(self.time)) {
-            return Ok(None);
+    /// Whether it was looked once who is there, even if that could not be seen.
+    pub(super) fn has_looked(&self) -> bool {
+        self.has_looked
+    }
+
+    /// Whether a set of names is for this instance: all are, while it knows of no other.
+    pub(super) fn is_mine(&self, set: u64) -> bool {
+        let owner = self.known.as_ref().and_then(|known| known.owner(set));
+        owner.is_none_or(|owner| owner == self.me.as_str())
+    }
+
+    /// Sees to it that the others see this one, and that it [hears](Self::news) of them.
+    pub(super) fn beat(&mut self, worker: &Worker) {
+        // One that has panicked is begun anew.
+        while self.beat.try_join_next().is_some() {}
+        if self.beat.is_empty() {
+            self.beat.spawn(beat(
+                self.me.clone(),
+                self.time,
+                worker.clone(),
+                self.tell.clone(),
+            ));
         }
-        let name = Name::new(&Self::folder()?, self.me.as_str())?;
-        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let record = Record::new().with(PART, seconds.to_string())?;
-        store.save(&name, &record, &Condition::Any, None).await?;
-        self.written = Some(now);
-        let names = store.list(&Self::folder()?).await?;
-        let mut there = vec![self.me().to_owned()];
-        for (other, stored) in names.iter().zip(store.load_many(&names).await) {
-            let Ok(Some(stored)) = stored else {
-                continue;
-            };
-            let text = stored.record.part(PART).unwrap_or_default();
-            let seen = std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.parse().ok());
-            // One whose clock is ahead is not there for as long as that.
-            let age = seconds.abs_diff(seen.unwrap_or(0));
-            if age < self.time.as_secs() {
-                there.push(other.id().to_owned());
-            } else if age > self.time.as_secs().max(MEMBER_TIME.as_secs()) * 20 {
-                let condition = Condition::Version(stored.version);
-                // Another one may be faster.
-                drop(store.delete(other, &condition, None).await);
+    }
+
+    /// Waits for what there is to be [learned](Self::learn).
+    pub(super) async fn news(&mut self) -> Option<Result<Shards>> {
+        self.told.recv().await
+    }
+
+    /// Whether there are others than before.
+    pub(super) fn learn(&mut self, worker: &Worker, seen: Result<Shards>) -> bool {
+        self.has_looked = true;
+        match seen {
+            Ok(shards) => {
+                let is_new = self.known.as_ref() != Some(&shards);
+                self.known = Some(shards);
+                is_new
+            }
+            Err(error) => {
+                worker.tell(Event::SourceFailed { error });
+                false
             }
         }
-        let shards = Shards::new(there);
-        let is_new = self.known.as_ref() != Some(&shards);
-        self.known = Some(shards.clone());
-        Ok(is_new.then_some(shards))
+    }
+
+    /// Says that this one is there and looks who is, unless that is not long ago.
+    pub(super) async fn meet(&mut self, worker: &Worker) -> bool {
+        let now = worker.clock.now();
+        let since = self.written.and_then(|at| now.duration_since(at).ok());
+        if since.is_some_and(|since| since < write_every(self.time)) {
+            return false;
+        }
+        let seen = look(&self.me, self.time, &*worker.store, now).await;
+        if seen.is_ok() {
+            self.written = Some(now);
+        }
+        self.learn(worker, seen)
     }
 
     /// Says that this one is no longer there.
-    pub(super) async fn leave(&self, store: &dyn Store) {
+    pub(super) async fn leave(&mut self, store: &dyn Store) {
+        self.beat.shutdown().await;
         let left: Result<bool, Error> = async {
             let name = Name::new(&Self::folder()?, self.me.as_str())?;
             store.delete(&name, &Condition::Any, None).await
@@ -94,6 +126,59 @@ impl Members {
 /// How often an instance says that it is there.
 pub(super) fn write_every(time: Duration) -> Duration {
     MEMBER_WRITE.min(time / 3)
+}
+
+async fn beat(
+    me: Owner,
+    time: Duration,
+    worker: Worker,
+    tell: mpsc::UnboundedSender<Result<Shards>>,
+) {
+    loop {
+        let began = Instant::now();
+        let seen = look(&me, time, &*worker.store, worker.clock.now()).await;
+        let every = write_every(time);
+        let wait = if seen.is_ok() {
+            every
+        } else {
+            AGAIN.min(every)
+        };
+        // An error says that the manager is gone, and this task is about to be.
+        drop(tell.send(seen));
+        tokio::time::sleep_until(began + wait).await;
+    }
+}
+
+/// Says that this one is there, and sees who is.
+///
+/// Whose clock is wrong by minutes is taken for gone, or for there: then two have the same certificate,
+/// and its lock and the ledger keep them apart.
+async fn look(me: &Owner, time: Duration, store: &dyn Store, now: SystemTime) -> Result<Shards> {
+    let name = Name::new(&Members::folder()?, me.as_str())?;
+    let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let record = Record::new().with(PART, seconds.to_string())?;
+    store.save(&name, &record, &Condition::Any, None).await?;
+    let names = store.list(&Members::folder()?).await?;
+    let mut there = vec![me.as_str().to_owned()];
+    for (other, stored) in names.iter().zip(store.load_many(&names).await) {
+        let Ok(Some(stored)) = stored else {
+            continue;
+        };
+        let text = stored.record.part(PART).unwrap_or_default();
+        let seen = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        // One whose clock is ahead is not there for as long as that.
+        let age = seconds.abs_diff(seen.unwrap_or(0));
+        if age < time.as_secs() {
+            there.push(other.id().to_owned());
+        } else if age > time.max(MEMBER_TIME).as_secs() * 20 {
+            let condition = Condition::Version(stored.version);
+            // Another one may be faster.
+            drop(store.delete(other, &condition, None).await);
+        }
+    }
+    Ok(Shards::new(there))
 }
 
 const _: () = assert!(MEMBER_WRITE.as_secs() * 2 < MEMBER_TIME.as_secs());

@@ -44,7 +44,14 @@
 //! certificate, and takes what another has put there. The limits of the first CA of a certificate are counted
 //! in the store, for all of them; where it fails and another CA issues, that one's are not.
 //! With [`Manager::share_work`] each plans its part of the certificates, and takes over those of an instance that is
-//! gone.
+//! gone. Each says every minute that it is there, whatever else it does; one that could not for three minutes is taken
+//! for gone.
+//!
+//! # What the store is asked
+//!
+//! All certificates are loaded at the start, before any is ordered, and again every ten minutes: some hundred at a
+//! time, beside the loop, which goes on with orders and changes meanwhile. One that the store could not give is asked
+//! for again after a minute, and not ordered before.
 //!
 //! # Limits of the CA
 //!
@@ -73,31 +80,35 @@
 //! sixteenth of the lifetime of what is there if that is less. A CA that cannot be reached is asked for one certificate
 //! at a time.
 
+mod ari;
 mod claim;
 mod handle;
+mod keep;
 mod members;
 mod on_demand;
 mod outcome;
 mod progress;
+mod reload;
+mod reserved;
+mod run;
 mod schedule;
 mod task;
+mod told;
 mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use tokio::sync::mpsc;
 
 use self::handle::Command;
 pub use self::handle::ManagerHandle;
+use self::on_demand::Inner;
 pub use self::on_demand::{Denial, OnDemand, OnDemandOptions};
-use self::on_demand::{Inner, Reserved};
+use self::reserved::{Ids, Reserved};
 use self::schedule::{Schedule, Setup};
 use self::worker::{Managed, Worker};
 use crate::budget::Limits;
@@ -106,8 +117,7 @@ use crate::error::{Error, Reason, Result};
 use crate::install::Certificates;
 use crate::inventory::CertSpec;
 use crate::issuer::Issuer;
-use crate::limits::{ISSUE_TIME_LIMIT, MAX_MANAGER_SLEEP, MEMBER_TIME};
-use crate::observe::Event;
+use crate::limits::{ISSUE_TIME_LIMIT, MEMBER_TIME};
 use crate::plan::Policy;
 use crate::store::Store;
 
@@ -119,30 +129,11 @@ pub struct Manager {
     /// Once it has begun.
     schedule: Option<Schedule>,
     reserved: Reserved,
+    ids: Ids,
     on_demand: Option<Arc<Inner>>,
     tell: mpsc::UnboundedSender<Command>,
     told: mpsc::UnboundedReceiver<Command>,
 }
-
-/// When the first certificate is renewed, of those that are given and those on demand.
-#[derive(Default)]
-struct Due(Mutex<[Option<SystemTime>; 2]>);
-
-impl Due {
-    fn tell(&self, worker: &Worker, place: usize, due: Option<SystemTime>) {
-        let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(one) = both.get_mut(place) {
-            *one = due;
-        }
-        worker.tell_next(both.iter().flatten().min().copied());
-    }
-}
-
-/// The least that it sleeps: no moment of the planner is finer.
-const LEAST_SLEEP: Duration = Duration::from_millis(5);
-
-/// How long it sleeps where something became due while it looked.
-const OVERDUE: Duration = Duration::from_secs(1);
 
 impl Manager {
     /// Manages nothing yet.
@@ -175,7 +166,8 @@ impl Manager {
                 metrics: None,
             },
             managed: Vec::new(),
-            reserved: Arc::new(RwLock::new(HashSet::new())),
+            reserved: Reserved::default(),
+            ids: Ids::default(),
             on_demand: None,
         }
     }
@@ -210,15 +202,13 @@ impl Manager {
         if self.worker.issuers.is_empty() {
             return refuse("there is no issuer; add one before the certificate".into());
         }
-        if self.managed.iter().any(|it| it.spec.id() == spec.id()) {
+        if self.ids.lock().contains(spec.id()) {
             return refuse("another certificate has this id; give one of them another".into());
         }
+        let id = spec.id().to_owned();
         let managed = Managed::new(spec)?;
-        let names = managed.spec.identifiers().iter().map(ToString::to_string);
-        self.reserved
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(names.chain([managed.spec.id().to_owned()]));
+        self.ids.lock().insert(id);
+        self.reserved.change(&[], &managed.names());
         self.managed.push(managed);
         Ok(self)
     }
@@ -267,7 +257,7 @@ impl Manager {
     /// What adds and removes certificates while the manager runs. Call it after the issuers are given.
     pub fn handle(&self) -> ManagerHandle {
         let issuers = self.worker.issuers.iter().map(|(name, _)| name.clone());
-        ManagerHandle::new(self.tell.clone(), issuers.collect())
+        ManagerHandle::new(self.tell.clone(), issuers.collect(), self.ids.clone())
     }
 
     /// The same with another clock.
@@ -320,183 +310,6 @@ impl Manager {
         let on_demand = OnDemand::new(self.worker.clone(), options, reserved, books)?;
         self.on_demand = Some(on_demand.inner());
         Ok((self, on_demand))
-    }
-
-    /// Renews certificates when they are due, until `shutdown` is ready.
-    ///
-    /// An issuance that is under way then is left, to be gone on with at the next start.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let due = Due::default();
-        let (on_demand, worker) = (self.on_demand.clone(), self.worker.clone());
-        {
-            let mut given = pin!(self.keep(&due));
-            let mut demanded = pin!(keep_on_demand(&worker, on_demand.as_deref(), &due));
-            let mut shutdown = pin!(shutdown);
-            poll_fn(|context| {
-                if shutdown.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(());
-                }
-                let (Poll::Pending, Poll::Pending) = (
-                    given.as_mut().poll(context),
-                    demanded.as_mut().poll(context),
-                ) else {
-                    return Poll::Ready(());
-                };
-                Poll::Pending
-            })
-            .await;
-        }
-        if let Some(schedule) = self.schedule {
-            schedule.stop().await;
-        }
-    }
-
-    /// The loop around the planner.
-    async fn keep(&mut self, due: &Due) {
-        let mut look_at = Duration::ZERO;
-        let clock = self.worker.clock.clone();
-        loop {
-            while let Ok(command) = self.told.try_recv() {
-                self.obey(command);
-                look_at = Duration::ZERO;
-            }
-            self.begin();
-            let Self {
-                schedule: Some(schedule),
-                told,
-                setup,
-                ..
-            } = &mut *self
-            else {
-                tokio::time::sleep(MAX_MANAGER_SLEEP).await;
-                continue;
-            };
-            // Clocks are set, machines sleep, and other instances store certificates.
-            if look_at <= clock.monotonic() {
-                schedule.reload().await;
-                look_at = clock.monotonic() + MAX_MANAGER_SLEEP;
-                due.tell(&schedule.worker, 0, schedule.due_at());
-                schedule.tell_headroom();
-            }
-            schedule.meet().await;
-            schedule.start_due();
-            let now = clock.now();
-            let wake = schedule.wake_at(now);
-            // What became due in between is not far away.
-            let wake = wake.map(|at| at.duration_since(now).unwrap_or(OVERDUE));
-            let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
-            let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
-            let wait = match setup.shares_work {
-                true => wait.min(members::write_every(setup.member_time)),
-                false => wait,
-            };
-            let command = tokio::select! {
-                Some(ended) = schedule.ended(), if schedule.is_working() => {
-                    schedule.finish(ended);
-                    due.tell(&schedule.worker, 0, schedule.due_at());
-                    schedule.tell_headroom();
-                    None
-                }
-                command = told.recv() => command,
-                () = tokio::time::sleep(wait.max(LEAST_SLEEP)) => None,
-            };
-            if let Some(command) = command {
-                self.obey(command);
-                look_at = Duration::ZERO;
-            }
-        }
-    }
-
-    /// The schedule, made of what was given until now.
-    fn begin(&mut self) -> Option<&mut Schedule> {
-        if self.schedule.is_none() {
-            let managed = std::mem::take(&mut self.managed);
-            match Schedule::new(self.worker.clone(), managed, &self.setup) {
-                Ok(schedule) => self.schedule = Some(schedule),
-                Err(error) => self.worker.tell(Event::SourceFailed { error }),
-            }
-        }
-        self.schedule.as_mut()
-    }
-
-    fn obey(&mut self, command: Command) {
-        let Some(schedule) = self.begin() else {
-            return;
-        };
-        match command {
-            Command::Set(managed) => schedule.add(*managed),
-            Command::Remove(id) => {
-                if schedule.forget(&id) {
-                    schedule.worker.certificates.remove(&id);
-                }
-            }
-            Command::Renew(id) => schedule.renew(&id),
-            Command::Revoked(id) => schedule.revoked(&id),
-        }
-        let names = schedule.names().cloned().collect();
-        *self
-            .reserved
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = names;
-    }
-
-    /// Looks into the store once, does all that is due, and says when the next moment is.
-    pub async fn pass(&mut self) -> SystemTime {
-        while let Ok(command) = self.told.try_recv() {
-            self.obey(command);
-        }
-        let clock = self.worker.clock.clone();
-        let (mut looks, mut due) = (Vec::new(), None);
-        if let Some(schedule) = self.begin() {
-            schedule.reload().await;
-            schedule.meet().await;
-            loop {
-                schedule.start_due();
-                let Some(ended) = schedule.ended().await else {
-                    break;
-                };
-                schedule.finish(ended);
-            }
-            looks.extend(schedule.wake_at(schedule.worker.clock.now()));
-            due = schedule.due_at();
-            schedule.tell_headroom();
-        }
-        if let Some(on_demand) = &self.on_demand {
-            for entry in on_demand.all() {
-                if let Some(next) = on_demand.look(&entry).await {
-                    looks.push(next.look_at);
-                    due = due.into_iter().chain(next.due_at).min();
-                }
-            }
-        }
-        self.worker.tell_next(due);
-        let next = looks.into_iter().min();
-        next.unwrap_or_else(|| clock.now() + MAX_MANAGER_SLEEP)
-    }
-}
-
-/// The loop that renews what was issued on demand.
-async fn keep_on_demand(worker: &Worker, on_demand: Option<&Inner>, due: &Due) {
-    let Some(on_demand) = on_demand else {
-        return std::future::pending().await;
-    };
-    loop {
-        let (mut looks, mut first) = (Vec::new(), None);
-        for entry in on_demand.all() {
-            if let Some(next) = on_demand.look(&entry).await {
-                looks.push(next.look_at);
-                first = first.into_iter().chain(next.due_at).min();
-            }
-        }
-        due.tell(worker, 1, first);
-        let next = looks.into_iter().min();
-        let wait = next.map_or(MAX_MANAGER_SLEEP, |next| {
-            next.duration_since(worker.clock.now()).unwrap_or_default()
-        });
-        // Clocks are set and machines sleep: what is far away is looked at again in between.
-        on_demand
-            .sleep(wait.clamp(Duration::from_secs(1), MAX_MANAGER_SLEEP))
-            .await;
     }
 }
 

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
+use super::ari::Answer;
 use super::claim::{Book, Claim, Keep, Landed, Terms};
 use super::outcome;
 use super::progress;
 use super::worker::{BUSY_WAIT, Held as Known, Managed, STORE_WAIT, Worker};
 use crate::budget::{Denied, Ledger, Subject};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::RenewalInfo;
+use crate::facts::Fingerprint;
 use crate::limits::{CERTIFICATE_LEASE, MAX_MANAGER_SLEEP};
 use crate::plan::{Failure, Order, Reason, Saved};
 use crate::store::{Acquired, Lease, Owner};
@@ -49,7 +50,12 @@ pub(super) enum Done {
     /// Something of the plan was saved.
     Saved,
     Poll {
-        answer: Result<Option<RenewalInfo>>,
+        answer: Result<Answer>,
+    },
+    Unpaused {
+        /// The shared ledgers as they are now.
+        ledgers: Vec<(usize, Ledger)>,
+        error: Option<Error>,
     },
 }
 
@@ -63,7 +69,7 @@ pub(super) enum Ended {
     /// Another instance has done it, or it is issued and in service.
     Held(Known),
     /// It is issued, and was not put in service.
-    NotInstalled,
+    NotInstalled(Option<Fingerprint>),
     Failed(Error),
 }
 
@@ -71,10 +77,12 @@ pub(super) struct OrderTask {
     pub(super) worker: Worker,
     pub(super) cert: Cert,
     pub(super) order: Order,
+    /// The certificate that the plan knows of.
+    pub(super) known: Option<Fingerprint>,
     pub(super) book: Book,
     pub(super) owner: Option<Owner>,
     pub(super) leases: Leases,
-    /// As the plan knows it.
+    /// What has to outlive a restart, as the plan knows it.
     pub(super) saved: Option<Saved>,
 }
 
@@ -148,7 +156,7 @@ impl OrderTask {
 
     /// Saves that it failed while the lock is held, so that no other instance tries it in the meantime.
     async fn save(&self, claim: &Claim, end: &Ended) -> Option<Saved> {
-        if !matches!(end, Ended::Failed(_) | Ended::NotInstalled) {
+        if !matches!(end, Ended::Failed(_) | Ended::NotInstalled(_)) {
             return None;
         }
         let now = self.worker.clock.now();
@@ -227,12 +235,12 @@ impl OrderTask {
         claim: &Claim,
         began: Duration,
     ) -> Result<(Ended, Option<Saved>)> {
-        let before = managed.seen.clone();
         if let Err(error) = self.worker.load(managed).await {
             return Ok((self.not_asked(error), None));
         }
-        if managed.seen != before
-            && let Some(held) = &managed.held
+        // Not by what was loaded last, which the plan may not know yet.
+        if let Some(held) = &managed.held
+            && Some(held.fingerprint) != self.known
         {
             // Another instance was faster. The plan decides anew.
             return Ok((Ended::Held(held.clone()), None));
@@ -264,7 +272,9 @@ impl OrderTask {
         let is_in_service = self.worker.certificates.in_service(&self.cert.id).is_some();
         match &managed.held {
             Some(held) if managed.failures == 0 && is_in_service => Ended::Held(held.clone()),
-            _ => Ended::NotInstalled,
+            // Another one would be no more valid than this one, which is put in service when it is.
+            Some(held) if held.is_early => Ended::Held(held.clone()),
+            held => Ended::NotInstalled(held.as_ref().map(|held| held.fingerprint)),
         }
     }
 
@@ -290,9 +300,10 @@ impl OrderTask {
 fn landed(end: &Ended) -> Landed<'_> {
     match end {
         Ended::Held(held) => Landed::Issued {
+            from: held.from,
             lifetime: held.until.duration_since(held.from).unwrap_or_default(),
         },
-        Ended::NotInstalled => Landed::Useless,
+        Ended::NotInstalled(_) => Landed::Useless,
         Ended::Failed(error) => Landed::Failed(error),
         Ended::Denied(_) | Ended::Later(_) | Ended::Waits(_) => Landed::Unasked,
     }

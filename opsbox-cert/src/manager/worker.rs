@@ -8,13 +8,14 @@ use rustls::crypto::CryptoProvider;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Reason, Result};
-use crate::install::{Candidate, Certificates, Policy};
+use crate::facts::Fingerprint;
+use crate::install::{Candidate, Certificates, Policy, Refusal};
 use crate::inventory::CertSpec;
 use crate::issuer::{Issuer, IssuerChain, Permits};
 use crate::limits::MAX_MANAGER_SLEEP;
 use crate::observe::Event;
 use crate::renewal;
-use crate::store::{Condition, Name, Store, Triple, Version};
+use crate::store::{Condition, Name, Store, Stored, Triple, Version};
 
 /// How long to leave a certificate to another instance, if it does not say so.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(30);
@@ -53,6 +54,7 @@ pub(super) struct Managed {
 /// What is known of the certificate in the store.
 #[derive(Clone)]
 pub(super) struct Held {
+    pub(super) fingerprint: Fingerprint,
     pub(super) from: SystemTime,
     pub(super) until: SystemTime,
     pub(super) issuer: String,
@@ -60,6 +62,8 @@ pub(super) struct Held {
     pub(super) covers_all: bool,
     /// It has no other names.
     pub(super) is_same_set: bool,
+    /// It was not put in service, since it was not valid yet.
+    pub(super) is_early: bool,
 }
 
 impl Held {
@@ -101,6 +105,12 @@ impl Managed {
     fn id(&self) -> String {
         self.spec.id().to_owned()
     }
+
+    /// Its names, and its id.
+    pub(super) fn names(&self) -> Arc<[String]> {
+        let names = self.spec.identifiers().iter().map(ToString::to_string);
+        names.chain([self.id()]).collect()
+    }
 }
 
 impl Worker {
@@ -119,7 +129,17 @@ impl Worker {
 
     /// Takes what is in the store, if it is new.
     pub(super) async fn load(&self, managed: &mut Managed) -> Result<()> {
-        let stored = match self.store.load(&managed.name).await {
+        let stored = self.store.load(&managed.name).await;
+        self.take_in(managed, stored)
+    }
+
+    /// Takes what was found in the store, if it is new, or valid now as it was not before.
+    pub(super) fn take_in(
+        &self,
+        managed: &mut Managed,
+        stored: Result<Option<Stored>>,
+    ) -> Result<()> {
+        let stored = match stored {
             Ok(stored) => stored,
             // Saving over it is what repairs it.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -133,7 +153,10 @@ impl Worker {
             (managed.seen, managed.held) = (None, None);
             return Ok(());
         };
-        if managed.seen.as_ref() == Some(&stored.version) {
+        let now = self.clock.now();
+        let waits = |held: &Held| held.is_early && held.from <= now;
+        let has_waited = managed.held.as_ref().is_some_and(waits);
+        if managed.seen.as_ref() == Some(&stored.version) && !has_waited {
             return Ok(());
         }
         managed.seen = Some(stored.version.clone());
@@ -250,18 +273,22 @@ impl Worker {
         let (from, until) = (candidate.not_before(), candidate.not_after());
         let identifiers = managed.spec.identifiers();
         let wanted: BTreeSet<String> = identifiers.iter().map(ToString::to_string).collect();
-        managed.held = Some(Held {
+        let held = Held {
+            fingerprint: candidate.fingerprint(),
             from,
             until,
             issuer: triple.metadata().issuer().to_owned(),
             ari_id: triple.metadata().ari_id().map(Into::into),
             covers_all: wanted.iter().all(|name| candidate.covers(name)),
             is_same_set: candidate.names().collect::<BTreeSet<_>>() == wanted,
-        });
+            is_early: false,
+        };
         // What is refused is told by the certificates.
         let installed = self
             .certificates
             .install(managed.spec.id(), candidate, &managed.policy);
+        let is_early = matches!(installed, Err(Refusal::NotYetValid { .. }));
+        managed.held = Some(Held { is_early, ..held });
         installed.is_ok()
     }
 

@@ -8,7 +8,11 @@ use std::time::SystemTime;
 
 use tokio::sync::broadcast;
 
+#[cfg(feature = "manager")]
+use crate::budget::Scope;
 use crate::error::Error;
+#[cfg(feature = "manager")]
+use crate::facts::{rfc3339, unix_seconds};
 use crate::install::{Installed, Refusal};
 use crate::limits::MAX_EVENTS;
 #[cfg(feature = "manager")]
@@ -45,6 +49,20 @@ pub enum Event {
         retry_at: SystemTime,
         /// How long it took.
         took: Duration,
+    },
+    /// A certificate that is due is not ordered, since a limit of its own holds it up: of its names, its domains or
+    /// their exact set. It is told once, until something else does, or nothing.
+    #[cfg(feature = "manager")]
+    Limited {
+        /// Its id.
+        id: Arc<str>,
+        /// The issuer, as the manager calls it.
+        issuer: String,
+        /// The limit.
+        limit: Scope,
+        /// When it has room again. `None` for [`Scope::ConsecutiveFailures`]: its names are paused until
+        /// [`ManagerHandle::unpause`](crate::manager::ManagerHandle::unpause).
+        until: Option<SystemTime>,
     },
     /// A name was asked for in a handshake and gets no certificate, for the time being. It is told once for
     /// each time that the name was worked at, and of failures as [`IssuanceFailed`](Self::IssuanceFailed).
@@ -97,6 +115,8 @@ impl Event {
             #[cfg(feature = "manager")]
             Self::IssuanceFailed { .. } => "issuance_failed",
             #[cfg(feature = "manager")]
+            Self::Limited { .. } => "limited",
+            #[cfg(feature = "manager")]
             Self::Denied { .. } => "denied",
             Self::Installed { .. } => "installed",
             Self::Refused { .. } => "refused",
@@ -123,6 +143,26 @@ impl fmt::Display for Event {
             } => write!(
                 f,
                 "certificate {id} could not be had, {failures} times in a row: {error}"
+            ),
+            #[cfg(feature = "manager")]
+            Self::Limited {
+                id,
+                issuer,
+                limit,
+                until: Some(until),
+            } => write!(
+                f,
+                "certificate {id} is not ordered at {} before {}, to keep the limit of {limit}",
+                Escaped(issuer),
+                rfc3339(unix_seconds(*until))
+            ),
+            #[cfg(feature = "manager")]
+            Self::Limited {
+                id, issuer, limit, ..
+            } => write!(
+                f,
+                "certificate {id} is paused at {} by the limit of {limit}: repair its names, unpause them at the CA, then here",
+                Escaped(issuer)
             ),
             #[cfg(feature = "manager")]
             Self::Denied { id, denial } => {
@@ -224,6 +264,8 @@ fn trace(event: &Event) {
         Event::SourceFailed { .. } => (None, None),
         #[cfg(feature = "manager")]
         Event::Issued { id, .. } | Event::IssuanceFailed { id, .. } => (Some(&**id), None),
+        #[cfg(feature = "manager")]
+        Event::Limited { id, limit, .. } => (Some(&**id), Some(limit.label())),
         #[cfg(feature = "manager")]
         Event::Denied { id, denial } => (Some(&**id), Some(denial.label())),
     };

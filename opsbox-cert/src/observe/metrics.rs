@@ -261,6 +261,8 @@ impl Counts {
             Event::SourceFailed { .. } => self.failures.inc(),
             Event::Removed { .. } => 0,
             #[cfg(feature = "manager")]
+            Event::Limited { .. } => 0,
+            #[cfg(feature = "manager")]
             Event::Issued { took, .. } => self.issuance("issued", String::new(), *took),
             #[cfg(feature = "manager")]
             Event::IssuanceFailed { error, took, .. } => {

@@ -130,9 +130,7 @@ impl Planner {
     /// Says how an order ended, and settles it with the ledger.
     pub fn finish(&mut self, order: &Order, end: &End, ledgers: &mut [Ledger], now: SystemTime) {
         let outcome = match end {
-            End::Issued(held) => Outcome::Issued {
-                lifetime: held.lifetime(),
-            },
+            End::Issued(held) => held.outcome(),
             End::Failed(failure) => failure.outcome.clone(),
             End::Later(_) => Outcome::Refused,
         };
@@ -224,9 +222,11 @@ impl Planner {
                 }
             }
         }
-        if !self.polls.is_empty() && self.polling < self.policy.polls_at_once {
-            let pace = self.poll_bucket.ready_at(self.policy.poll_rate, 1, 0);
-            next = next.min(pace.max(now_us + 1));
+        for polls in self.queues.iter().map(|queues| &queues.polls) {
+            if !polls.due.is_empty() && polls.under_way < self.policy.polls_at_once {
+                let pace = polls.bucket.ready_at(self.policy.poll_rate, 1, 0);
+                next = next.min(pace.max(now_us + 1));
+            }
         }
         (next != u64::MAX).then(|| from_micros(next))
     }
@@ -408,41 +408,60 @@ impl Planner {
     }
 
     fn next_poll(&mut self, ledgers: &mut [Ledger], now_us: u64) -> Option<Action> {
-        while self.polling < self.policy.polls_at_once {
-            let Reverse((_, set, index)) = *self.polls.peek()?;
+        for (issuer, place) in (0..self.queues.len()).zip(0..=u8::MAX) {
+            let poll = self.next_poll_of(place, ledgers.get_mut(issuer), now_us);
+            if let Some(poll) = poll {
+                return Some(Action::Poll(poll));
+            }
+        }
+        None
+    }
+
+    fn next_poll_of(
+        &mut self,
+        issuer: u8,
+        ledger: Option<&mut Ledger>,
+        now_us: u64,
+    ) -> Option<Poll> {
+        let rate = self.policy.poll_rate;
+        let polls = &mut self.queues.get_mut(usize::from(issuer))?.polls;
+        if polls.under_way >= self.policy.polls_at_once {
+            return None;
+        }
+        let poll = loop {
+            let Reverse((_, set, index)) = *polls.due.peek()?;
             let is_good = self.table.at(index).filter(|slot| {
                 slot.set == set
+                    && slot.issuer == issuer
                     && slot.has(POLLED)
-                    && slot.state != State::Free
+                    && !matches!(slot.state, State::Free | State::Ordered)
                     && slot.poll_at == NEVER
             });
             let Some(slot) = is_good else {
-                self.polls.pop();
+                polls.due.pop();
                 continue;
             };
-            if slot.state == State::Ordered {
-                self.polls.pop();
-                continue;
-            }
-            let (issuer, generation, until) =
-                (usize::from(slot.issuer), slot.generation, slot.until);
-            if self.poll_bucket.ready_at(self.policy.poll_rate, 1, 0) > now_us {
+            let (generation, until) = (slot.generation, slot.until);
+            let cert = super::CertId { index, generation };
+            break Poll {
+                cert,
+                issuer,
+                until,
+            };
+        };
+        if polls.bucket.ready_at(rate, 1, 0) > now_us {
+            return None;
+        }
+        if let Some(ledger) = ledger {
+            let taken = ledger.take_requests(RequestClass::RenewalInfo, 1, from_micros(now_us));
+            if let Err(denied) = taken {
+                polls.bucket.block(rate, denied.until_us());
                 return None;
             }
-            if let Some(ledger) = ledgers.get_mut(issuer) {
-                let taken = ledger.take_requests(RequestClass::RenewalInfo, 1, from_micros(now_us));
-                if let Err(denied) = taken {
-                    self.poll_bucket
-                        .block(self.policy.poll_rate, denied.until_us());
-                    return None;
-                }
-            }
-            self.poll_bucket.spend(self.policy.poll_rate, 1, now_us);
-            self.polls.pop();
-            self.polling += 1;
-            let cert = super::CertId { index, generation };
-            return Some(Action::Poll(Poll { cert, until }));
         }
-        None
+        polls.bucket.spend(rate, 1, now_us);
+        polls.due.pop();
+        polls.under_way += 1;
+        Some(poll)
     }
 }

@@ -1,7 +1,6 @@
 //! The planner: what it is told, and what it answers.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +13,7 @@ use super::slot::{
     AT_ONCE, ELSEWHERE, FORCED, GONE, LOST, PLACED, POLLED, REVOKED, Slot, State, Table,
 };
 use super::window::{Window, mix};
-use crate::budget::{Bucket, Charge, Exemption, Subject};
+use crate::budget::{Charge, Exemption, Outcome, Subject};
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
 
 /// A certificate that the planner was told of. After it is [removed](Planner::remove) nothing is known by it.
@@ -93,6 +92,14 @@ impl Held {
         self.same_set
     }
 
+    /// What it is for a ledger, as the end of the order that it came from.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::IssuedAt {
+            from: at(self.from),
+            lifetime: self.lifetime(),
+        }
+    }
+
     /// From its first to its last second.
     pub fn lifetime(&self) -> Duration {
         Duration::from_secs(u64::from(self.until.saturating_sub(self.from)))
@@ -162,6 +169,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Poll {
     pub(super) cert: CertId,
+    pub(super) issuer: u8,
     pub(super) until: u32,
 }
 
@@ -169,6 +177,11 @@ impl Poll {
     /// The certificate.
     pub fn cert(&self) -> CertId {
         self.cert
+    }
+
+    /// The place of the issuer.
+    pub fn issuer(&self) -> u8 {
+        self.issuer
     }
 }
 
@@ -281,9 +294,6 @@ pub struct Planner {
     pub(super) times: TimeHeap,
     pub(super) queues: Vec<Queues>,
     pub(super) lots: Lots,
-    pub(super) polls: BinaryHeap<Reverse<(u32, u64, u32)>>,
-    pub(super) poll_bucket: Bucket,
-    pub(super) polling: u32,
 }
 
 impl Planner {
@@ -301,15 +311,24 @@ impl Planner {
             times: TimeHeap::with_capacity(capacity),
             queues: Vec::new(),
             lots: Lots::default(),
-            polls: BinaryHeap::new(),
-            poll_bucket: Bucket::default(),
-            polling: 0,
         }
     }
 
     /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Plans by another policy from now on.
+    pub fn set_policy(&mut self, policy: Policy, now: SystemTime) {
+        if self.policy == policy {
+            return;
+        }
+        self.policy = policy;
+        let ids: Vec<CertId> = self.ids().collect();
+        for id in ids {
+            self.update(id.index, secs(now));
+        }
     }
 
     /// One more certificate, of which there is none yet unless `held` says so, from the issuer at this place
@@ -361,8 +380,9 @@ impl Planner {
         let Some(slot) = self.table.get_mut(id) else {
             return;
         };
-        let before = (slot.from, slot.until);
-        let is_same = before == held.map_or((0, 0), |held| (held.from, held.until));
+        let before = slot.clone();
+        let is_same =
+            (slot.from, slot.until) == held.map_or((0, 0), |held| (held.from, held.until));
         let kept = (
             slot.window(),
             slot.poll_at,
@@ -381,6 +401,10 @@ impl Planner {
         }
         if slot.has(POLLED) && slot.poll_at == NEVER && !is_same {
             slot.poll_at = secs(now);
+        }
+        if *slot == before {
+            // Most often the store has nothing new: its place in the queue is right.
+            return;
         }
         self.update(id.index, secs(now));
     }
@@ -406,6 +430,14 @@ impl Planner {
     /// Somebody wants a new one now, whatever there is. Only the limits of the CA hold it up.
     pub fn force(&mut self, id: CertId, now: SystemTime) {
         self.set_flag(id, FORCED, now);
+    }
+
+    /// What failed before and what a limit said no longer hold it up: the limits are asked anew.
+    pub fn unpause(&mut self, id: CertId, now: SystemTime) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.retry_at = 0;
+            self.update(id.index, secs(now));
+        }
     }
 
     fn set_flag(&mut self, id: CertId, flag: u16, now: SystemTime) {
@@ -447,7 +479,7 @@ impl Planner {
         retry_after: Option<Duration>,
         now: SystemTime,
     ) {
-        self.polling = self.polling.saturating_sub(1);
+        self.poll_ended(poll);
         if self
             .table
             .get(poll.cert)
@@ -480,19 +512,30 @@ impl Planner {
         slot.poll_at = now.saturating_add(wait).saturating_add(later);
         if let Some(window) = window {
             slot.set_window(Some(window));
-            slot.set_flag(AT_ONCE, window.as_secs().1 <= now);
+            let is_over = window.as_secs().1 <= now;
+            if is_over && !slot.has(AT_ONCE) && slot.failures == 0 {
+                // It waits for nothing but the end of a limit that may not hold for it any more.
+                slot.retry_at = 0;
+            }
+            slot.set_flag(AT_ONCE, is_over);
         }
         self.update(id.index, now);
     }
 
     /// Its CA has no ARI after all: it is asked no more, and the share of the lifetime counts.
     pub fn no_ari(&mut self, poll: &Poll, now: SystemTime) {
-        self.polling = self.polling.saturating_sub(1);
+        self.poll_ended(poll);
         if let Some(slot) = self.table.get_mut(poll.cert) {
             slot.set_flag(POLLED, false);
             slot.set_window(None);
             slot.poll_at = NEVER;
             self.update(poll.cert.index, secs(now));
+        }
+    }
+
+    fn poll_ended(&mut self, poll: &Poll) {
+        if let Some(queues) = self.queues.get_mut(usize::from(poll.issuer)) {
+            queues.polls.under_way = queues.polls.under_way.saturating_sub(1);
         }
     }
 
@@ -601,7 +644,6 @@ impl Planner {
             + self.times.bytes()
             + self.queues.iter().map(Queues::bytes).sum::<usize>()
             + self.lots.bytes()
-            + self.polls.capacity() * size_of::<(u32, u64, u32)>()
     }
 
     pub(super) fn rank(&self, slot: &Slot, now: u32) -> u64 {
@@ -647,7 +689,10 @@ impl Planner {
             false => NEVER,
         };
         if is_polled && poll_at <= now {
-            self.polls.push(Reverse((poll_at, slot.set, index)));
+            let poll = Reverse((poll_at, slot.set, index));
+            if let Some(queues) = self.queues.get_mut(usize::from(issuer)) {
+                queues.polls.due.push(poll);
+            }
             next = NEVER;
         }
         if acts_at > now {

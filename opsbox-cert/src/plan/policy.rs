@@ -148,7 +148,7 @@ impl Policy {
         self
     }
 
-    /// How many ARI windows are asked for at most: in a time, and at once.
+    /// How many ARI windows each CA is asked for at most: in a time, and at once.
     #[must_use]
     pub fn polls(mut self, rate: Rate, at_once: u32) -> Self {
         (self.poll_rate, self.polls_at_once) = (rate, at_once.max(1));

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::budget::{Exemption, KeyMap};
+use crate::budget::{Bucket, Exemption, KeyMap};
 
 /// An entry is good if the slot still has this rank and this queue. Others are thrown away when they come
 /// up, which is cheaper than to look for them.
@@ -24,6 +24,16 @@ pub(super) struct Queues {
     pub(super) ordered_again: u32,
     /// How many that failed before may go ahead of others, in thirds.
     pub(super) credit: u32,
+    pub(super) polls: Polls,
+}
+
+/// Whose window the CA is to be asked for: by time, set and slot. Each CA has its own, so that one that is
+/// slow holds up no other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Polls {
+    pub(super) due: BinaryHeap<Reverse<(u32, u64, u32)>>,
+    pub(super) bucket: Bucket,
+    pub(super) under_way: u32,
 }
 
 /// Which queue it is.
@@ -69,6 +79,7 @@ impl Queues {
     pub(super) fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().flatten();
         lanes.map(BinaryHeap::capacity).sum::<usize>() * size_of::<Entry>()
+            + self.polls.due.capacity() * size_of::<(u32, u64, u32)>()
     }
 }
 

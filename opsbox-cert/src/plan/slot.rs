@@ -43,7 +43,7 @@ pub(super) enum State {
     Ordered,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) set: u64,
     domain: u64,

@@ -266,6 +266,7 @@ impl Simulation {
             Job::Prune => {
                 let now = time(self.now);
                 for ledger in &mut self.store.ledgers {
+                    ledger.meet(0, now);
                     self.tally.least_left(&ledger.headroom(now));
                     ledger.prune(now);
                 }
@@ -434,6 +435,7 @@ impl Simulation {
         let mut acted = false;
         loop {
             let instance = &mut self.instances[number];
+            instance.meet(&mut self.store.ledgers, self.now);
             let clock = instance.clock(self.now);
             match instance.planner.next(&mut self.store.ledgers, clock) {
                 None => break,
@@ -475,6 +477,7 @@ impl Simulation {
         let (clock, mine) = (instance.clock(self.now), instance.lock(self.now + LOCK));
         let taken = self.store.lock(key, mine, self.now);
         let ledgers = &mut self.store.ledgers;
+        instance.meet(ledgers, self.now);
         if let Err(until) = taken {
             let end = End::Later(instance.clock(until));
             instance.planner.finish(&order, &end, ledgers, clock);

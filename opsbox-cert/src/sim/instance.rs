@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::population::Member;
 use super::store::{Lock, Store, Stored};
+use crate::budget::Ledger;
 use crate::plan::{CertId, Held, Order, Planner, Policy, Poll};
 use crate::testing::ca::{CertificateId, OrderId};
 
@@ -38,6 +39,8 @@ pub(super) struct Instance {
     pub(super) epoch: u32,
     /// By how many microseconds its clock is ahead.
     pub(super) ahead: i64,
+    /// By how many its clock is behind each ledger's.
+    behind: Vec<u64>,
     pub(super) planner: Planner,
     pub(super) ids: Vec<CertId>,
     /// The end of each certificate as its planner knows it.
@@ -58,6 +61,7 @@ impl Instance {
             is_up: false,
             epoch: 0,
             ahead: 0,
+            behind: Vec::new(),
             planner: Planner::new(policy.clone(), 0),
             ids: Vec::new(),
             known: Vec::new(),
@@ -81,6 +85,15 @@ impl Instance {
     /// When it is that its clock says this.
     pub(super) fn when(&self, clock: SystemTime) -> u64 {
         micros(clock).saturating_add_signed(self.ahead.saturating_neg())
+    }
+
+    /// Looks at the ledgers by its own clock, as one does that reads them from the store.
+    pub(super) fn meet(&mut self, ledgers: &mut [Ledger], now: u64) {
+        let clock = self.clock(now);
+        self.behind.resize(ledgers.len(), 0);
+        for (ledger, behind) in ledgers.iter_mut().zip(&mut self.behind) {
+            *behind = ledger.meet(*behind, clock);
+        }
     }
 
     pub(super) fn lock(&self, until: u64) -> Lock {

@@ -229,9 +229,7 @@ impl Simulation {
         if let Some(held) = held(&stored, self.scenario.asks_ari) {
             let outcome = match pending.is_some_and(|it| it.is_counted) {
                 true => Outcome::Refused,
-                false => Outcome::Issued {
-                    lifetime: held.lifetime(),
-                },
+                false => held.outcome(),
             };
             self.land(number, cert, flight, &outcome, &End::Issued(held));
         }
@@ -301,6 +299,7 @@ impl Simulation {
         let (true, Some(wait)) = (refusal.status() == 429, refusal.retry_after()) else {
             return;
         };
+        self.instances[number].meet(&mut self.store.ledgers, self.now);
         let clock = self.instances[number].clock(self.now);
         let member = self.scenario.member(cert);
         let (subject, (scope, _)) = (member.subject(), limit_in(refusal.detail()));
@@ -308,7 +307,9 @@ impl Simulation {
         let keys: Vec<Option<u64>> = match scope {
             Scope::ExactSet => vec![Some(subject.set())],
             Scope::Domain => subject.domains().iter().copied().map(Some).collect(),
-            Scope::Failures => subject.identifiers().iter().copied().map(Some).collect(),
+            Scope::Failures | Scope::ConsecutiveFailures => {
+                subject.identifiers().iter().copied().map(Some).collect()
+            }
             _ => vec![None],
         };
         let ledger = &mut self.store.ledgers[usize::from(member.account)];
@@ -320,6 +321,7 @@ impl Simulation {
     /// An order is over for its instance, which then goes on.
     fn land(&mut self, number: usize, cert: u32, flight: &Flight, outcome: &Outcome, end: &End) {
         let instance = &mut self.instances[number];
+        instance.meet(&mut self.store.ledgers, self.now);
         let clock = instance.clock(self.now);
         let subject = self.scenario.member(cert).subject();
         let charge = Charge::new(&subject).exemption(flight.order.exemption());

@@ -86,6 +86,7 @@ mod fs;
 #[cfg(feature = "store-kube")]
 mod kube;
 mod lease;
+mod many;
 mod memory;
 mod name;
 #[cfg(feature = "store-object")]
@@ -138,13 +139,10 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Reads many records, in the order of the names. One that cannot be read does not hide the others.
     ///
-    /// Give some hundred names at a time, since all of the records are in memory at once.
+    /// Give some hundred names at a time, since all of the records are in memory at once. A store that has no
+    /// way of its own to do so reads [`STORE_READS`](crate::limits::STORE_READS) of them at once.
     async fn load_many(&self, names: &[Name]) -> Vec<Result<Option<Stored>>> {
-        let mut out = Vec::with_capacity(names.len());
-        for name in names {
-            out.push(self.load(name).await);
-        }
-        out
+        many::load(self, names).await
     }
 
     /// Writes a whole record. When it returns, the record outlives the process and, where the

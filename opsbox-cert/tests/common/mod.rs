@@ -64,3 +64,15 @@ pub(crate) fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf 
     fs::write(&path, bytes).unwrap();
     path
 }
+
+/// Waits until it is so. What never becomes so fails the test in place of hanging it.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    const GUARD: Duration = Duration::from_secs(120);
+    let waited = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(GUARD, waited).await;
+    assert!(waited.is_ok(), "{what}: not within {GUARD:?}");
+}

@@ -28,7 +28,7 @@ pub struct BatchMemory {
     pub(crate) columns: Vec<ColumnBuilder>,
     pub(crate) arena: Vec<u8>,
     #[cfg(feature = "arrow")]
-    pub(crate) views: Vec<Vec<u128>>,
+    pub(crate) views: Vec<u128>,
 }
 
 /// Where a block is written.

@@ -581,7 +581,8 @@ impl Work for PushViews<'_, '_, '_> {
             let near = columns.first();
             let near = near.map_or(0, |it| it.near_lines(part.base, &part.lines));
             // The first line has no bytes before it.
-            let unaligned = columns.first().map_or(0, |it| it.unaligned().max(1));
+            let unaligned = columns.iter().find_map(ViewColumn::unaligned);
+            let unaligned = unaligned.unwrap_or_default().max(1);
             let (mut first, mut end) = (0, unaligned.min(part.lines.len()));
             // Some rows at a time, so that their lines are still near when the next columns come.
             while first < part.lines.len() {

@@ -28,7 +28,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, cast::AsArray};
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -38,7 +38,7 @@ use crate::{
     batch::{Batch, BatchMemory},
     error::Error,
     limits::{ARROW_BYTES_ALLOWANCE, MAX_ARROW_BYTES_PER_INPUT_BYTE},
-    scan::{Texts, ViewColumn},
+    scan::{self, Texts, ViewColumn},
 };
 
 /// The batch of a file, as [`record_batch`] takes it; the bytes stay where they are.
@@ -85,23 +85,12 @@ pub fn record_batch_in(
     batch: &Batch<Bytes>,
     memory: &mut BatchMemory,
 ) -> Result<RecordBatch, Error> {
-    check_size(batch)?;
-    let texts = Texts::new(
-        Buffer::from(batch.owner().clone()),
-        Buffer::from_vec(batch.arena().to_vec()),
-    );
-    let mut columns: Vec<_> = batch
-        .fields()
-        .iter()
-        .map(|_| ViewColumn::new(&texts, batch.len(), memory.views.pop()))
-        .collect();
-    batch.push_views(&mut columns);
-
+    let arrays = view_arrays(batch, |_| true, memory)?;
+    let arrays = arrays.into_iter().flatten();
+    let arrays = arrays.map(|array| Arc::new(array) as ArrayRef);
     let fields = batch.fields().iter();
     let fields = fields.map(|field| Field::new(field.name(), DataType::Utf8View, true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let arrays = columns.into_iter();
-    let arrays = arrays.map(|column| Arc::new(column.finish()) as ArrayRef);
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
     Ok(RecordBatch::try_new_with_options(
         schema,
@@ -110,23 +99,36 @@ pub fn record_batch_in(
     )?)
 }
 
-/// Gives the memory of a table's views to `memory`, of those columns that nobody else has.
-pub fn recycle(table: RecordBatch, memory: &mut BatchMemory) {
-    let (_, columns, _) = table.into_parts();
-    memory.views.clear();
-    for column in columns {
-        give_back(column, memory);
-    }
+/// The columns that are wanted, as views.
+pub(super) fn view_arrays(
+    batch: &Batch<Bytes>,
+    wanted: impl Fn(&crate::Field) -> bool,
+    memory: &mut BatchMemory,
+) -> Result<Vec<Option<StringViewArray>>, Error> {
+    check_size(batch)?;
+    let texts = Texts::new(
+        Buffer::from(batch.owner().clone()),
+        Buffer::from_vec(batch.arena().to_vec()),
+    );
+    let wanted: Vec<_> = batch.fields().iter().map(wanted).collect();
+    let memory = std::mem::take(&mut memory.views);
+    let fill = |columns: &mut [ViewColumn<'_>]| batch.push_views(columns);
+    Ok(scan::arrays(&texts, batch.len(), &wanted, memory, fill))
 }
 
-/// Gives the memory of a column's views to `memory`, if nobody else has them.
-pub(super) fn give_back(column: ArrayRef, memory: &mut BatchMemory) {
-    let Some(array) = column.as_string_view_opt().cloned() else {
-        return;
-    };
-    drop(column);
-    let (views, ..) = array.into_parts();
-    memory.views.extend(views.into_inner().into_vec());
+/// Gives the memory of a table's views to `memory`, if nobody else has any of them.
+pub fn recycle(table: RecordBatch, memory: &mut BatchMemory) {
+    let (_, columns, _) = table.into_parts();
+    let views = columns.into_iter().filter_map(|column| {
+        let array = column.as_string_view_opt()?.clone();
+        drop(column);
+        Some(array.into_parts().0.into_inner())
+    });
+    // They are one piece of memory, which the first ones are at the beginning of.
+    let first = views.reduce(|first, _| first);
+    if let Some(Ok(views)) = first.map(Buffer::into_vec) {
+        memory.views = views;
+    }
 }
 
 fn check_size(batch: &Batch<Bytes>) -> Result<(), Error> {

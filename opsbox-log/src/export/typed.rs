@@ -11,7 +11,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_schema::{ArrowError, Field, Schema};
 use bytes::Bytes;
 
-use super::arrow::{give_back, record_batch_in};
+use super::arrow::view_arrays;
 use crate::{
     batch::{Batch, BatchMemory, Column},
     error::Error,
@@ -89,8 +89,7 @@ pub fn typed_record_batch(
     typed_record_batch_in(batch, context, &mut BatchMemory::default())
 }
 
-/// [`typed_record_batch`], with the views in the [memory](BatchMemory) of a table before it. The memory of views that
-/// a column of another type has no need of is given back to it.
+/// [`typed_record_batch`], with the views in the [memory](BatchMemory) of a table before it.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -116,19 +115,19 @@ pub fn typed_record_batch_in<'b>(
     context: TimeContext,
     memory: &mut BatchMemory,
 ) -> Result<TypedBatch<'b>, Error> {
-    let (schema, mut arrays, _) = record_batch_in(batch, memory)?.into_parts();
-    let mut fields: Vec<_> = schema.fields().iter().map(Arc::clone).collect();
-    let mut invalid = Vec::with_capacity(arrays.len());
-    let places = fields.iter_mut().zip(&mut arrays);
-    for (column, (field, place)) in batch.columns().zip(places) {
-        if column.field().data_type() == Type::Text {
-            invalid.push(InvalidValues::new());
-            continue;
-        }
-        let (array, column_invalid) = array(&column, context)?;
-        let data_type = array.data_type().clone();
-        *field = Arc::new(Field::new(field.name(), data_type, true));
-        give_back(std::mem::replace(place, array), memory);
+    let is_text = |field: &crate::Field| field.data_type() == Type::Text;
+    let texts = view_arrays(batch, is_text, memory)?;
+    let mut fields = Vec::with_capacity(texts.len());
+    let mut arrays = Vec::with_capacity(texts.len());
+    let mut invalid = Vec::with_capacity(texts.len());
+    for (column, text) in batch.columns().zip(texts) {
+        let (array, column_invalid) = match text {
+            Some(text) => (Arc::new(text) as ArrayRef, InvalidValues::new()),
+            None => array(&column, context)?,
+        };
+        let name = column.field().name();
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
         invalid.push(column_invalid);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));

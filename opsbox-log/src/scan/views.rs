@@ -7,7 +7,7 @@
 use std::{cell::OnceCell, mem::MaybeUninit};
 
 use arrow_array::StringViewArray;
-use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, ScalarBuffer};
 
 use super::Simd;
 use crate::batch::Cell;
@@ -115,32 +115,136 @@ impl Text {
     }
 }
 
+/// Makes columns of so many rows in one piece of memory, which may be that of others before. Where `wanted` is false
+/// there is no array: such a column is filled like the others, and written nowhere.
+///
+/// One piece, and not one for each column: an allocator has large pages for what is large, and one of 2 MiB costs the
+/// system less than the 512 small ones that it is as long as.
+pub(crate) fn arrays(
+    texts: &Texts,
+    rows: usize,
+    wanted: &[bool],
+    memory: Vec<u128>,
+    fill: impl FnOnce(&mut [ViewColumn<'_>]),
+) -> Vec<Option<StringViewArray>> {
+    let count = wanted.iter().filter(|it| **it).count();
+    let stride = stride(rows);
+    let mut views = memory;
+    views.clear();
+    views.reserve_exact(count * stride);
+    let mut spare = vec![[MaybeUninit::uninit(); TOGETHER]; wanted.len() - count];
+    let mut rooms = views.spare_capacity_mut().chunks_exact_mut(stride);
+    let mut spare_rooms = spare.iter_mut();
+    let mut columns = Vec::with_capacity(wanted.len());
+    for &wanted in wanted {
+        let (room, at) = match wanted {
+            true => (rooms.next().unwrap_or_default(), Some(columns.len())),
+            false => (
+                spare_rooms.next().map_or(&mut [][..], |it| &mut it[..]),
+                None,
+            ),
+        };
+        columns.push(ViewColumn::new(texts, room, at, rows));
+    }
+    fill(&mut columns);
+    let mut made: Vec<_> = columns.into_iter().map(ViewColumn::end).collect();
+    made.sort_by_key(|it| it.at);
+    // SAFETY: there are `count` rooms of `stride` views each at the beginning of the spare capacity, one for each
+    // wanted column, and `ViewColumn::end` has written what of a room had not been written before.
+    unsafe { views.set_len(count * stride) };
+    let views = Buffer::from_vec(views);
+    let mut places = (0..count).map(|at| at * stride * size_of::<u128>());
+    let mut made = made.into_iter().filter(|it| it.at.is_some());
+    let arrays = wanted.iter().map(|wanted| {
+        let (made, place) = wanted.then(|| Some((made.next()?, places.next()?)))??;
+        let len = made.rows * size_of::<u128>();
+        let views = ScalarBuffer::from(views.slice_with_length(place, len));
+        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not
+        // null. Each view was made by `view` or `Simd::views` from bytes that are in the buffer of its
+        // number: window `i` of a text begins at `i * STRIDE` and is two strides long or reaches the end,
+        // and a value is a stride long at most, so it is inside. A near value begins and ends less than
+        // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
+        // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
+        // themselves, or part of a text that is, between two places where characters begin, or ASCII.
+        // There are as many validity bits as views, since each push adds one of both, and `push_near` as
+        // many. The columns are sorted by the numbers that they were made with, so that these views are
+        // those of this column.
+        Some(unsafe { StringViewArray::new_unchecked(views, made.buffers.into(), made.nulls) })
+    });
+    arrays.collect()
+}
+
+/// The distance between columns of so many rows: each begins where a line of the caches does, and no two of a few at the
+/// same place of a page of 4 KiB, since what is at the same place of many pages shares few lines of a cache.
+fn stride(rows: usize) -> usize {
+    const PAGE: usize = 4096 / size_of::<u128>();
+    const APART: usize = 9 * ROWS;
+    let rows = rows.max(1).next_multiple_of(ROWS);
+    match rows < 4 * PAGE {
+        true => rows,
+        false => rows.next_multiple_of(PAGE) + APART,
+    }
+}
+
 /// A column in the making. Values that are not UTF-8 come out with U+FFFD in place of the bad bytes.
 pub(crate) struct ViewColumn<'t> {
     texts: &'t Texts,
-    views: Vec<u128>,
+    /// Where the views are written.
+    room: &'t mut [MaybeUninit<u128>],
+    /// Views that are written, each before it all the others.
+    len: usize,
+    /// Its number, if it is wanted.
+    at: Option<usize>,
     nulls: NullBufferBuilder,
     /// Values that differ from what they were made from.
     repaired: Vec<u8>,
 }
 
+/// A column whose views are all written.
+struct Made {
+    at: Option<usize>,
+    rows: usize,
+    buffers: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+}
+
 impl<'t> ViewColumn<'t> {
-    /// For so many rows, in the memory of another column if there is one.
-    pub(crate) fn new(texts: &'t Texts, rows: usize, memory: Option<Vec<u128>>) -> Self {
-        let mut views = memory.unwrap_or_default();
-        views.clear();
-        views.reserve_exact(rows);
+    fn new(
+        texts: &'t Texts,
+        room: &'t mut [MaybeUninit<u128>],
+        at: Option<usize>,
+        rows: usize,
+    ) -> Self {
         Self {
             texts,
-            views,
+            room,
+            len: 0,
+            at,
             nulls: NullBufferBuilder::new(rows),
             repaired: Vec::new(),
         }
     }
 
+    /// Where the next views go, which are counted as written. A column that is not wanted has few places, and they are
+    /// written again and again.
+    #[inline(always)]
+    fn next(&mut self, rows: usize) -> &mut [MaybeUninit<u128>] {
+        if self.at.is_none() && self.room.len() - self.len < rows {
+            self.len = 0;
+        }
+        let first = self.len;
+        self.len += rows;
+        &mut self.room[first..first + rows]
+    }
+
+    #[inline(always)]
+    fn add(&mut self, view: u128) {
+        self.next(1)[0].write(view);
+    }
+
     #[inline(always)]
     pub(crate) fn push_null(&mut self) {
-        self.views.push(0);
+        self.add(0);
         self.nulls.append_null();
     }
 
@@ -167,8 +271,7 @@ impl<'t> ViewColumn<'t> {
         let mut spare = [0; 16];
         let value = sixteen(&text.bytes, start, &mut spare);
         let offset = (start % STRIDE) as u32;
-        self.views
-            .push(view(value, (end - start) as u32, block, offset));
+        self.add(view(value, (end - start) as u32, block, offset));
         self.nulls.append_non_null();
     }
 
@@ -186,7 +289,7 @@ impl<'t> ViewColumn<'t> {
         let mut spare = [0; 16];
         let first = sixteen(&self.repaired, start, &mut spare);
         let view = view(first, value.len() as u32, block, start as u32);
-        self.views.push(view);
+        self.add(view);
         self.nulls.append_non_null();
     }
 
@@ -197,32 +300,29 @@ impl<'t> ViewColumn<'t> {
         lines.partition_point(|&line| base + line as usize + NEAR <= bytes)
     }
 
-    /// Rows until the views are where a line of the caches begins.
-    pub(crate) fn unaligned(&self) -> usize {
-        self.views
-            .as_ptr_range()
-            .end
-            .align_offset(ROWS * size_of::<u128>())
-            % ROWS
+    /// Rows until the views are where a line of the caches begins; nothing of a column that is not wanted.
+    pub(crate) fn unaligned(&self) -> Option<usize> {
+        self.at?;
+        let next = self.room[self.len..].as_ptr();
+        Some(next.align_offset(ROWS * size_of::<u128>()) % ROWS)
     }
 
-    pub(crate) fn finish(mut self) -> StringViewArray {
+    /// Writes nothing, a null, where no view is yet.
+    fn end(mut self) -> Made {
+        if self.at.is_some() {
+            self.room[self.len..].fill(MaybeUninit::new(0));
+        }
         let windows = self.texts.input.windows.iter();
         let mut buffers: Vec<_> = windows.chain(&self.texts.arena.windows).cloned().collect();
         if !self.repaired.is_empty() {
             buffers.push(Buffer::from_vec(self.repaired));
         }
-        let views = ScalarBuffer::from(self.views);
-        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not
-        // null. Each view was made by `view` or `Simd::views` from bytes that are in the buffer of its
-        // number: window `i` of a text begins at `i * STRIDE` and is two strides long or reaches the end,
-        // and a value is a stride long at most, so it is inside. A near value begins and ends less than
-        // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
-        // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
-        // themselves, or part of a text that is, between two places where characters begin, or ASCII.
-        // There are as many validity bits as views, since each push adds one of both, and `push_near` as
-        // many.
-        unsafe { StringViewArray::new_unchecked(views, buffers.into(), self.nulls.finish()) }
+        Made {
+            at: self.at,
+            rows: self.len,
+            buffers,
+            nulls: self.nulls.finish(),
+        }
     }
 }
 
@@ -273,8 +373,7 @@ pub(crate) fn push_near<S: Simd>(
         let mut rooms: [Room<'_>; ACROSS] = Default::default();
         let mut rests: [&mut [MaybeUninit<u128>]; ACROSS] = Default::default();
         for ((room, rest), column) in rooms.iter_mut().zip(&mut rests).zip(&mut *group) {
-            column.views.reserve(rows);
-            let spare = &mut column.views.spare_capacity_mut()[..rows];
+            let spare = column.next(rows);
             // The last rows of all may not have as many cells after them as a kernel looks at.
             let fours = rows.min((cells.len() - from).saturating_sub(ACROSS) / fields) / ROWS;
             let (fours, after) = spare.split_at_mut(fours * ROWS);
@@ -313,10 +412,6 @@ pub(crate) fn push_near<S: Simd>(
             }
         }
         for column in group {
-            let len = column.views.len() + rows;
-            // SAFETY: as many views were written after those that there were: by fours by `Simd::views`,
-            // and the rest one by one. Neither comes back without having written them.
-            unsafe { column.views.set_len(len) };
             column.nulls.append_n_non_nulls(rows);
         }
     }

@@ -2,15 +2,16 @@
 
 use super::*;
 
-/// A GiB in one line takes no memory to speak of besides itself: a value that is too long is not indexed.
+/// A value that is too long is not indexed, so that it takes no memory to speak of besides itself. `.ci/deep` has a
+/// GiB (`OPSBOX_HOSTILE_BYTES`).
 #[test]
-#[ignore = "takes 2 GiB of memory: .ci/deep runs it"]
-fn a_gib_in_one_line_is_refused() {
+fn one_endless_line_is_refused() {
+    let size =
+        std::env::var("OPSBOX_HOSTILE_BYTES").map_or(1 << 26, |bytes| bytes.parse().unwrap());
     for part in ["[", "{\"a\":", "<a>", "9"] {
         let mut log = HEAD.as_bytes().to_vec();
-        let size = (1 << 30) - 100;
-        log.extend_from_slice(part.repeat(size / part.len()).as_bytes());
-        let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(1 << 30);
+        log.extend_from_slice(part.repeat((size - 100) / part.len()).as_bytes());
+        let parser = Parser::new(Format::preset("app").unwrap()).max_line_bytes(size);
         let mut batch = parser.parse(log);
         let report = Cleaner::new("message").clean(&mut batch);
         let is_document = part != "9" && !(part == "<a>" && cfg!(not(feature = "xml")));

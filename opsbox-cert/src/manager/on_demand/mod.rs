@@ -4,7 +4,7 @@ mod memory;
 mod options;
 mod work;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use self::memory::{Memory, Window};
 pub use self::options::{Denial, OnDemandOptions};
 use super::claim::Book;
+use super::reserved::Reserved;
 use super::worker::{Managed, Worker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
@@ -118,8 +119,6 @@ pub(super) struct Inner {
     changed: Notify,
     manager_looks_at: Mutex<Option<SystemTime>>,
 }
-
-pub(super) type Reserved = Arc<RwLock<HashSet<String>>>;
 
 type Outcome = Result<(), Denial>;
 
@@ -262,10 +261,9 @@ impl Inner {
             _ => {}
         }
         let name = identifier.to_string();
-        let reserved = self.reserved.read().unwrap_or_else(PoisonError::into_inner);
         let wildcard = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
-        let is_reserved =
-            reserved.contains(&name) || wildcard.is_some_and(|name| reserved.contains(&name));
+        let names = [Some(&*name), wildcard.as_deref()];
+        let is_reserved = self.reserved.has_any(names.into_iter().flatten());
         Ok((!is_reserved).then_some(identifier))
     }
 

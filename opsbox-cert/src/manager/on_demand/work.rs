@@ -281,9 +281,10 @@ impl Inner {
         let claim = self.claim(managed);
         let issued = self.worker.issue(managed, true, &claim).await;
         let landed = match &issued {
-            Ok(triple) => Landed::Issued {
-                lifetime: lifetime(triple),
-            },
+            Ok(triple) => {
+                let (from, lifetime) = self.validity(triple);
+                Landed::Issued { from, lifetime }
+            }
             Err(error) if error.kind() == ErrorKind::Busy || claim.is_unasked() => Landed::Unasked,
             Err(error) => Landed::Failed(error),
         };
@@ -298,6 +299,17 @@ impl Inner {
             return Err(Denial::Limited { wait });
         }
         Ok(Some(issued?))
+    }
+
+    /// Its first second, and from there to its last.
+    fn validity(&self, triple: &Triple) -> (SystemTime, Duration) {
+        let facts = triple.facts().ok();
+        let validity = facts.map(|it| (it.not_before(), it.not_after()));
+        let (from, until) = validity.unwrap_or_else(|| {
+            let now = self.worker.clock.now();
+            (now, now)
+        });
+        (from, until.duration_since(from).unwrap_or_default())
     }
 
     /// What an order for it takes of the limits of its issuer.
@@ -333,13 +345,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// From its first to its last second.
-fn lifetime(triple: &Triple) -> Duration {
-    let facts = triple.facts().ok();
-    let lifetime = facts.and_then(|it| it.not_after().duration_since(it.not_before()).ok());
-    lifetime.unwrap_or_default()
 }
 
 /// What is enough for the store to have.
