@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use opsbox_cert::budget::{Limits, Scope};
+use opsbox_cert::budget::{Limits, Rate, Scope};
 use opsbox_cert::limits::{MANAGER_READS, MEMBER_TIME, STORE_READS};
 use opsbox_cert::observe::Event;
 use opsbox_cert::store::{Folder, MemoryStore, Store};
@@ -385,4 +385,84 @@ async fn a_paused_name_is_told_of_and_tried_again_when_it_is_unpaused() {
     instance.manager.pass().await;
     assert!(instance.serves_all(&all), "and the other instance has it");
     assert_eq!(instance.ca.orders(), 2);
+}
+
+/// Asked in this order.
+fn of_both(name: &str) -> opsbox_cert::CertSpec {
+    spec(name).issuers(["first", "test"])
+}
+
+#[tokio::test]
+async fn a_ca_that_is_asked_after_another_is_not_overdrawn() {
+    let clock = Arc::new(ManualClock::new(common::now()));
+    let fleet = Fleet::new(clock.clone()).await;
+    let (all, first) = (names(10), fleet.ca("first"));
+    first.refuse(Refuses::Orders);
+    let limits = || Limits::none().account(Rate::new(3, DAY * 3));
+    let make = || {
+        fleet.instance_over(fleet.store.clone(), &[], |manager| {
+            let manager = manager
+                .issuer("first", first.clone())
+                .limits("test", limits());
+            all.iter().fold(manager, |manager, name| {
+                manager.certificate(of_both(name)).unwrap()
+            })
+        })
+    };
+    let (mut a, mut b) = (make(), make());
+    for day in 0..9 {
+        // As often as it is tried, by two instances at once.
+        for _ in 0..12 {
+            tokio::join!(a.manager.pass(), b.manager.pass());
+            clock.advance(HOUR * 2);
+        }
+        let orders = a.ca.orders() + b.ca.orders();
+        let there = 3 + day + 1;
+        assert!(orders <= there, "{orders} on day {day}");
+        assert!(orders + 1 >= there.min(10), "{orders} on day {day}");
+    }
+    for _ in 0..3 {
+        clock.advance(DAY);
+        tokio::join!(a.manager.pass(), b.manager.pass());
+    }
+    assert_eq!(a.ca.orders() + b.ca.orders(), 10, "each is ordered once");
+    let told = a.told("limited").into_iter().chain(b.told("limited"));
+    let of_second = |event: &Event| matches!(event, Event::Limited { issuer, limit: Scope::Account, .. } if issuer == "test");
+    assert!(told.filter(of_second).count() > 0);
+}
+
+#[tokio::test]
+async fn what_one_ca_could_not_validate_counts_though_the_next_one_issues() {
+    let clock = Arc::new(ManualClock::new(common::now()));
+    let fleet = Fleet::new(clock.clone()).await;
+    let first = fleet.ca("first");
+    first.refuse(Refuses::Names);
+    let mut instance = fleet.instance_over(fleet.store.clone(), &[], |manager| {
+        let limits = Limits::none().consecutive_failures(2);
+        let manager = manager
+            .issuer("first", first.clone())
+            .limits("first", limits);
+        manager.certificate(of_both("a.test")).unwrap()
+    });
+    let handle = instance.manager.handle();
+    instance.manager.pass().await;
+    assert_eq!((first.orders(), instance.ca.orders()), (1, 1));
+    handle.renew("a.test").unwrap();
+    instance.manager.pass().await;
+    assert_eq!((first.orders(), instance.ca.orders()), (2, 2));
+    // The one that issued it knows it, the other one does not.
+    let replaced = instance.ca.replaced();
+    assert!(
+        replaced[0].is_none() && replaced[1].is_some(),
+        "{replaced:?}"
+    );
+    assert_eq!(first.replaced(), [None, None]);
+    // Once more would be one too many for the first.
+    handle.renew("a.test").unwrap();
+    clock.advance(DAY);
+    instance.manager.pass().await;
+    assert_eq!(first.orders(), 2);
+    handle.unpause("a.test").unwrap();
+    instance.manager.pass().await;
+    assert_eq!((first.orders(), instance.ca.orders()), (3, 3));
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::gcra::{duration_us, micros};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, SetState};
 use super::order::Charge;
 use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME};
 
@@ -16,7 +16,7 @@ impl Ledger {
     }
 
     /// Says that the certificate of an order is there which was counted as issued before that was known, since it had
-    /// been held for too long: nothing is counted again, and the set is new.
+    /// been held for too long: nothing is counted again, and the set is new from the first second of the certificate on.
     pub fn settle_counted(
         &mut self,
         charge: &Charge<'_>,
@@ -28,7 +28,9 @@ impl Ledger {
         let from = self.own(micros(from)).min(now);
         let new_for = (lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
         let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
-        let set = self.sets.entry(charge.set).or_default();
+        let [_, _, new_set] = self.new_meters();
+        let set = self.sets.entry(charge.set);
+        let set = set.or_insert_with(|| SetState::of(new_set));
         set.new_until = u32::try_from(until).unwrap_or(u32::MAX);
         for key in charge.identifiers {
             if let Some(name) = self.names.get_mut(key) {

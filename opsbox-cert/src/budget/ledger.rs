@@ -26,7 +26,7 @@ pub(super) struct NameState {
 }
 
 impl SetState {
-    fn of(meter: Meter) -> Self {
+    pub(super) fn of(meter: Meter) -> Self {
         Self {
             meter,
             ..Self::default()
@@ -381,7 +381,7 @@ impl Ledger {
     }
 
     /// Those of a domain, a name and a set of which nothing is known.
-    fn new_meters(&self) -> [Meter; 3] {
+    pub(super) fn new_meters(&self) -> [Meter; 3] {
         let limits = &self.limits;
         [limits.domain, limits.failures, limits.exact_set].map(|rate| self.unknown_meter(rate))
     }

@@ -117,21 +117,7 @@ impl Issuer for IssuerChain {
                 Err(error) => refusals.push(error),
             }
         }
-        if let [only] = refusals.as_slice() {
-            return Err(only.clone());
-        }
-        let kind = if refusals.iter().any(Error::is_retryable) {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Refused
-        };
-        let wait = refusals.iter().filter_map(Error::retry_after).min();
-        let refusals = Refusals(refusals);
-        Err(Failure::new(kind, Step::Chain, refusals.to_string())
-            .of(&self.name, request)
-            .retry_after(wait)
-            .caused_by(refusals)
-            .into())
+        Err(refused(&self.name, request, refusals))
     }
 
     async fn confirm(&self, request: &CertRequest) -> Result<()> {
@@ -140,4 +126,23 @@ impl Issuer for IssuerChain {
         }
         Ok(())
     }
+}
+
+/// The error of several issuers of this name together, or of the only one.
+pub(crate) fn refused(name: &str, request: &CertRequest, refusals: Vec<Error>) -> Error {
+    if let [only] = refusals.as_slice() {
+        return only.clone();
+    }
+    let kind = if refusals.iter().any(Error::is_retryable) {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Refused
+    };
+    let wait = refusals.iter().filter_map(Error::retry_after).min();
+    let refusals = Refusals(refusals);
+    Failure::new(kind, Step::Chain, refusals.to_string())
+        .of(name, request)
+        .retry_after(wait)
+        .caused_by(refusals)
+        .into()
 }

@@ -45,6 +45,8 @@ pub use self::acme::{AcmeBuilder, AcmeIssuer, RevocationReason};
 #[cfg(feature = "acme")]
 pub(crate) use self::acme::{NEXT_LOOK, Opened, Reply, Shared, own};
 pub use self::ari::RenewalInfo;
+#[cfg(feature = "manager")]
+pub(crate) use self::chain::refused;
 pub use self::chain::{IssuerChain, Refusals};
 pub(crate) use self::failure::Failure;
 pub use self::failure::Step;

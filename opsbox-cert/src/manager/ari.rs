@@ -76,7 +76,6 @@ impl Schedule {
                 let window = Window::new(info.start(), info.end());
                 self.planner
                     .polled(poll, Some(window), info.retry_after(), now);
-                self.save(poll.cert());
             }
             Ok(Answer::None) => {
                 self.no_ari.set(poll.issuer(), now + NO_ARI_TIME);
@@ -84,11 +83,9 @@ impl Schedule {
             }
             Ok(Answer::NotAsked) => self.not_polled(poll, now),
             // The share of the lifetime counts, and the window that was known.
-            Err(error) => {
-                self.planner.polled(poll, None, error.retry_after(), now);
-                self.save(poll.cert());
-            }
+            Err(error) => self.planner.polled(poll, None, error.retry_after(), now),
         }
+        self.save(poll.cert());
     }
 
     fn not_polled(&mut self, poll: &Poll, now: SystemTime) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -114,9 +114,10 @@ struct State {
 
 /// How the work on an order ended.
 pub(super) enum Landed<'a> {
+    /// From its first to its last second.
     Issued {
         from: SystemTime,
-        lifetime: Duration,
+        until: SystemTime,
     },
     /// The certificate is of no use.
     Useless,
@@ -135,6 +136,11 @@ impl Claim {
             keep,
             state,
         }
+    }
+
+    /// What the order is to the limits.
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,13 +184,12 @@ impl Claim {
         book.update(now, |ledger| {
             let is_held = state.is_taken || ledger.is_taken(&charge, now);
             match &landed {
-                Landed::Issued { from, lifetime } => {
-                    let (from, lifetime) = (*from, *lifetime);
-                    match is_held || state.is_finalized {
-                        true => {
-                            ledger.settle(&charge, &Outcome::IssuedAt { from, lifetime }, now);
-                        }
-                        false => ledger.settle_counted(&charge, from, lifetime, now),
+                Landed::Issued { from, until } => {
+                    let (from, lifetime) = (*from, until.duration_since(*from).unwrap_or_default());
+                    if is_held || state.is_finalized {
+                        ledger.settle(&charge, &Outcome::IssuedAt { from, lifetime }, now);
+                    } else {
+                        ledger.settle_counted(&charge, from, lifetime, now);
                     }
                 }
                 Landed::Useless if is_held || state.is_finalized => {

@@ -50,6 +50,11 @@ impl Members {
         Folder::new("instances")
     }
 
+    /// How often an instance says that it is there.
+    pub(super) fn write_every(&self) -> Duration {
+        write_every(self.time)
+    }
+
     /// Whether it was looked once who is there, even if that could not be seen.
     pub(super) fn has_looked(&self) -> bool {
         self.has_looked
@@ -66,12 +71,8 @@ impl Members {
         // One that has panicked is begun anew.
         while self.beat.try_join_next().is_some() {}
         if self.beat.is_empty() {
-            self.beat.spawn(beat(
-                self.me.clone(),
-                self.time,
-                worker.clone(),
-                self.tell.clone(),
-            ));
+            let (me, tell) = (self.me.clone(), self.tell.clone());
+            self.beat.spawn(beat(me, self.time, worker.clone(), tell));
         }
     }
 
@@ -100,7 +101,7 @@ impl Members {
     pub(super) async fn meet(&mut self, worker: &Worker) -> bool {
         let now = worker.clock.now();
         let since = self.written.and_then(|at| now.duration_since(at).ok());
-        if since.is_some_and(|since| since < write_every(self.time)) {
+        if since.is_some_and(|since| since < self.write_every()) {
             return false;
         }
         let seen = look(&self.me, self.time, &*worker.store, now).await;
@@ -123,8 +124,7 @@ impl Members {
     }
 }
 
-/// How often an instance says that it is there.
-pub(super) fn write_every(time: Duration) -> Duration {
+fn write_every(time: Duration) -> Duration {
     MEMBER_WRITE.min(time / 3)
 }
 
@@ -137,11 +137,9 @@ async fn beat(
     loop {
         let began = Instant::now();
         let seen = look(&me, time, &*worker.store, worker.clock.now()).await;
-        let every = write_every(time);
-        let wait = if seen.is_ok() {
-            every
-        } else {
-            AGAIN.min(every)
+        let wait = match seen.is_ok() {
+            true => write_every(time),
+            false => AGAIN.min(write_every(time)),
         };
         // An error says that the manager is gone, and this task is about to be.
         drop(tell.send(seen));
@@ -172,7 +170,7 @@ async fn look(me: &Owner, time: Duration, store: &dyn Store, now: SystemTime) ->
         let age = seconds.abs_diff(seen.unwrap_or(0));
         if age < time.as_secs() {
             there.push(other.id().to_owned());
-        } else if age > time.max(MEMBER_TIME).as_secs() * 20 {
+        } else if age > time.as_secs().max(MEMBER_TIME.as_secs()) * 20 {
             let condition = Condition::Version(stored.version);
             // Another one may be faster.
             drop(store.delete(other, &condition, None).await);

@@ -41,8 +41,7 @@
 //! # Several instances
 //!
 //! Instances that share a store share certificates: each looks into the store before it orders, under the lock of the
-//! certificate, and takes what another has put there. The limits of the first CA of a certificate are counted
-//! in the store, for all of them; where it fails and another CA issues, that one's are not.
+//! certificate, and takes what another has put there. The limits of each CA are counted in the store, for all of them.
 //! With [`Manager::share_work`] each plans its part of the certificates, and takes over those of an instance that is
 //! gone. Each says every minute that it is there, whatever else it does; one that could not for three minutes is taken
 //! for gone.
@@ -56,7 +55,9 @@
 //! # Limits of the CA
 //!
 //! Those of Let's Encrypt are known; of others they are given by [`Manager::limits`]. What does not fit waits, and the most
-//! urgent goes first. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
+//! urgent goes first. Where several CAs are asked in turn, each is asked within its own limits: one that has no room is
+//! left out, but the first, which is waited for. An [`IssuerChain`](crate::issuer::IssuerChain) that is given as
+//! one issuer is one to the limits. A CA that has ARI (RFC 9773) is asked when each certificate is to be renewed.
 //!
 //! What is counted is what is sent: an order when it is placed, with those [on demand](OnDemand), and an account when
 //! it is opened. An order whose certificate could not be fetched is gone on with, and costs nothing more, until the CA
@@ -83,7 +84,7 @@
 mod ari;
 mod claim;
 mod handle;
-mod keep;
+mod issue;
 mod members;
 mod on_demand;
 mod outcome;

@@ -1,13 +1,12 @@
 //! What the store has, looked at beside the loop: some hundred records at a time, and none of it waits for another.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet};
 
-use super::keep::load_outages;
 use super::progress;
 use super::task::Cert;
 use super::worker::{Held, Worker};
@@ -29,10 +28,20 @@ pub(super) struct Loads {
     has_looked: bool,
 }
 
+/// A certificate that is to be looked at.
+pub(super) struct Wanted {
+    pub(super) id: CertId,
+    /// How old is what is known of it.
+    pub(super) age: u64,
+    /// It was not looked at before.
+    pub(super) is_first: bool,
+    pub(super) cert: Cert,
+}
+
 /// What a look has found.
 pub(super) enum Loaded {
-    Ledgers(Vec<(usize, Result<Ledger>)>),
-    Outages(Vec<Outage>),
+    /// And how often the CAs could not be reached, if that was not known.
+    Ledgers(Vec<(usize, Result<Ledger>)>, Option<Vec<Outage>>),
     /// With the age of what was known of each when it was looked at.
     Certs(Vec<(CertId, u64, Found)>),
 }
@@ -40,8 +49,8 @@ pub(super) enum Loaded {
 pub(super) enum Found {
     /// One that is worked at is looked at there.
     Busy,
-    /// With what was saved of its plan, if this is the first look.
-    There(Option<Held>, Option<Saved>),
+    /// With what was saved of it, if it is looked at for the first time.
+    There(Option<Held>, Option<Box<Saved>>),
     Failed(Error),
 }
 
@@ -60,6 +69,7 @@ impl Loads {
         &mut self,
         worker: &Worker,
         ledgers: Vec<(usize, Arc<Mutex<SharedLedger>>)>,
+        outages: Option<Vec<Option<Name>>>,
         all: impl Iterator<Item = CertId>,
     ) -> bool {
         if self.is_round {
@@ -68,12 +78,8 @@ impl Loads {
         self.is_round = true;
         self.waiting.clear();
         self.waiting.extend(all);
-        self.tasks.spawn(read_ledgers(worker.clone(), ledgers));
-        if !self.has_looked {
-            let worker = worker.clone();
-            self.tasks
-                .spawn(async move { Loaded::Outages(load_outages(&worker).await) });
-        }
+        self.tasks
+            .spawn(read_ledgers(worker.clone(), ledgers, outages));
         true
     }
 
@@ -95,7 +101,7 @@ impl Loads {
         &mut self,
         worker: &Worker,
         now: SystemTime,
-        cert: impl Fn(CertId) -> Option<(u64, bool, Cert)>,
+        cert: impl Fn(CertId) -> Option<Wanted>,
     ) {
         while let Some((at, id)) = self.later.first().copied()
             && at <= now
@@ -106,11 +112,7 @@ impl Loads {
         while self.tasks.len() < MANAGER_READS && !self.waiting.is_empty() {
             let count = self.waiting.len().min(MANAGER_RECORDS);
             let some = self.waiting.drain(..count);
-            let some = some.filter_map(|id| {
-                let (age, is_first, cert) = cert(id)?;
-                Some((id, age, is_first, cert))
-            });
-            let some: Vec<_> = some.collect();
+            let some: Vec<_> = some.filter_map(&cert).collect();
             if !some.is_empty() {
                 self.tasks.spawn(load(worker.clone(), some));
             }
@@ -137,30 +139,51 @@ impl Loads {
     }
 }
 
-async fn read_ledgers(worker: Worker, ledgers: Vec<(usize, Arc<Mutex<SharedLedger>>)>) -> Loaded {
+async fn read_ledgers(
+    worker: Worker,
+    ledgers: Vec<(usize, Arc<Mutex<SharedLedger>>)>,
+    outages: Option<Vec<Option<Name>>>,
+) -> Loaded {
     let mut read = Vec::with_capacity(ledgers.len());
     for (place, shared) in ledgers {
         let now = worker.clock.now();
         let ledger = shared.lock().await.read(now).await.cloned();
         read.push((place, ledger));
     }
-    Loaded::Ledgers(read)
+    let outages = match outages {
+        None => None,
+        Some(names) => {
+            let mut outages = Vec::with_capacity(names.len());
+            for name in names {
+                let loaded = match name {
+                    Some(name) => progress::load_all(&worker, &[name]).await.pop().flatten(),
+                    None => None,
+                };
+                outages.push(loaded.unwrap_or_default());
+            }
+            Some(outages)
+        }
+    };
+    Loaded::Ledgers(read, outages)
 }
 
-async fn load(worker: Worker, certs: Vec<(CertId, u64, bool, Cert)>) -> Loaded {
+async fn load(worker: Worker, certs: Vec<Wanted>) -> Loaded {
     /// How many are read in one go: others want their turn on the thread.
     const IN_ONE_GO: usize = 16;
     let mut found = Vec::with_capacity(certs.len());
     let (mut open, mut names) = (Vec::new(), Vec::new());
-    let mut first = Vec::new();
-    for (id, age, is_first, cert) in certs {
+    for Wanted {
+        id,
+        age,
+        is_first,
+        cert,
+    } in certs
+    {
         // Held until it is taken in: what an order stores meanwhile is newer than what is read here.
         match cert.managed.try_lock_owned() {
             Ok(managed) => {
                 names.push(managed.name.clone());
-                let saved = progress::of_certificate(&cert.id).ok();
-                first.extend(saved.filter(|_| is_first).map(|name| (id, name)));
-                open.push((id, age, managed));
+                open.push((id, age, is_first.then_some(cert.id), managed));
             }
             Err(_) => found.push((id, age, Found::Busy)),
         }
@@ -170,14 +193,14 @@ async fn load(worker: Worker, certs: Vec<(CertId, u64, bool, Cert)>) -> Loaded {
         Ok(read) => read,
         Err(_) => names.iter().map(|name| Err(too_slow(name))).collect(),
     };
-    let (ids, names): (Vec<CertId>, Vec<Name>) = first.into_iter().unzip();
-    let saved: Vec<Option<Saved>> = progress::load_all(&worker, &names).await;
-    let mut saved: HashMap<CertId, Option<Saved>> = ids.into_iter().zip(saved).collect();
-    for (nth, ((id, age, mut managed), stored)) in open.into_iter().zip(read).enumerate() {
+    let ids: Vec<&str> = open.iter().filter_map(|it| it.2.as_deref()).collect();
+    let mut saved = progress::load_some(&worker, &ids).await.into_iter();
+    for (nth, ((id, age, first, mut managed), stored)) in open.into_iter().zip(read).enumerate() {
+        let saved = first.and_then(|_| saved.next().flatten());
         found.push(match worker.take_in(&mut managed, stored) {
             Ok(()) => {
-                let saved = saved.remove(&id).flatten();
-                (id, age, Found::There(managed.held.clone(), saved))
+                let found = Found::There(managed.held.clone(), saved.map(Box::new));
+                (id, age, found)
             }
             Err(error) => (id, age, Found::Failed(error)),
         });

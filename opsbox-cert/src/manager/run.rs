@@ -11,7 +11,7 @@ use super::handle::Command;
 use super::on_demand::Inner;
 use super::schedule::Schedule;
 use super::worker::Worker;
-use crate::limits::{MAX_MANAGER_SLEEP, MEMBER_WRITE};
+use crate::limits::MAX_MANAGER_SLEEP;
 use crate::observe::Event;
 
 /// When the first certificate is renewed, of those that are given and those on demand.
@@ -97,10 +97,7 @@ impl Manager {
             let wake = wake.map(|at| at.duration_since(now).unwrap_or(OVERDUE));
             let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
             let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
-            let wait = match schedule.shares_work() {
-                true => wait.min(MEMBER_WRITE),
-                false => wait,
-            };
+            let wait = wait.min(schedule.beat_every().unwrap_or(wait));
             let command = tokio::select! {
                 happened = schedule.happened() => {
                     schedule.take_in(happened);

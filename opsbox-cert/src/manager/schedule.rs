@@ -9,19 +9,18 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::ari::NoAri;
 use super::claim::{Book, books, limits_of};
-use super::keep::Keeping;
 use super::members::Members;
 use super::outcome;
+use super::progress::Saving;
 use super::reload::{Loaded, Loads};
 use super::task::{Cert, Done, Ended, Leases, OrderTask, failure};
 use super::told::Entry;
 use super::worker::{Held as Known, Managed, Worker};
 use crate::budget::{Ledger, Limits, Subject};
 use crate::error::{Error, ErrorKind, Result};
-use crate::issuer::Issuer;
 use crate::limits::SPREAD_FROM;
 use crate::observe::Event;
-use crate::plan::{Action, CertId, End, Order, Planner, Policy, Poll, Shards};
+use crate::plan::{Action, CertId, End, Order, Outage, Planner, Policy, Poll, Shards};
 use crate::store::{Name, Owner};
 
 /// What a task was begun for, in case it panics.
@@ -47,7 +46,7 @@ pub(super) struct Schedule {
     pub(super) ledgers: Vec<Ledger>,
     /// Those that are newer than what a look at the store will find that is under way.
     pub(super) newer: Vec<bool>,
-    pub(super) shared: Vec<Book>,
+    pub(super) books: Vec<Book>,
     pub(super) no_ari: NoAri,
     pub(super) entries: Vec<Option<Entry>>,
     pub(super) by_id: HashMap<Arc<str>, CertId>,
@@ -57,7 +56,9 @@ pub(super) struct Schedule {
     pub(super) begun: HashMap<Id, Begun>,
     pub(super) loads: Loads,
     pub(super) members: Option<Members>,
-    pub(super) keeping: Keeping,
+    /// As they were saved last, once that is known.
+    pub(super) outages: Option<Vec<Outage>>,
+    pub(super) saving: HashMap<Name, Saving>,
 }
 
 /// What the planner is given.
@@ -67,18 +68,18 @@ pub(super) struct Setup {
     pub(super) limits: HashMap<String, Limits>,
     pub(super) shares_work: bool,
     pub(super) member_time: Duration,
-    /// The ledgers that other work uses already.
+    /// Those that other work uses already.
     pub(super) books: Option<Vec<Book>>,
 }
 
 impl Schedule {
     pub(super) fn new(worker: Worker, managed: Vec<Managed>, setup: &Setup) -> Result<Self> {
-        let ledger = |(label, issuer): &(String, Arc<dyn Issuer>)| {
+        let ledger = |(label, issuer): &(String, Arc<dyn crate::issuer::Issuer>)| {
             let limits = limits_of(label, &**issuer, &setup.limits);
             Ledger::new(limits.unwrap_or_else(Limits::none))
         };
         let ledgers: Vec<Ledger> = worker.issuers.iter().map(ledger).collect();
-        let shared = match &setup.books {
+        let books = match &setup.books {
             Some(books) => books.clone(),
             None => books(&worker.store, &worker.issuers, &setup.limits)?,
         };
@@ -101,10 +102,11 @@ impl Schedule {
             newer: vec![false; ledgers.len()],
             worker,
             ledgers,
-            shared,
+            books,
             owner,
             members,
-            keeping: Keeping::default(),
+            outages: None,
+            saving: HashMap::new(),
         };
         for managed in managed {
             schedule.insert(managed);
@@ -196,8 +198,9 @@ impl Schedule {
         issuer.is_some_and(|(_, issuer)| issuer.name() == held.issuer)
     }
 
-    pub(super) fn shares_work(&self) -> bool {
-        self.members.is_some()
+    /// How often the other instances are to see this one, if it shares the work.
+    pub(super) fn beat_every(&self) -> Option<Duration> {
+        self.members.as_ref().map(Members::write_every)
     }
 
     /// Sees to it that the other instances see this one.
@@ -238,11 +241,7 @@ impl Schedule {
         };
         let task = OrderTask {
             worker: self.worker.clone(),
-            book: self
-                .shared
-                .get(usize::from(order.issuer()))
-                .cloned()
-                .flatten(),
+            books: self.books.clone(),
             saved: self.planner.saved(order.cert()),
             owner: self.owner.clone(),
             leases: self.leases.clone(),
@@ -305,15 +304,7 @@ impl Schedule {
                     saved,
                 }),
             ) => {
-                let is_placed = match end {
-                    Ended::Failed(_) => is_placed,
-                    Ended::Later(_) => None,
-                    _ => Some(false),
-                };
-                if let Some(is_placed) = is_placed {
-                    let now = self.worker.clock.now();
-                    self.planner.set_placed(order.cert(), is_placed, now);
-                }
+                self.placed(&order, &end, is_placed);
                 self.order_ended(&order, &cert, end, ledger, took);
                 if saved.is_some() && self.planner.saved(order.cert()) != saved {
                     self.save(order.cert());
@@ -324,16 +315,29 @@ impl Schedule {
                 let end = Ended::Failed(panicked());
                 self.order_ended(&order, &cert, end, None, Duration::ZERO);
             }
-            (Some(Begun::Save(name)), _) => self.written(name),
             (Some(Begun::Poll(poll)), Some(Done::Poll { answer })) => {
                 self.poll_ended(&poll, answer);
             }
             (Some(Begun::Poll(poll)), _) => self.poll_ended(&poll, Err(panicked())),
+            (Some(Begun::Save(name)), _) => self.written(name),
             (Some(Begun::Unpause(id)), Some(Done::Unpaused { ledgers, error })) => {
                 self.unpaused(id, ledgers, error);
             }
             (Some(Begun::Unpause(id)), _) => self.unpaused(id, Vec::new(), Some(panicked())),
             (None, _) => {}
+        }
+    }
+
+    /// Whether the issuer keeps an order, with which the next try goes on, if that is known.
+    fn placed(&mut self, order: &Order, end: &Ended, is_placed: Option<bool>) {
+        let is_placed = match end {
+            Ended::Failed(_) => is_placed,
+            Ended::Later(_) => None,
+            _ => Some(false),
+        };
+        if let Some(is_placed) = is_placed {
+            let now = self.worker.clock.now();
+            self.planner.set_placed(order.cert(), is_placed, now);
         }
     }
 
@@ -429,7 +433,7 @@ impl Schedule {
     /// Ends what is under way, which is gone on with at the next start, and gives the locks back.
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
-        self.save_rest().await;
+        self.save_all().await;
         let leases =
             std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
         for lease in leases {

@@ -79,10 +79,11 @@ pub(super) struct OrderTask {
     pub(super) order: Order,
     /// The certificate that the plan knows of.
     pub(super) known: Option<Fingerprint>,
-    pub(super) book: Book,
+    /// Those of all issuers.
+    pub(super) books: Vec<Book>,
     pub(super) owner: Option<Owner>,
     pub(super) leases: Leases,
-    /// What has to outlive a restart, as the plan knows it.
+    /// As the plan knows it.
     pub(super) saved: Option<Saved>,
 }
 
@@ -91,7 +92,7 @@ impl OrderTask {
         let began = self.worker.clock.monotonic();
         let claim = self.claim();
         let (end, saved) = self.work(&claim, began).await;
-        let ledger = match &self.book {
+        let ledger = match self.book() {
             Some(book) => book.lock().await.known().cloned().map(Box::new),
             None => None,
         };
@@ -103,6 +104,12 @@ impl OrderTask {
             is_placed: claim.is_placed(),
             saved,
         }
+    }
+
+    /// The ledger of the issuer that is asked first.
+    fn book(&self) -> Book {
+        let place = usize::from(self.order.issuer());
+        self.books.get(place).cloned().flatten()
     }
 
     fn claim(&self) -> Claim {
@@ -117,7 +124,7 @@ impl OrderTask {
             id: self.cert.id.clone(),
             known,
         });
-        Claim::new(self.book.clone(), terms, self.worker.clone(), keep)
+        Claim::new(self.book(), terms, self.worker.clone(), keep)
     }
 
     async fn work(&self, claim: &Claim, began: Duration) -> (Ended, Option<Saved>) {
@@ -144,14 +151,6 @@ impl OrderTask {
         self.worker
             .tell(crate::observe::Event::SourceFailed { error });
         Ended::Later(self.worker.clock.now() + STORE_WAIT)
-    }
-
-    /// A ledger that cannot be written counts what was held as issued, after a while.
-    async fn settle(&self, claim: &Claim, end: &Ended) {
-        if let Err(error) = claim.settle(landed(end)).await {
-            self.worker
-                .tell(crate::observe::Event::SourceFailed { error });
-        }
     }
 
     /// Saves that it failed while the lock is held, so that no other instance tries it in the meantime.
@@ -250,15 +249,16 @@ impl OrderTask {
         }
         // The limits are asked by the issuer, before it places an order: what it goes on with is counted already.
         let end = self.issue(managed, claim, began).await;
-        self.settle(claim, &end).await;
         let saved = self.save(claim, &end).await;
         Ok((end, saved))
     }
 
     async fn issue(&self, managed: &mut Managed, claim: &Claim, began: Duration) -> Ended {
-        let issued = self.worker.issue(managed, self.order.replaces(), claim);
-        let triple = match issued.await {
-            Ok(triple) => triple,
+        let others = self.worker.others(managed, &self.books, claim.terms());
+        let replaces = self.order.replaces();
+        let issued = self.worker.issue(managed, replaces, claim, &others);
+        let (triple, by) = match issued.await {
+            Ok(issued) => issued,
             Err(error) => {
                 return match claim.denied() {
                     Some(denied) => Ended::Denied(denied),
@@ -270,12 +270,14 @@ impl OrderTask {
         };
         self.worker.issued(managed, &triple, began);
         let is_in_service = self.worker.certificates.in_service(&self.cert.id).is_some();
-        match &managed.held {
+        let end = match &managed.held {
             Some(held) if managed.failures == 0 && is_in_service => Ended::Held(held.clone()),
             // Another one would be no more valid than this one, which is put in service when it is.
             Some(held) if held.is_early => Ended::Held(held.clone()),
             held => Ended::NotInstalled(held.as_ref().map(|held| held.fingerprint)),
-        }
+        };
+        self.worker.settle(by, landed(&end)).await;
+        end
     }
 
     /// Renews the lock for ever; ends when it is lost.
@@ -301,7 +303,7 @@ fn landed(end: &Ended) -> Landed<'_> {
     match end {
         Ended::Held(held) => Landed::Issued {
             from: held.from,
-            lifetime: held.until.duration_since(held.from).unwrap_or_default(),
+            until: held.until,
         },
         Ended::NotInstalled(_) => Landed::Useless,
         Ended::Failed(error) => Landed::Failed(error),

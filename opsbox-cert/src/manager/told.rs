@@ -7,7 +7,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
 use super::handle::Wish;
-use super::reload::{Found, Loaded};
+use super::progress;
+use super::reload::{Found, Loaded, Wanted};
 use super::schedule::{Begun, Schedule};
 use super::task::{Cert, Done};
 use super::worker::{Held as Known, STORE_WAIT};
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Fingerprint;
 use crate::observe::Event;
 use crate::plan::{CertId, Held, Reason, Saved, Shards};
+use crate::store::Condition;
 
 /// A certificate, and what the plan knows of it.
 pub(super) struct Entry {
@@ -67,8 +69,11 @@ impl Schedule {
     /// done already.
     pub(super) fn begin_round(&mut self) -> bool {
         let ledgers = self.shared_ledgers();
+        let names = 0..self.books.len();
+        let outages = self.outages.is_none();
+        let outages = outages.then(|| names.map(|issuer| self.outage_name(issuer)).collect());
         let all = self.by_id.values().copied();
-        let is_new = self.loads.begin_round(&self.worker, ledgers, all);
+        let is_new = self.loads.begin_round(&self.worker, ledgers, outages, all);
         if is_new {
             self.newer.fill(false);
             self.no_ari.forget(self.worker.clock.now());
@@ -77,9 +82,9 @@ impl Schedule {
     }
 
     fn shared_ledgers(&self) -> Vec<(usize, Arc<Mutex<SharedLedger>>)> {
-        let shared = self.shared.iter().enumerate();
-        shared
-            .filter_map(|(place, shared)| Some((place, shared.clone()?)))
+        let books = self.books.iter().enumerate();
+        books
+            .filter_map(|(place, book)| Some((place, book.clone()?)))
             .collect()
     }
 
@@ -87,7 +92,12 @@ impl Schedule {
         let mut loads = std::mem::take(&mut self.loads);
         let cert = |id| {
             let entry = self.entry(id)?;
-            Some((entry.age, entry.held.is_none(), entry.cert.clone()))
+            Some(Wanted {
+                id,
+                age: entry.age,
+                is_first: entry.held.is_none(),
+                cert: entry.cert.clone(),
+            })
         };
         loads.start(&self.worker, self.worker.clock.now(), cert);
         self.loads = loads;
@@ -95,7 +105,10 @@ impl Schedule {
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, JoinError>) {
         match loaded {
-            Ok(Loaded::Ledgers(read)) => {
+            Ok(Loaded::Ledgers(read, outages)) => {
+                if let Some(outages) = outages {
+                    self.restore_outages(outages);
+                }
                 for (place, ledger) in read {
                     match ledger {
                         Ok(_) if self.newer.get(place) == Some(&true) => {}
@@ -104,7 +117,6 @@ impl Schedule {
                     }
                 }
             }
-            Ok(Loaded::Outages(outages)) => self.restore_outages(outages),
             Ok(Loaded::Certs(found)) => self.found(found),
             Err(_) => {
                 let reason = "the store panicked; see its message";
@@ -130,7 +142,9 @@ impl Schedule {
             match found {
                 Found::Busy => {}
                 _ if is_old => {}
-                Found::There(known, saved) => self.tell_held(id, known.as_ref(), saved),
+                Found::There(known, saved) => {
+                    self.tell_held(id, known.as_ref(), saved.as_deref());
+                }
                 Found::Failed(error) => {
                     // What cannot be stored is not ordered: it would be lost. No CA was asked, so this is no
                     // failure to wait longer and longer after.
@@ -155,7 +169,7 @@ impl Schedule {
     }
 
     /// Tells the plan what the store has, if that is something new.
-    fn tell_held(&mut self, id: CertId, known: Option<&Known>, saved: Option<Saved>) {
+    fn tell_held(&mut self, id: CertId, known: Option<&Known>, saved: Option<&Saved>) {
         let now = self.worker.clock.now();
         let Some(entry) = self.entry(id) else {
             return;
@@ -178,9 +192,9 @@ impl Schedule {
             self.planner.set_held(id, None, now);
             self.planner.set_held(id, held.as_ref(), now);
         }
-        if let Some(saved) = saved {
-            // Where an earlier life, or another instance, has stopped.
-            self.planner.restore_saved(id, &saved, now);
+        if let Some(saved) = saved.filter(|_| is_first) {
+            // It goes on where an earlier life, or another instance, has stopped.
+            self.planner.restore_saved(id, saved, now);
         }
         if is_polled && !was_polled && !is_first && !is_new {
             // It is asked about again though it is the same, since its CA may have ARI now.
@@ -317,17 +331,17 @@ impl Schedule {
         let Some(entry) = self.entry(id) else {
             return;
         };
-        let (subject, shared) = (entry.cert.subject.clone(), self.shared_ledgers());
+        let (subject, name) = (entry.cert.subject.clone(), entry.cert.id.clone());
+        let (worker, shared) = (self.worker.clone(), self.shared_ledgers());
         for name in subject.identifiers() {
             for ledger in &mut self.ledgers {
                 ledger.unpause(*name);
             }
         }
-        let clock = self.worker.clock.clone();
         let begun = self.tasks.spawn(async move {
             let (mut ledgers, mut error) = (Vec::new(), None);
             for (place, shared) in shared {
-                let now = clock.now();
+                let now = worker.clock.now();
                 let mut shared = shared.lock().await;
                 let updated = shared.update(now, |ledger| {
                     let names = subject.identifiers().iter();
@@ -337,6 +351,13 @@ impl Schedule {
                     Ok(()) => ledgers.extend(shared.known().map(|known| (place, known.clone()))),
                     Err(failed) => error = Some(failed),
                 }
+            }
+            // What was saved of its failures would have it wait still.
+            if error.is_none()
+                && let Ok(record) = progress::of_certificate(&name)
+                && let Err(failed) = worker.store.delete(&record, &Condition::Any, None).await
+            {
+                error = Some(failed);
             }
             Done::Unpaused { ledgers, error }
         });
@@ -365,6 +386,7 @@ impl Schedule {
             return;
         }
         self.planner.unpause(id, now);
+        self.save(id);
     }
 
     /// Tells once which limit of its own holds up a certificate that is due. Those of the account and the CA hold up
@@ -400,13 +422,7 @@ impl Schedule {
         }
         let id = entry.cert.id.clone();
         if let (Some(denied), Some((issuer, _))) = (denied, self.worker.issuers.get(place)) {
-            let is_for_ever = denied.scope() == Scope::ConsecutiveFailures;
-            self.worker.tell(Event::Limited {
-                id,
-                issuer: issuer.clone(),
-                limit: denied.scope(),
-                until: (!is_for_ever).then(|| denied.until()),
-            });
+            self.worker.tell_limited(&id, issuer, &denied);
         }
     }
 }

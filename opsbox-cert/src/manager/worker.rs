@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use rustls::crypto::CryptoProvider;
 
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Fingerprint;
 use crate::install::{Candidate, Certificates, Policy, Refusal};
 use crate::inventory::CertSpec;
-use crate::issuer::{Issuer, IssuerChain, Permits};
+use crate::issuer::Issuer;
 use crate::limits::MAX_MANAGER_SLEEP;
 use crate::observe::Event;
 use crate::renewal;
-use crate::store::{Condition, Name, Store, Stored, Triple, Version};
+use crate::store::{Name, Store, Stored, Triple, Version};
 
 /// How long to leave a certificate to another instance, if it does not say so.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(30);
@@ -102,7 +102,7 @@ impl Managed {
         Some(held.due_at())
     }
 
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         self.spec.id().to_owned()
     }
 
@@ -172,61 +172,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// The place of the issuer that is asked first.
-    pub(super) fn first_issuer(&self, spec: &CertSpec) -> usize {
-        let place = |name: &String| self.issuers.iter().position(|(known, _)| known == name);
-        spec.issuer_names().iter().find_map(place).unwrap_or(0)
-    }
-
-    /// Gets a new one from the issuers, and says what it replaces if it may.
-    pub(super) async fn issue(
-        &self,
-        managed: &Managed,
-        replaces: bool,
-        permits: &dyn Permits,
-    ) -> Result<Triple> {
-        let names = managed.spec.issuer_names();
-        let chosen = self
-            .issuers
-            .iter()
-            .filter(|(name, _)| names.is_empty() || names.contains(name));
-        // In the order of the spec, if it has one.
-        let mut chosen: Vec<_> = chosen.collect();
-        chosen.sort_by_key(|(name, _)| names.iter().position(|it| it == name));
-        let mut chosen = chosen.into_iter().map(|(_, issuer)| issuer.clone());
-        let Some(first) = chosen.next() else {
-            return Err(Error::from(Reason::Spec {
-                id: managed.id(),
-                why: "there is no issuer for it; add one".into(),
-            }));
-        };
-        let mut request = managed.spec.request()?;
-        // A CA knows its own certificates only.
-        let own = managed
-            .held
-            .as_ref()
-            .filter(|held| replaces && held.issuer == first.name());
-        if let Some(ari_id) = own.and_then(|held| held.ari_id.clone()) {
-            request = request.replaces(ari_id);
-        }
-        let issuer = chosen.fold(IssuerChain::new(first), IssuerChain::then);
-        let issue = async {
-            let triple = issuer.issue_within(&request, permits).await?;
-            let (record, condition) = (triple.to_record()?, Condition::Any);
-            let saved = self.store.save(&managed.name, &record, &condition, None);
-            saved.await?;
-            issuer.confirm(&request).await?;
-            Ok(triple)
-        };
-        match tokio::time::timeout(self.time_limit, issue).await {
-            Ok(issued) => issued,
-            Err(_) => Err(Error::from(Reason::TooSlow {
-                id: managed.id(),
-                limit: self.time_limit,
-            })),
-        }
     }
 
     pub(super) fn issued(

@@ -435,7 +435,7 @@ impl Planner {
     /// What failed before and what a limit said no longer hold it up: the limits are asked anew.
     pub fn unpause(&mut self, id: CertId, now: SystemTime) {
         if let Some(slot) = self.table.get_mut(id) {
-            slot.retry_at = 0;
+            (slot.failures, slot.retry_at) = (0, 0);
             self.update(id.index, secs(now));
         }
     }

@@ -279,37 +279,23 @@ impl Inner {
             *is_counted = true;
         }
         let claim = self.claim(managed);
-        let issued = self.worker.issue(managed, true, &claim).await;
-        let landed = match &issued {
-            Ok(triple) => {
-                let (from, lifetime) = self.validity(triple);
-                Landed::Issued { from, lifetime }
-            }
-            Err(error) if error.kind() == ErrorKind::Busy || claim.is_unasked() => Landed::Unasked,
-            Err(error) => Landed::Failed(error),
-        };
-        // A ledger that cannot be written counts what was held as issued, after a while.
-        if let Err(error) = claim.settle(landed).await {
-            self.worker
-                .tell(crate::observe::Event::SourceFailed { error });
-        }
+        let others = self.worker.others(managed, &self.books, claim.terms());
+        let issued = self.worker.issue(managed, true, &claim, &others).await;
         if let Some(denied) = claim.denied() {
             let wait = denied.until().duration_since(self.worker.clock.now());
             let wait = wait.unwrap_or_default();
             return Err(Denial::Limited { wait });
         }
-        Ok(Some(issued?))
-    }
-
-    /// Its first second, and from there to its last.
-    fn validity(&self, triple: &Triple) -> (SystemTime, Duration) {
-        let facts = triple.facts().ok();
-        let validity = facts.map(|it| (it.not_before(), it.not_after()));
-        let (from, until) = validity.unwrap_or_else(|| {
-            let now = self.worker.clock.now();
-            (now, now)
-        });
-        (from, until.duration_since(from).unwrap_or_default())
+        let (triple, by) = issued?;
+        let landed = match triple.facts() {
+            Ok(facts) => Landed::Issued {
+                from: facts.not_before(),
+                until: facts.not_after(),
+            },
+            Err(_) => Landed::Useless,
+        };
+        self.worker.settle(by, landed).await;
+        Ok(Some(triple))
     }
 
     /// What an order for it takes of the limits of its issuer.
