@@ -124,7 +124,7 @@
 //! |---|---|---|---|
 //! | `metrics` | yes | `observe::prometheus` | the crate `prometheus-client` |
 //! | `serde` | no | `Serialize` for the facts and the report | the crate `serde` |
-//! | `config` | no | `config`: TOML, YAML or JSON with variables over it; with `manager`, `Config::assemble` puts together what it says | the crates `toml`, `serde-saphyr`, `serde_json` |
+//! | `config` | no | `config`: TOML, YAML or JSON with variables over it; with `manager`, `Config::assemble` puts together what it says | the crates `toml`, `serde-saphyr`, `serde_json`; `plan` |
 //! | `store` | no | `store`: keys, chains and order state, in memory or in a folder | `tokio`, `rustls` without a provider, `serde_json`, `zeroize` |
 //! | `store-encrypted` | no | `store::Encrypted`: private keys encrypted at rest | the crate `chacha20poly1305` |
 //! | `store-kube` | no | `store::KubeStore` and `store::KubeSecrets`: Secrets of Kubernetes | the crates `kube`, without TLS, and `k8s-openapi`, whose version feature is yours to choose |

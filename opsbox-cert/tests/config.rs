@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use opsbox_cert::ErrorKind;
+use opsbox_cert::budget::{Kind, Limits, Rate, RequestClass};
 use opsbox_cert::config::{Config, DnsProviderConfig, Format, IssuerConfig, Source, StoreConfig};
+use opsbox_cert::plan::{Band, Left, Policy};
 use proptest::prelude::*;
 
 const TOML: &str = r#"
@@ -49,6 +51,30 @@ issuers = ["internal"]
 
 [serve]
 https = "0.0.0.0:8443"
+
+[issuers.letsencrypt.limits]
+base = "letsencrypt"
+account = { count = 600, per = "3h", burst = 100 }
+consecutive_failures = 12
+requests = { new_order = { count = 10, per = "1s" } }
+renewals_exempt = false
+margin = "5s"
+
+[manager]
+share_work = true
+member_time = "90s"
+seed = 18446744073709551615
+
+[manager.policy]
+base = "classic"
+due = { long = "1/4", short = "12h", below = "10d" }
+bands = { critical = "1/12", urgent = "2d", soon = "1/3" }
+weight = { wildcard = 9 }
+at_once = { urgent = 7, normal = 5 }
+spread = true
+retry_share = 8
+poll_every = "3h"
+polls = { count = 2, per = "1s", at_once = 3 }
 "#;
 
 const YAML: &str = r#"
@@ -63,7 +89,28 @@ issuers:
     contact: mailto:ops@example.com
     terms_of_service_agreed: true
     external_account: {key_id: kid-1, hmac_key_file: /etc/opsbox/eab}
+    limits:
+      base: letsencrypt
+      account: {count: 600, per: 3h, burst: 100}
+      consecutive_failures: 12
+      requests: {new_order: {count: 10, per: 1s}}
+      renewals_exempt: false
+      margin: 5s
   internal: {kind: local-ca, lifetime: 36h}
+manager:
+  share_work: true
+  member_time: 90s
+  seed: 18446744073709551615
+  policy:
+    base: classic
+    due: {long: 1/4, short: 12h, below: 10d}
+    bands: {critical: 1/12, urgent: 2d, soon: 1/3}
+    weight: {wildcard: 9}
+    at_once: {urgent: 7, normal: 5}
+    spread: true
+    retry_share: 8
+    poll_every: 3h
+    polls: {count: 2, per: 1s, at_once: 3}
 dns:
   zone:
     kind: rfc2136
@@ -96,9 +143,23 @@ const JSON: &str = r#"{
     "letsencrypt": {
       "kind": "acme", "directory": "letsencrypt-staging",
       "contact": ["mailto:ops@example.com"], "terms_of_service_agreed": true,
-      "external_account": {"key_id": "kid-1", "hmac_key_file": "\/etc/opsbox/eab"}
+      "external_account": {"key_id": "kid-1", "hmac_key_file": "\/etc/opsbox/eab"},
+      "limits": {
+        "base": "letsencrypt", "account": {"count": 600, "per": "3h", "burst": 100},
+        "consecutive_failures": 12, "requests": {"new_order": {"count": 10, "per": "1s"}},
+        "renewals_exempt": false, "margin": "5s"
+      }
     },
     "internal": {"kind": "local-ca", "lifetime": "36h"}
+  },
+  "manager": {
+    "share_work": true, "member_time": "90s", "seed": 18446744073709551615,
+    "policy": {
+      "base": "classic", "due": {"long": "1/4", "short": "12h", "below": "10d"},
+      "bands": {"critical": "1/12", "urgent": "2d", "soon": "1/3"},
+      "weight": {"wildcard": 9}, "at_once": {"urgent": 7, "normal": 5}, "spread": true,
+      "retry_share": 8, "poll_every": "3h", "polls": {"count": 2, "per": "1s", "at_once": 3}
+    }
   },
   "dns": {
     "zone": {
@@ -160,6 +221,33 @@ fn three_languages_mean_the_same() {
         ("intranet", 2)
     );
     assert_eq!(toml.serve.https.unwrap().port(), 8443);
+    let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+    let limits = Limits::lets_encrypt()
+        .account(Rate::new(600, hours(3)).with_burst(100))
+        .consecutive_failures(12)
+        .requests(
+            RequestClass::NewOrder,
+            Rate::new(10, Duration::from_secs(1)),
+        )
+        .renewals_exempt(false)
+        .margin(Duration::from_secs(5));
+    assert_eq!(toml.limits, [("letsencrypt".to_owned(), limits)]);
+    let policy = Policy::classic()
+        .due(Left::Share(4), Left::Time(hours(12)), hours(240))
+        .bands(Left::Share(12), Left::Time(hours(48)), Left::Share(3))
+        .weight(Kind::Wildcard, 9)
+        .at_once(Band::Urgent, 7)
+        .at_once(Band::Normal, 5)
+        .spread(true)
+        .retry_share(8)
+        .poll_every(hours(3))
+        .polls(Rate::new(2, Duration::from_secs(1)), 3);
+    assert_eq!(toml.manager.policy, Some(policy));
+    assert_eq!(toml.manager.member_time, Some(Duration::from_secs(90)));
+    assert_eq!(
+        (toml.manager.seed, toml.manager.share_work),
+        (u64::MAX, true)
+    );
 
     let shown = format!("{toml:?}");
     assert!(!shown.contains("sesame"), "{shown}");
@@ -232,6 +320,109 @@ fn errors_say_where_and_what_to_do() {
         Yaml,
         "line 1, column 8, serve: a table has to stand here, and not a list",
     );
+}
+
+#[test]
+fn limits_and_the_policy_are_checked() {
+    use Format::{Toml, Yaml};
+    let ca = "[issuers.a]\nkind = \"local-ca\"\n";
+    for (line, message) in [
+        (
+            "limits = { account = 5 }",
+            "line 3, column 22, issuers.a.limits.account: a table has to stand here, and not a whole number",
+        ),
+        (
+            "limits = { account = { count = 0, per = \"3h\" } }",
+            "line 3, column 32, issuers.a.limits.account.count: the number is not between 1 and 4294967295; correct it",
+        ),
+        (
+            "limits = { domain = { count = 5, per = \"0s\" } }",
+            "line 3, column 40, issuers.a.limits.domain.per: a rate is so many in a time; give a time that is not zero",
+        ),
+        (
+            "limits = { domains = { count = 5, per = \"7d\" } }",
+            "line 3, column 22, issuers.a.limits.domains: no field has this name; did you mean `domain`?",
+        ),
+        (
+            "limits = { requests = { orders = { count = 5, per = \"7d\" } } }",
+            "line 3, column 34, issuers.a.limits.requests.orders: no field has this name; the fields here are `directory`, `nonce`, `new_order`, `renewal_info`, `other`",
+        ),
+        (
+            "limits = { base = \"zerossl\" }",
+            "line 3, column 19, issuers.a.limits.base: `zerossl` is none of `letsencrypt`, `none`",
+        ),
+    ] {
+        let error = Source::parse("ops.conf", &format!("{ca}{line}\n"), Toml).unwrap();
+        let error = error.config().unwrap_err().to_string();
+        // TOML tells of a table in a line where its key is.
+        let wanted = message.split_once(", issuers").unwrap().1;
+        assert!(
+            error.starts_with("cannot use ops.conf: line 3, column "),
+            "{error}"
+        );
+        assert!(error.ends_with(wanted), "{error}");
+    }
+    for (text, message) in [
+        (
+            "manager: {seed: -1}",
+            "line 1, column 17, manager.seed: the number is not between 0 and 18446744073709551615; correct it",
+        ),
+        (
+            "manager: {seed: seven}",
+            "line 1, column 17, manager.seed: a whole number has to stand here, and not text",
+        ),
+        (
+            "manager: {member_time: 1s}",
+            "line 1, column 24, manager.member_time: an instance needs some seconds to say that it is there; give `3s` or more",
+        ),
+        (
+            "manager: {policy: {due: {long: 1/0, short: 1/2, below: 10d}}}",
+            "line 1, column 32, manager.policy.due.long: a share of the lifetime is one part of so many, as `1/3`; correct it",
+        ),
+        (
+            "manager: {policy: {due: {long: 1/3}}}",
+            "line 1, column 25, manager.policy.due: the field `short` is missing; add it",
+        ),
+        (
+            "manager: {policy: {weight: {san: 300}}}",
+            "line 1, column 34, manager.policy.weight.san: the number is not between 0 and 255; correct it",
+        ),
+        (
+            "manager: {policy: {at_once: {normal: 1.5}}}",
+            "line 1, column 38, manager.policy.at_once.normal: a whole number has to stand here, and not a number with a fraction",
+        ),
+        (
+            "manager: {policy: {poll_every: 1d}}",
+            "line 1, column 32, manager.policy.poll_every: a CA is asked every minute at most, and twice a day at least; give a time between `1m` and `12h`",
+        ),
+    ] {
+        refused(text, Yaml, message);
+    }
+    // Of the directory, and said by variables.
+    let mut source = Source::parse("ops.conf", TOML, Toml).unwrap();
+    let set = [
+        ("OPS__MANAGER__SEED", "9"),
+        ("OPS__MANAGER__SHARE_WORK", "false"),
+        ("OPS__ISSUERS__LETSENCRYPT__DIRECTORY", "letsencrypt"),
+        (
+            "OPS__ISSUERS__LETSENCRYPT__LIMITS",
+            r#"{"domain": {"count": 5, "per": "1d"}}"#,
+        ),
+    ];
+    source.environment("OPS", set).unwrap();
+    let config = source.config().unwrap();
+    assert_eq!((config.manager.seed, config.manager.share_work), (9, false));
+    let day = Duration::from_secs(24 * 60 * 60);
+    let limits = Limits::lets_encrypt().domain(Rate::new(5, day));
+    assert_eq!(config.limits, [("letsencrypt".to_owned(), limits)]);
+    let mut source = Source::parse("ops.conf", TOML, Toml).unwrap();
+    source
+        .environment("OPS", [("OPS__MANAGER__SEED", "nine")])
+        .unwrap();
+    let error = source.config().unwrap_err().to_string();
+    let wanted =
+        "variable OPS__MANAGER__SEED, manager.seed: a whole number has to stand here, and not text";
+    assert!(error.ends_with(wanted), "{error}");
 }
 
 #[test]
@@ -384,7 +575,7 @@ fn variables_stand_over_the_file() {
         (
             "OPS__NOTHING",
             "x",
-            ", nothing: no field has this name; the fields here are `store`, `issuers`, `dns`, `certificates`, `serve`",
+            ", nothing: no field has this name; the fields here are `store`, `issuers`, `dns`, `certificates`, `serve`, `manager`",
         ),
     ] {
         let error = with(&[(name, value)]).unwrap_err().to_string();

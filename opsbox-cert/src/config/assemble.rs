@@ -177,6 +177,19 @@ impl Config {
         if let Some((name, _)) = self.dns.first() {
             return Err(missing(format_args!("dns.{name}"), "dns"));
         }
+        for (name, limits) in &self.limits {
+            manager = manager.limits(name, limits.clone());
+        }
+        if let Some(policy) = &self.manager.policy {
+            manager = manager.policy(policy.clone());
+        }
+        if let Some(time) = self.manager.member_time {
+            manager = manager.member_time(time);
+        }
+        if self.manager.share_work {
+            manager = manager.share_work();
+        }
+        manager = manager.seed(self.manager.seed);
         certificates.set_default(self.certificates.first().map(|spec| spec.id()));
         for spec in &self.certificates {
             manager = manager.certificate(spec.clone())?;

@@ -15,9 +15,17 @@
 //! contact = ["mailto:ops@example.com"]
 //! terms_of_service_agreed = true
 //!
+//! [issuers.letsencrypt.limits]          # in place of those that Let's Encrypt publishes
+//! account = { count = 600, per = "3h" }
+//!
 //! [issuers.internal]
 //! kind = "local-ca"
 //! lifetime = "7d"
+//!
+//! [manager]
+//! share_work = true                      # one of several instances over one store
+//! seed = 7                               # the same for all of them
+//! policy = { at_once = { normal = 8 } }
 //!
 //! [dns.zone]
 //! kind = "rfc2136"
@@ -35,6 +43,34 @@
 //! https = "0.0.0.0:443"
 //! http = "0.0.0.0:80"
 //! ```
+//!
+//! What the limits of an issuer are ([`Limits`](crate::budget::Limits)), in a table `issuers.NAME.limits`. What is not
+//! there is that of the base:
+//!
+//! | field | what |
+//! |---|---|
+//! | `base` | `letsencrypt` or `none`; without it, `letsencrypt` if the directory is that, and else `none` |
+//! | `account`, `domain`, `exact_set`, `failures`, `new_accounts` | a rate: `{ count = 300, per = "3h" }`, with `burst` if that is another number than `count` |
+//! | `requests` | a table of rates: `directory`, `nonce`, `new_order`, `renewal_info`, `other` |
+//! | `consecutive_failures` | a number |
+//! | `renewals_exempt`, `ari_exempt`, `refuse_duplicates` | `true` or `false` |
+//! | `margin` | a time: `"20s"` |
+//!
+//! What the policy is ([`Policy`](crate::plan::Policy)), in a table `manager.policy`:
+//!
+//! | field | what |
+//! |---|---|
+//! | `base` | `default` or `classic` |
+//! | `due` | `{ long = "1/3", short = "1/2", below = "10d" }`: shares of the lifetime, or times |
+//! | `bands` | `{ critical = "1/12", urgent = "1/6", soon = "1/4" }`, as above |
+//! | `weight` | of `single`, `san` and `wildcard`, from 0 to 255 |
+//! | `at_once` | of `immediate`, `critical`, `urgent`, `soon` and `normal` |
+//! | `spread` | `true` or `false` |
+//! | `retry_share` | a number |
+//! | `poll_every` | a time from `"1m"` to `"12h"` |
+//! | `polls` | `{ count = 20, per = "1s", at_once = 16 }` |
+//!
+//! Beside it `manager` has `share_work`, `member_time` (`"3m"`) and `seed`.
 //!
 //! ```
 //! use opsbox_cert::config::{Config, Format, Source};
@@ -64,6 +100,8 @@ mod assemble;
 #[cfg(all(feature = "dns", feature = "manager"))]
 mod dns;
 mod environment;
+mod limits;
+mod manager;
 mod read;
 mod reader;
 mod tree;
@@ -73,9 +111,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::budget::Limits;
 use crate::error::{ErrorKind, Result};
 use crate::inventory::CertSpec;
 use crate::limits::MAX_CONFIG_BYTES;
+use crate::plan::Policy;
 use crate::text::Escaped;
 #[cfg(feature = "manager")]
 pub use assemble::Assembled;
@@ -235,6 +275,10 @@ pub struct Config {
     pub encryption_key_file: Option<PathBuf>,
     /// By name, in the order in which they are tried.
     pub issuers: Vec<(String, IssuerConfig)>,
+    /// The limits of issuers, by name: of those that have some here.
+    pub limits: Vec<(String, Limits)>,
+    /// How the manager works.
+    pub manager: ManagerConfig,
     /// Who sets DNS records, by name.
     pub dns: Vec<(String, DnsConfig)>,
     /// What there should be.
@@ -362,6 +406,21 @@ pub enum DnsProviderConfig {
         /// How long it may run.
         time_limit: Duration,
     },
+}
+
+/// How the manager works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManagerConfig {
+    /// When to renew, whom first and how much at once, in place of the default.
+    pub policy: Option<Policy>,
+    /// The seed of the moments that are chosen. All instances need the same one.
+    pub seed: u64,
+    /// Whether it is one of several instances, each of which renews a part of the certificates.
+    pub share_work: bool,
+    /// After which time of silence another instance is taken for gone, in place of
+    /// [`MEMBER_TIME`](crate::limits::MEMBER_TIME).
+    pub member_time: Option<Duration>,
 }
 
 /// Where to listen.

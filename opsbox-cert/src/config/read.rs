@@ -8,8 +8,9 @@ use super::reader::{Field, Table};
 use super::tree::Node;
 use super::{
     AcmeConfig, Config, DnsConfig, DnsProviderConfig, ExternalAccountConfig, IssuerConfig,
-    ServeConfig, StoreConfig,
+    ManagerConfig, ServeConfig, StoreConfig,
 };
+use crate::budget::Limits;
 use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::inventory::{CertSpec, ChallengeType, KeyAlgorithm, LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
@@ -24,7 +25,12 @@ pub(super) fn config(root: &Node, file: &Path) -> Result<Config> {
         Some(field) => store(&field)?,
         None => (StoreConfig::Memory, None),
     };
-    let issuers = named(&mut table, "issuers", issuer)?;
+    let read = named(&mut table, "issuers", issuer)?;
+    let (mut issuers, mut limits) = (Vec::new(), Vec::new());
+    for (name, (issuer, its_limits)) in read {
+        limits.extend(its_limits.map(|its| (name.clone(), its)));
+        issuers.push((name, issuer));
+    }
     let dns = named(&mut table, "dns", dns_provider)?;
     let certificates = match table.take("certificates") {
         Some(field) => certificates(&field, &issuers, &dns)?,
@@ -34,11 +40,17 @@ pub(super) fn config(root: &Node, file: &Path) -> Result<Config> {
         Some(field) => serve(&field)?,
         None => ServeConfig::default(),
     };
+    let manager = match table.take("manager") {
+        Some(field) => super::manager::manager(&field)?,
+        None => ManagerConfig::default(),
+    };
     table.finish()?;
     Ok(Config {
         store,
         encryption_key_file,
         issuers,
+        limits,
+        manager,
         dns,
         certificates,
         serve,
@@ -91,7 +103,7 @@ fn store(field: &Field<'_>) -> Result<(StoreConfig, Option<PathBuf>)> {
     Ok((store, key_file))
 }
 
-fn issuer(field: &Field<'_>) -> Result<IssuerConfig> {
+fn issuer(field: &Field<'_>) -> Result<(IssuerConfig, Option<Limits>)> {
     let mut table = field.table()?;
     let is_acme = table
         .need("kind")?
@@ -114,8 +126,15 @@ fn issuer(field: &Field<'_>) -> Result<IssuerConfig> {
                 }
             }
         };
+    let directory = match &issuer {
+        IssuerConfig::Acme(acme) => Some(acme.directory.as_str()),
+        IssuerConfig::LocalCa { .. } => None,
+    };
+    let limits = table.take("limits");
+    let limits = limits.map(|field| super::limits::limits(&field, directory));
+    let limits = limits.transpose()?;
     table.finish()?;
-    Ok(issuer)
+    Ok((issuer, limits))
 }
 
 fn acme(table: &mut Table<'_>) -> Result<AcmeConfig> {

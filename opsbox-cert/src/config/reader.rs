@@ -1,5 +1,6 @@
 //! Reads a tree field by field, so that each error can say which field of which line it is about.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl<'n> Field<'n> {
         let found = match &self.node.value {
             Value::Null => "nothing",
             Value::Boolean(_) => "a boolean",
-            Value::Integer => "a whole number",
+            Value::Integer(_) => "a whole number",
             Value::Float => "a number with a fraction",
             Value::Text(_) => "text",
             Value::List(_) => "a list",
@@ -59,6 +60,33 @@ impl<'n> Field<'n> {
             Value::Text(text) if self.is_variable() && text == "false" => Ok(false),
             _ => Err(self.mismatch("`true` or `false`")),
         }
+    }
+
+    /// A whole number; a variable of the environment says it in text.
+    pub(super) fn number(&self, possible: RangeInclusive<u64>) -> Result<u64> {
+        let number = match &self.node.value {
+            Value::Integer(number) => *number,
+            Value::Text(text) if self.is_variable() => match text.parse::<i128>() {
+                Ok(number) => Some(number),
+                Err(_) => return Err(self.mismatch("a whole number")),
+            },
+            _ => return Err(self.mismatch("a whole number")),
+        };
+        let number = number.and_then(|number| u64::try_from(number).ok());
+        number
+            .filter(|number| possible.contains(number))
+            .ok_or_else(|| {
+                let (least, most) = (possible.start(), possible.end());
+                self.wrong(format!(
+                    "the number is not between {least} and {most}; correct it"
+                ))
+            })
+    }
+
+    /// A number of things, of which there is one at least.
+    pub(super) fn count(&self) -> Result<u32> {
+        let number = self.number(1..=u32::MAX.into())?;
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
     /// What a parser of text makes of it.

@@ -16,12 +16,13 @@ pub(super) struct Node {
     pub(super) origin: Origin,
 }
 
-/// No field is a number: its value is not kept.
+/// No field is a number with a fraction: its value is not kept.
 #[derive(Clone)]
 pub(super) enum Value {
     Null,
     Boolean(bool),
-    Integer,
+    /// `None` if it is beyond all that can be.
+    Integer(Option<i128>),
     Float,
     Text(String),
     List(Vec<Node>),
@@ -99,7 +100,9 @@ fn of_toml(
     let value = match value {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(value) => Value::Boolean(value),
-        DeValue::Integer(_) => Value::Integer,
+        DeValue::Integer(number) => {
+            Value::Integer(i128::from_str_radix(number.as_str(), number.radix()).ok())
+        }
         DeValue::Float(_) => Value::Float,
         DeValue::Datetime(value) => Value::Text(value.to_string()),
         DeValue::Array(items) => {
@@ -217,12 +220,12 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Scalar(Value::Boolean(value)))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Integer))
+    fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Integer(Some(number.into()))))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Integer))
+    fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Integer(Some(number.into()))))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
