@@ -197,17 +197,23 @@ impl SetColumn {
         self.same = 0;
     }
 
-    /// The rows of a range that have a value, and where it is.
-    pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
-        let same = self.places.first().filter(|_| self.same > 0);
-        let same = same.map(|place| (range.start..range.end.min(self.same), *place));
-        let same = same.into_iter();
-        let same = same.flat_map(|(rows, place)| rows.map(move |row| (row, place)));
-        // There are none if all are the same.
+    /// Tells the rows of a range that have a value, and where it is.
+    #[inline(always)]
+    pub(super) fn each_in(&self, range: Range<usize>, mut each: impl FnMut(usize, Spot)) {
+        if let Some(&place) = self.places.first().filter(|_| self.same > 0) {
+            // There are none besides.
+            if !place.is_null() {
+                (range.start..range.end.min(self.same)).for_each(|row| each(row, place));
+            }
+            return;
+        }
         let first = self.rows.count_before(range.start);
-        let places = self.places.get(first..).unwrap_or_default();
-        let others = self.rows.rows_in(range).zip(places.iter().copied());
-        same.chain(others).filter(|(_, place)| !place.is_null())
+        let mut places = self.places.get(first..).unwrap_or_default().iter();
+        self.rows.each_in(range, |row| {
+            if let Some(place) = places.next().filter(|place| !place.is_null()) {
+                each(row, *place);
+            }
+        });
     }
 
     #[inline(always)]

@@ -56,6 +56,7 @@ mod masker;
 mod names;
 mod partial;
 mod pattern;
+mod plain;
 mod policy;
 mod prefilter;
 #[cfg(feature = "config")]
