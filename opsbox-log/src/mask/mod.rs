@@ -63,6 +63,8 @@ mod prefilter;
 mod read;
 mod report;
 mod scanner;
+#[cfg(feature = "schema")]
+mod schema;
 mod tag;
 mod token;
 
@@ -78,4 +80,6 @@ pub use masker::Masker;
 pub use policy::Policy;
 pub use report::{MaskCount, MaskRefusal, MaskReport};
 pub use scanner::{Finding, Pattern, Scanner};
+#[cfg(feature = "schema")]
+pub use schema::policy_schema;
 pub use tag::Tag;
