@@ -1,6 +1,6 @@
 //! Columns that stages after the tokenizer set, and the order of all.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{Column, Rows, Span, row_set::RowSet};
 use crate::{
@@ -391,16 +391,11 @@ impl Rows {
         columns: impl IntoIterator<Item = (Field, ColumnBuilder)>,
     ) -> Result<(), Error> {
         let (mut fields, mut sources) = self.take_columns();
+        // They are not in the index yet.
+        let mut added: HashMap<Box<str>, usize> = HashMap::new();
         let result = columns.into_iter().try_for_each(|(field, builder)| {
             let found = self.field_index(field.name());
-            // Those that this call added are not in the index yet.
-            let added = fields.iter().enumerate().skip(self.fields().len());
-            let found = found.or_else(|| {
-                let mut added = added.map(|(at, field)| (at, field.name()));
-                added
-                    .find(|&(_, name)| name == field.name())
-                    .map(|(at, _)| at)
-            });
+            let found = found.or_else(|| added.get(field.name()).copied());
             check(&field, found.is_none(), fields.len())?;
             if builder.rows() > self.len() {
                 let message = format!(
@@ -424,6 +419,7 @@ impl Rows {
                     sources.splice(at..=at, [Source::Set(values)]);
                 }
                 None => {
+                    added.insert(field.name().into(), fields.len());
                     fields.push(field);
                     sources.push(Source::Set(values));
                 }
