@@ -59,6 +59,7 @@
 //! | `mask-kms` | no | keys of the AWS KMS API; turns `mask` on | hyper, hyper-rustls, rustls with ring, tokio, serde_json |
 //! | `config` | no | [`config`]: policies and pipelines in TOML or JSON | config, serde, toml, serde_json |
 //! | `yaml` | no | the same in YAML | serde-saphyr, `config` |
+//! | `schema` | no | JSON Schemas of policies and pipelines | schemars, `config` |
 //! | `enrich` | no | [`enrich`]: labels, host, Kubernetes, trace, tenant and CI context as columns | getrandom, for generated trace ids |
 //! | `pipeline` | no | [`pipeline`]: parser, stages and output as one, on threads, with a report | nothing |
 //! | `tracing` | no | spans of a pipeline | tracing, `pipeline` |

@@ -2,6 +2,9 @@
 #![cfg(feature = "json")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "common/linear.rs"]
+mod linear;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use opsbox_log::{
@@ -183,4 +186,27 @@ fn a_pipeline_file_names_it() {
         "{out}"
     );
     assert_eq!(report.stages()[0].counts().get("pairs"), 2);
+}
+
+/// A new key is not compared with each column that there is.
+#[test]
+fn many_keys_take_time_in_proportion() {
+    let log = |keys: usize| {
+        let mut log = String::from("CEF:0|Vendor|Box|1.0|7|seen|3|");
+        for key in 0..keys {
+            write!(log, "k{key:04}=x ").unwrap();
+        }
+        log
+    };
+    let columns = |log: &str| {
+        let mut batch = Parser::new(Format::preset("cef").unwrap()).parse(log);
+        ExtensionColumns::new().apply(&mut batch).unwrap()
+    };
+    let (few, many) = (log(120), log(960));
+    assert_eq!(columns(&many).pairs(), 960);
+    linear::assert_linear(
+        "keys",
+        || assert_eq!(columns(&few).pairs(), 120),
+        || assert_eq!(columns(&many).pairs(), 960),
+    );
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use opsbox_log::{
-    Format, Kernel, Parser,
+    ColumnBuilder, Field, Format, Kernel, Parser, Span,
     clean::Cleaner,
     mask::{Action, Detector, MaskReport, Masker, Pattern, Policy, Scanner, Tag},
 };
@@ -101,7 +101,10 @@ fn policies() -> Vec<Policy> {
 
 proptest! {
     #[test]
-    fn as_each_value_by_itself(messages in prop::collection::vec(message(), 1..6)) {
+    fn as_each_value_by_itself(
+        messages in prop::collection::vec(message(), 1..6),
+        parts in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize), 6),
+    ) {
         let mut log = String::new();
         for message in &messages {
             log += "2026-01-02 03:04:05 [INFO] ";
@@ -110,6 +113,18 @@ proptest! {
         }
         let mut cleaned = Parser::new(Format::preset("app").unwrap()).parse(log.as_str());
         Cleaner::new("message").clean(&mut cleaned);
+        // A column may have any part of another.
+        let mut column = ColumnBuilder::new();
+        let message = cleaned.column("message").unwrap();
+        for (row, (from, len)) in (0..cleaned.len()).zip(&parts) {
+            if let Some(Span::Input(all)) = message.span(row)
+                && !all.is_empty()
+            {
+                let start = all.start + from.index(all.len());
+                column.push_span(row, Span::Input(start..all.end.min(start + len)));
+            }
+        }
+        cleaned.set_column(Field::new("part"), column).unwrap();
         let plain = Parser::new(Format::preset("app").unwrap()).parse(log.as_str());
         for batch in [cleaned, plain] {
             for policy in policies() {

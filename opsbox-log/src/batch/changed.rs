@@ -1,6 +1,6 @@
 //! Columns that stages after the tokenizer set, and the order of all.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{Column, Rows, Span, row_set::RowSet};
 use crate::{
@@ -197,17 +197,23 @@ impl SetColumn {
         self.same = 0;
     }
 
-    /// The rows of a range that have a value, and where it is.
-    pub(super) fn spots_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Spot)> {
-        let same = self.places.first().filter(|_| self.same > 0);
-        let same = same.map(|place| (range.start..range.end.min(self.same), *place));
-        let same = same.into_iter();
-        let same = same.flat_map(|(rows, place)| rows.map(move |row| (row, place)));
-        // There are none if all are the same.
+    /// Tells the rows of a range that have a value, and where it is.
+    #[inline(always)]
+    pub(super) fn each_in(&self, range: Range<usize>, mut each: impl FnMut(usize, Spot)) {
+        if let Some(&place) = self.places.first().filter(|_| self.same > 0) {
+            // There are none besides.
+            if !place.is_null() {
+                (range.start..range.end.min(self.same)).for_each(|row| each(row, place));
+            }
+            return;
+        }
         let first = self.rows.count_before(range.start);
-        let places = self.places.get(first..).unwrap_or_default();
-        let others = self.rows.rows_in(range).zip(places.iter().copied());
-        same.chain(others).filter(|(_, place)| !place.is_null())
+        let mut places = self.places.get(first..).unwrap_or_default().iter();
+        self.rows.each_in(range, |row| {
+            if let Some(place) = places.next().filter(|place| !place.is_null()) {
+                each(row, *place);
+            }
+        });
     }
 
     #[inline(always)]
@@ -385,16 +391,11 @@ impl Rows {
         columns: impl IntoIterator<Item = (Field, ColumnBuilder)>,
     ) -> Result<(), Error> {
         let (mut fields, mut sources) = self.take_columns();
+        // They are not in the index yet.
+        let mut added: HashMap<Box<str>, usize> = HashMap::new();
         let result = columns.into_iter().try_for_each(|(field, builder)| {
             let found = self.field_index(field.name());
-            // Those that this call added are not in the index yet.
-            let added = fields.iter().enumerate().skip(self.fields().len());
-            let found = found.or_else(|| {
-                let mut added = added.map(|(at, field)| (at, field.name()));
-                added
-                    .find(|&(_, name)| name == field.name())
-                    .map(|(at, _)| at)
-            });
+            let found = found.or_else(|| added.get(field.name()).copied());
             check(&field, found.is_none(), fields.len())?;
             if builder.rows() > self.len() {
                 let message = format!(
@@ -418,6 +419,7 @@ impl Rows {
                     sources.splice(at..=at, [Source::Set(values)]);
                 }
                 None => {
+                    added.insert(field.name().into(), fields.len());
                     fields.push(field);
                     sources.push(Source::Set(values));
                 }

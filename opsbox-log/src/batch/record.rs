@@ -65,10 +65,11 @@ impl<'b> Column<'b> {
         self.view.rows.spot(self.view.input, row, self.index)
     }
 
-    /// The rows that have a value, and where it is.
+    /// Tells the rows that have a value, and where it is.
     #[cfg(feature = "mask")]
-    pub(crate) fn spots(&self) -> impl Iterator<Item = (usize, Spot)> + use<'b> {
-        self.view.rows.spots(self.view.input, self.index)
+    #[inline(always)]
+    pub(crate) fn each_spot(&self, each: impl FnMut(usize, Spot)) {
+        self.view.rows.each_spot(self.view.input, self.index, each);
     }
 
     /// The line number of a row in the input, from 1.

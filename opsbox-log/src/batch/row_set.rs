@@ -168,6 +168,39 @@ impl RowSet {
         Err(rank)
     }
 
+    /// [`rows_in`](Self::rows_in), for those who look at all of them.
+    #[inline(always)]
+    pub(super) fn each_in(&self, range: Range<usize>, mut each: impl FnMut(usize)) {
+        let end = range.end.min(self.end);
+        match self.form {
+            Form::All => (range.start..end).for_each(each),
+            Form::Listed => {
+                let first = self.count_before(range.start);
+                let rows = self.list.get(first..).unwrap_or_default().iter().copied();
+                rows.take_while(|row| *row < end).for_each(each);
+            }
+            Form::Marked => {
+                let mut first = range.start;
+                while first < end {
+                    let word = first / TOGETHER;
+                    let next = (word + 1) * TOGETHER;
+                    let Some(mark) = self.marks.get(word) else {
+                        return;
+                    };
+                    let mut bits = mark.bits & u64::MAX << (first % TOGETHER);
+                    if end < next {
+                        bits &= (1 << (end % TOGETHER)) - 1;
+                    }
+                    while bits != 0 {
+                        each(word * TOGETHER + bits.trailing_zeros() as usize);
+                        bits &= bits - 1;
+                    }
+                    first = next;
+                }
+            }
+        }
+    }
+
     /// The rows of a range that are in it.
     pub(super) fn rows_in(&self, range: Range<usize>) -> impl Iterator<Item = usize> + use<'_> {
         let mut row = range.start;
@@ -240,6 +273,9 @@ mod tests {
             }
             let (start, len) = range;
             let some: Vec<_> = set.rows_in(start..start + len).collect();
+            let mut each = Vec::new();
+            set.each_in(start..start + len, |row| each.push(row));
+            prop_assert_eq!(&each, &some);
             prop_assert_eq!(some, wanted.range(start..start + len).copied().collect::<Vec<_>>());
             prop_assert!(set.marks.len() <= 2 * set.len + 2 * TOGETHER);
         }

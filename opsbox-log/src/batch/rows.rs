@@ -325,29 +325,26 @@ impl Rows {
         span.map_or(Spot::NULL, |span| self.parsed_spot(input, span))
     }
 
-    /// The rows that have a value in a column, and where it is.
+    /// Tells the rows that have a value in a column, and where it is.
     #[cfg(feature = "mask")]
-    pub(super) fn spots<'r>(
-        &'r self,
-        input: &'r [u8],
-        field: usize,
-    ) -> impl Iterator<Item = (usize, Spot)> + use<'r> {
-        let source = self.sources.as_ref().map(|sources| sources.get(field));
-        let (parsed, set) = match source {
-            None => (Some(field), None),
-            Some(None) => (None, None),
-            Some(Some(Source::Parsed(parsed))) => (Some(*parsed), None),
-            Some(Some(Source::Set(column))) => (None, Some(column)),
+    #[inline(always)]
+    pub(super) fn each_spot(&self, input: &[u8], field: usize, mut each: impl FnMut(usize, Spot)) {
+        let parsed = match &self.sources {
+            None => field,
+            Some(sources) => match sources.get(field) {
+                None => return,
+                Some(Source::Parsed(parsed)) => *parsed,
+                Some(Source::Set(column)) => return column.each_in(0..usize::MAX, each),
+            },
         };
-        let parsed = parsed.into_iter().flat_map(move |parsed| {
-            let rows = 0..self.len;
-            rows.filter_map(move |row| {
-                let span = self.parsed_span(row, parsed)?;
-                Some((row, self.parsed_spot(input, span)))
-            })
-        });
-        let set = set.into_iter();
-        parsed.chain(set.flat_map(|column| column.spots_in(0..usize::MAX)))
+        for part in &self.parts {
+            for row in 0..part.lines.len() {
+                let at = part.cell_at(row, parsed, self.parsed);
+                if let Some(span) = at.and_then(|at| part.span(row, at)) {
+                    each(part.first_row + row, self.parsed_spot(input, span));
+                }
+            }
+        }
     }
 
     /// The value that all rows have in a column, if it is kept once.
@@ -379,47 +376,16 @@ impl Rows {
     }
 
     #[inline]
-    fn parsed_span(&self, row: usize, field: usize) -> Option<Span> {
+    pub(super) fn parsed_span(&self, row: usize, field: usize) -> Option<Span> {
         let (part, row) = self.part(row)?;
         let at = part.cell_at(row, field, self.parsed)?;
         part.span(row, at)
     }
 
-    /// Adds what the rows of a range have to a list for each: the rank of the column, and where the value is. `ranks`
-    /// has one for each column.
-    pub(super) fn list(
-        &self,
-        input: &[u8],
-        range: Range<usize>,
-        ranks: &[u32],
-        lists: &mut [Vec<(u32, Spot)>],
-    ) {
-        let rank_of = |field: usize| ranks.get(field).copied().unwrap_or(u32::MAX);
-        // Of the tokenizer's columns those that are still there.
-        let mut parsed = vec![u32::MAX; self.parsed];
-        match &self.sources {
-            None => parsed.copy_from_slice(ranks.get(..self.parsed).unwrap_or_default()),
-            Some(sources) => {
-                for (field, source) in sources.iter().enumerate() {
-                    match source {
-                        Source::Parsed(at) => {
-                            if let Some(slot) = parsed.get_mut(*at) {
-                                *slot = rank_of(field);
-                            }
-                        }
-                        Source::Set(column) => {
-                            for (row, spot) in column.spots_in(range.clone()) {
-                                if let Some(list) = lists.get_mut(row - range.start) {
-                                    list.push((rank_of(field), spot));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        for (row, list) in range.zip(lists) {
-            let Some((part, row)) = self.part(row) else {
+    /// The values of rows that have the cells of their own keys: the row, the tokenizer's column, and where the value is.
+    pub(super) fn each_keyed(&self, rows: Range<usize>, mut each: impl FnMut(usize, usize, Span)) {
+        for at_row in rows {
+            let Some((part, row)) = self.part(at_row) else {
                 continue;
             };
             let cells = part.row_cells(row, self.parsed).unwrap_or_default();
@@ -428,11 +394,8 @@ impl Rows {
                 let field = ids
                     .and_then(|ids| ids.get(at))
                     .map_or(field, |&id| usize::from(id));
-                let rank = parsed.get(field).copied().unwrap_or(u32::MAX);
-                if rank != u32::MAX
-                    && let Some(span) = part.span(row, at)
-                {
-                    list.push((rank, self.parsed_spot(input, span)));
+                if let Some(span) = part.span(row, at) {
+                    each(at_row, field, span);
                 }
             }
         }

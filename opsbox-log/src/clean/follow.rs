@@ -40,7 +40,7 @@ impl Fields<'_> {
         source: Source<'_>,
     ) -> Option<(Mode, usize)> {
         let near = near(text, at)?;
-        let Some(edge) = self.shapes.find(simd, START, near) else {
+        let Some(edge) = self.shapes.find(simd, START, near, text.from(at)) else {
             self.is_new = true;
             return None;
         };
@@ -69,7 +69,7 @@ impl Fields<'_> {
     ) -> Result<(Mode, usize), Lost> {
         let (mut at, mut edge) = (start, first);
         loop {
-            if self.shapes.edge(edge).is_odd && !self.odd(text, at, edge) {
+            if self.shapes.edge(edge).is_odd && !self.odd(edge) {
                 return Err(Lost::Value);
             }
             let it = self.shapes.edge(edge);
@@ -103,7 +103,9 @@ impl Fields<'_> {
                 return Err(Lost::Value);
             };
             let guess = self.shapes.edge(next);
-            if simd.begins_with(here, &guess.text, &guess.mask) {
+            if simd.begins_with(here, &guess.text, &guess.mask)
+                && (!guess.is_odd || self.shapes.has_rest(next, text.from(at)))
+            {
                 edge = next;
                 continue;
             }
@@ -111,7 +113,7 @@ impl Fields<'_> {
                 at = self.unescape(text, place.start, at).ok_or(Lost::Value)?;
                 here = near(text, at).ok_or(Lost::Value)?;
             }
-            let Some(found) = self.shapes.find(simd, to, here) else {
+            let Some(found) = self.shapes.find(simd, to, here, text.from(at)) else {
                 return Err(Lost::NoEdge);
             };
             self.shapes.miss(edge, found);
@@ -127,19 +129,11 @@ impl Fields<'_> {
         is_done.then_some((mode, at)).ok_or(Lost::Value)
     }
 
-    /// Looks at what is rare of an edge: whether the rest of its text is here, and no null comes after a value of its
-    /// column.
+    /// Looks at what is rare of an edge: whether no null comes after a value of its column.
     #[cold]
-    fn odd(&mut self, text: Text<'_>, at: usize, edge: u16) -> bool {
-        let len = usize::from(self.shapes.edge(edge).len);
-        let Some(odd) = self.shapes.odd(edge) else {
-            return true;
-        };
-        let rest = text.bytes.get(at + len.min(HALF)..at + len);
-        if rest != Some(&odd.rest) {
-            return false;
-        }
-        let nulls = odd.nulls.clone();
+    fn odd(&mut self, edge: u16) -> bool {
+        let odd = self.shapes.odd(edge);
+        let nulls = odd.map(|odd| odd.nulls.clone()).unwrap_or_default();
         nulls.into_iter().all(|key| self.is_first(key))
     }
 
@@ -436,6 +430,24 @@ mod tests {
                 let found = scan::run(Chosen::new(kernel), Begins(&bytes, &text, &mask));
                 prop_assert_eq!(found, bytes[..len] == text[..len], "{}", kernel);
             }
+        }
+    }
+
+    #[test]
+    fn kinds_that_begin_alike_go_by_edges() {
+        let log: String = ["name", "node", "uid", "name"]
+            .map(|key| {
+                format!(
+                    "2026-01-02 03:04:05 [INFO] {{\"a_key_of_more_than_thirty_two_bytes_{key}\":\"x\",\"b\":1}}\n"
+                )
+            })
+            .concat();
+        let log = log + "2026-01-02 03:04:05 [INFO] and now for something else\n";
+        let parser = Parser::new(Format::preset("app").unwrap());
+        let cleaner = Cleaner::new("message");
+        for hits in [1, 4, 4] {
+            cleaner.clean(&mut parser.parse(&log));
+            assert_eq!(cleaner.shelf.hits(), hits);
         }
     }
 

@@ -7,9 +7,9 @@ use super::{
     document::{LONG_BYTES, Outcome, Scratch, examine_by, too_long},
     index::Index,
     report::{CleanReport, TextChange},
-    sink::{Sink, Source},
+    sink::{Nobody, Sink, Source},
     text::stack_trace,
-    walk::Text,
+    walk::{Text, walk},
 };
 use crate::{
     batch::{Column, ColumnBuilder, Span},
@@ -39,11 +39,12 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
         let changes_text = pass.cleaner.changes_text();
         let mut windows = texts.map(Window::new);
         for row in 0..column.len() {
-            let (mut range, mut in_arena) = match column.span(row) {
-                Some(Span::Input(range)) => (range, false),
-                Some(Span::Arena(range)) => (range, true),
-                None => continue,
-            };
+            let spot = column.spot(row);
+            if spot.is_null() {
+                continue;
+            }
+            let (mut in_arena, mut range) = spot.place();
+            let mut was_json = changes_text && spot.is_json();
             let [input, arena] = &mut windows;
             let window = if in_arena { arena } else { input };
             if changes_text {
@@ -51,7 +52,9 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
                 if let Some(start) = pass.clean_text(value) {
                     (range, in_arena) = (start..start + pass.texts.own.len(), true);
                 }
-                range.end = pass.split_trace(row, value, range.clone(), in_arena);
+                let end = pass.split_trace(row, value, range.clone(), in_arena);
+                was_json &= end == range.end;
+                range.end = end;
             }
             // Of a value that is too long only the beginning is looked at.
             let is_long = range.len() > pass.cleaner.rules.max_bytes;
@@ -104,10 +107,25 @@ impl<S: Sink> Work for Rows<'_, '_, S> {
             );
             if changes_text {
                 let value = window.text.get(range.clone()).unwrap_or_default();
-                pass.keep_rest(row, value, range, in_arena, place);
+                let whole = Value {
+                    text: value,
+                    range,
+                    in_arena,
+                    was_json,
+                };
+                pass.keep_rest(row, whole, place);
             }
         }
     }
+}
+
+/// A value without its stack trace. If it was cleaned, its place is that of the cleaned text, and its bytes are not.
+struct Value<'t> {
+    text: &'t [u8],
+    range: Range<usize>,
+    in_arena: bool,
+    /// Whether the batch had it as JSON.
+    was_json: bool,
 }
 
 /// A part of a text that is indexed.
@@ -160,6 +178,20 @@ struct Texts {
     own: Vec<u8>,
     help: Vec<u8>,
     index: Index,
+}
+
+impl Texts {
+    /// Whether the cleaned text is an object or an array, and nothing else: of what JSON has besides nothing is cleaned.
+    #[cold]
+    fn is_json(&self) -> bool {
+        let text = Text {
+            bytes: &self.own,
+            index: &self.index,
+            end: self.own.len(),
+        };
+        let begins = matches!(self.own.first(), Some(b'{' | b'['));
+        begins && walk(text, 0, &mut Nobody).is_ok_and(|end| end == self.own.len())
+    }
 }
 
 /// Counts an outcome and gives what it is to its row. Returns where its document is.
@@ -257,21 +289,25 @@ impl<'c, S: Sink> Pass<'c, S> {
         range.start + line.len() - usize::from(line.ends_with(b"\r"))
     }
 
-    /// Keeps what is left of a value.
-    fn keep_rest(
-        &mut self,
-        row: usize,
-        value: &[u8],
-        range: Range<usize>,
-        in_arena: bool,
-        document: Option<Range<usize>>,
-    ) {
-        let Some(place) = document.filter(|_| !self.cleaner.keep_document) else {
-            return self.rest.push_span(row, span(range, in_arena));
-        };
+    /// Keeps what is left of a value. What was JSON stays so, as long as it is.
+    fn keep_rest(&mut self, row: usize, value: Value<'_>, document: Option<Range<usize>>) {
+        let Value {
+            text: value,
+            range,
+            in_arena,
+            was_json,
+        } = value;
         let value = match self.texts.is_changed {
             true => &self.texts.own,
             false => value,
+        };
+        let Some(place) = document.filter(|_| !self.cleaner.keep_document) else {
+            let is_json = was_json && (!self.texts.is_changed || self.texts.is_json());
+            let span = span(range, in_arena);
+            return match is_json {
+                true => self.rest.push_json_span(row, span),
+                false => self.rest.push_span(row, span),
+            };
         };
         let (before, after) = (range.start..place.start, place.end..range.end);
         match (before.is_empty(), after.is_empty()) {

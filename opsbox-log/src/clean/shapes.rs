@@ -242,9 +242,16 @@ impl Shapes {
         self.keys.get_mut(usize::from(key))
     }
 
-    /// The edge from a state whose text stands here; of several that with the longest text.
+    /// The edge from a state whose text stands here; of several that with the longest text. `text` begins with what is
+    /// near.
     #[inline(always)]
-    pub(super) fn find<K: Simd>(&self, simd: K, from: u16, near: &[u8; HALF]) -> Option<u16> {
+    pub(super) fn find<K: Simd>(
+        &self,
+        simd: K,
+        from: u16,
+        near: &[u8; HALF],
+        text: &[u8],
+    ) -> Option<u16> {
         let first = slot_of(from, near);
         for probe in 0..SLOTS {
             let edge = self.slots.get((first + probe) % SLOTS).copied();
@@ -253,7 +260,10 @@ impl Shapes {
                 break;
             }
             let it = self.edge(edge);
-            if it.from == from && simd.begins_with(near, &it.text, &it.mask) {
+            if it.from == from
+                && simd.begins_with(near, &it.text, &it.mask)
+                && (!it.is_odd || self.has_rest(edge, text))
+            {
                 return Some(edge);
             }
         }
@@ -262,6 +272,13 @@ impl Shapes {
             let it = self.edge(edge);
             simd.begins_with(near, &it.text, &it.mask)
         })
+    }
+
+    /// Whether what an edge has behind its first bytes stands in a text that begins with these.
+    #[cold]
+    pub(super) fn has_rest(&self, edge: u16, text: &[u8]) -> bool {
+        let odd = self.odd.get(&edge);
+        odd.is_none_or(|odd| text.get(HALF..).unwrap_or_default().starts_with(&odd.rest))
     }
 
     /// Another edge than the one that was looked at first came after this one.

@@ -51,7 +51,13 @@ pub(crate) struct Text<'t> {
     pub(crate) end: usize,
 }
 
-impl Text<'_> {
+impl<'t> Text<'t> {
+    /// The bytes from `at` on.
+    #[inline(always)]
+    pub(super) fn from(self, at: usize) -> &'t [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
     /// The byte at `at`, which may be behind the end.
     #[inline(always)]
     fn byte(self, at: usize) -> Result<u8, Fault> {

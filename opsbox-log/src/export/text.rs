@@ -136,6 +136,12 @@ impl<'b> Value<'b> {
         }
     }
 
+    /// The bytes that begin at a place of the value, if there are as many. What comes after the value is undefined.
+    #[inline(always)]
+    fn near(&self, at: usize) -> Option<&[u8; NEAR]> {
+        self.source.get(at..)?.first_chunk()
+    }
+
     /// Whether a byte of the value is in the mask.
     #[inline(always)]
     pub(super) fn any(&self, mask: impl Fn(&[u8; BLOCK]) -> u64) -> bool {
@@ -163,6 +169,9 @@ pub(super) fn padded(arena: &[u8]) -> Cow<'_, [u8]> {
         _ => Cow::Owned([arena, &[0; BLOCK]].concat()),
     }
 }
+
+/// Bytes between two escapes, more often than not: a quarter of a block takes a quarter of the time to write.
+const NEAR: usize = BLOCK / 4;
 
 /// A mask of the first `count` bytes of a block.
 #[inline(always)]
@@ -268,6 +277,16 @@ impl<'o> Out<'o> {
         self.len += count;
     }
 
+    /// Writes fewer bytes than a block has, of which `count` count.
+    #[inline(always)]
+    fn push_near(&mut self, near: &[u8; NEAR], count: usize) {
+        self.room();
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + NEAR) {
+            room.copy_from_slice(near);
+        }
+        self.len += count;
+    }
+
     /// Writes some bytes, fewer than a block.
     #[inline(always)]
     pub(super) fn push_array<const N: usize>(&mut self, bytes: [u8; N]) {
@@ -359,8 +378,13 @@ impl<'o> Out<'o> {
                         escapes.write(byte, self);
                         found &= found - 1;
                         let (from, to) = (at + 1, upto(found));
-                        let mut room = [0; BLOCK];
-                        self.push_block(value.block(from, &mut room), to - from);
+                        match value.near(from).filter(|_| to - from <= NEAR) {
+                            Some(near) => self.push_near(near, to - from),
+                            None => {
+                                let mut room = [0; BLOCK];
+                                self.push_block(value.block(from, &mut room), to - from);
+                            }
+                        }
                         at = to;
                     }
                     Some(_) => {

@@ -4,6 +4,7 @@ use super::{
     Action, Detector, Keys, MaskCount, MaskRefusal, MaskReport, Pattern, Policy, Scanner, Tag,
     detect::{self, Held, What},
     key::{Nonces, Refused},
+    plain,
     scanner::Scratch,
 };
 use crate::{Batch, Column, ColumnBuilder, Field, error::Error};
@@ -45,6 +46,68 @@ enum Plan {
     Tagged(Tag, Action),
     /// Looked through; by its name each value may be a secret as a whole.
     Scanned(Held),
+}
+
+/// What was found of each row where a detector would look, in the longest value of its that is in the input.
+struct Looked {
+    rows: Vec<LookedRow>,
+    /// Places in the input.
+    places: Vec<usize>,
+}
+
+#[derive(Clone, Default)]
+struct LookedRow {
+    range: Range<usize>,
+    /// Its places.
+    places: Range<usize>,
+}
+
+impl Looked {
+    /// Of so many rows; of none it keeps nothing.
+    fn new(rows: usize) -> Self {
+        Self {
+            rows: vec![LookedRow::default(); rows],
+            places: Vec::new(),
+        }
+    }
+
+    /// Keeps the places of the value that was scanned last.
+    #[inline]
+    fn note(&mut self, row: usize, range: Range<usize>, scratch: &Scratch) {
+        let Some(known) = self.rows.get_mut(row) else {
+            return;
+        };
+        if range.len() > known.range.len() {
+            let first = self.places.len();
+            self.places.extend(scratch.places(range.start));
+            *known = LookedRow {
+                range,
+                places: first..self.places.len(),
+            };
+        }
+    }
+
+    /// Whether nothing is found in a part of the input, by what is known of the value that it is in.
+    ///
+    /// A place at which a detector looks depends on the bytes before it alone, and with fewer of them it is none. But of
+    /// digits in a row only the first such place counts, and a part may begin between them.
+    #[inline]
+    fn is_quiet(&self, row: usize, part: &Range<usize>, input: &[u8]) -> bool {
+        let Some(known) = self.rows.get(row) else {
+            return false;
+        };
+        if part.start < known.range.start || known.range.end < part.end {
+            return false;
+        }
+        if known.places.is_empty() {
+            return true;
+        }
+        let before = part.start.checked_sub(1).and_then(|at| input.get(at));
+        let parts_digits = matches!(before, Some(b'0'..=b'9' | b' ' | b'-'));
+        let places = self.places.get(known.places.clone());
+        let mut places = places.unwrap_or_default().iter();
+        !parts_digits && !places.any(|place| part.contains(place))
+    }
 }
 
 /// What became of a text.
@@ -111,10 +174,12 @@ impl Masker {
         let mut columns = Vec::new();
         let mut dropped = Vec::new();
         // Columns that were set may be parts of others.
-        let mut quiet = match batch.is_changed() {
-            true => vec![0..0; batch.len()],
-            false => Vec::new(),
-        };
+        let mut looked = Looked::new(
+            match batch.is_changed() && self.rules.scanner.is_by_hits() {
+                true => batch.len(),
+                false => 0,
+            },
+        );
         let texts = [batch.input(), batch.arena()];
         for column in batch.columns() {
             let plan = self.rules.plan(column.field().name());
@@ -128,7 +193,7 @@ impl Masker {
                     }
                 }
                 Plan::Scanned(held) => {
-                    let scanned = self.scanned(&column, *held, texts, &mut quiet, &mut report);
+                    let scanned = self.scanned(&column, *held, texts, &mut looked, &mut report);
                     if let Some(values) = scanned {
                         columns.push((text(column.field()), values));
                     }
@@ -235,37 +300,34 @@ impl Masker {
         (!drops).then_some(values)
     }
 
-    /// The column with what is found in its values masked; none if nothing is. `quiet`: for each row a range of the input in
-    /// which there is no place to look at, if it is wanted; what is inside of one is not scanned again.
+    /// The column with what is found in its values masked; none if nothing is. What is inside of a value that was looked
+    /// through before is not looked at again, if nothing was there.
     fn scanned(
         &mut self,
         column: &Column<'_>,
         held: Held,
         [input, arena]: [&[u8]; 2],
-        quiet: &mut [Range<usize>],
+        looked: &mut Looked,
         report: &mut MaskReport,
     ) -> Option<ColumnBuilder> {
         let mut values: Option<ColumnBuilder> = None;
         let keep = |values: &mut ColumnBuilder, row| values.push_value_of(row, column, row);
-        for (row, spot) in column.spots() {
+        let is_free = held == Held::Anything;
+        let by_hits = is_free && self.rules.scanner.is_by_hits();
+        column.each_spot(|row, spot| {
             let (in_arena, range) = spot.place();
             let source = if in_arena { arena } else { input };
             report.scanned_values += 1;
             report.scanned_bytes += range.len() as u64;
-            let mut known = quiet.get_mut(row).filter(|_| !in_arena);
-            let is_known = known
-                .as_ref()
-                .is_some_and(|known| known.start <= range.start && range.end <= known.end);
-            let masked = match is_known && held == Held::Anything {
+            let is_quiet = by_hits
+                && (!in_arena && looked.is_quiet(row, &range, input)
+                    || plain::has_nothing(source, &range));
+            let masked = match is_quiet {
                 true => Masked::Same,
                 false => {
                     let masked = self.rules.look(source, range.clone(), held, &mut self.work);
-                    if let Some(known) = &mut known
-                        && masked == Masked::Same
-                        && range.len() > known.len()
-                        && self.rules.scanner.is_quiet(&self.work.scratch)
-                    {
-                        **known = range;
+                    if is_free && !in_arena {
+                        looked.note(row, range, &self.work.scratch);
                     }
                     masked
                 }
@@ -274,7 +336,7 @@ impl Masker {
                 if let Some(values) = &mut values {
                     keep(values, row);
                 }
-                continue;
+                return;
             }
             let values = values.get_or_insert_with(|| {
                 let mut values = ColumnBuilder::with_capacity(column.len());
@@ -290,7 +352,7 @@ impl Masker {
                     values.push_bytes(row, &self.work.out);
                 }
             }
-        }
+        });
         self.settle(column.field().name(), report);
         values
     }

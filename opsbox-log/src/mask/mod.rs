@@ -56,12 +56,15 @@ mod masker;
 mod names;
 mod partial;
 mod pattern;
+mod plain;
 mod policy;
 mod prefilter;
 #[cfg(feature = "config")]
 mod read;
 mod report;
 mod scanner;
+#[cfg(feature = "schema")]
+mod schema;
 mod tag;
 mod token;
 
@@ -77,4 +80,6 @@ pub use masker::Masker;
 pub use policy::Policy;
 pub use report::{MaskCount, MaskRefusal, MaskReport};
 pub use scanner::{Finding, Pattern, Scanner};
+#[cfg(feature = "schema")]
+pub use schema::policy_schema;
 pub use tag::Tag;

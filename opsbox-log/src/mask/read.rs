@@ -147,21 +147,35 @@ fn explained(message: &str) -> String {
 
 /// A policy as it is written.
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Policy"))]
 #[serde(deny_unknown_fields, default)]
-struct Raw {
+pub(super) struct Raw {
+    /// What is done with what no other action is for.
     default_action: Option<Written<Action>>,
+    /// The rules that search text; else the usual ones.
     detectors: Option<Vec<Written<Detector>>>,
+    /// Names of the fields that are searched, or patterns with `*` and `?`; else all.
     free_text: Option<Vec<String>>,
+    /// Names or patterns of fields that are left alone.
     ignore: Vec<String>,
+    /// Names or patterns of fields, and the tag of what they hold as a whole.
     fields: Entries<String, Written<Tag>>,
+    /// Tags, and what is done with what has them.
     actions: Entries<Written<Tag>, Written<Action>>,
+    /// Patterns of one's own.
     patterns: Vec<RawPattern>,
 }
 
+/// A pattern of one's own, and the tag of what it finds.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Pattern"))]
 #[serde(deny_unknown_fields)]
 struct RawPattern {
+    /// What reports call it.
     name: String,
+    /// A regular expression; with a group of the name `value` only what that captures is found.
     pattern: String,
     tag: Written<Tag>,
 }
@@ -199,10 +213,10 @@ impl Raw {
 
 /// What is written as its name.
 #[derive(PartialEq)]
-struct Written<T>(T);
+pub(super) struct Written<T>(T);
 
 /// The entries of a map, none of which may be there twice.
-struct Entries<K, T>(Vec<(K, T)>);
+pub(super) struct Entries<K, T>(Vec<(K, T)>);
 
 impl<K, T> Default for Entries<K, T> {
     fn default() -> Self {

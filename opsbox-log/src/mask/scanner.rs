@@ -124,6 +124,13 @@ pub(super) struct Scratch {
     pub(super) found: Vec<Found>,
 }
 
+impl Scratch {
+    /// Where a detector looked in the value that was scanned last, which begins here.
+    pub(super) fn places(&self, start: usize) -> impl Iterator<Item = usize> {
+        self.hits.iter().map(move |hit| start + hit.at)
+    }
+}
+
 impl Scanner {
     /// With the [usual](Detector::USUAL) detectors.
     pub fn new() -> Self {
@@ -206,10 +213,9 @@ impl Scanner {
         }
     }
 
-    /// Whether the value that was scanned last has no place at which a detector looks: then no part of it has one, and nothing is
-    /// found there, either.
-    pub(super) fn is_quiet(&self, scratch: &Scratch) -> bool {
-        scratch.hits.is_empty() && self.patterns.all().is_empty()
+    /// Whether all that is found is found at [places](Scratch::places).
+    pub(super) fn is_by_hits(&self) -> bool {
+        self.patterns.all().is_empty()
     }
 
     pub(super) fn patterns(&self) -> &[Pattern] {

@@ -59,6 +59,8 @@ use std::{
 
 #[cfg(feature = "config")]
 pub use self::config::PipelineConfig;
+#[cfg(feature = "schema")]
+pub use self::config::pipeline_schema;
 pub use self::{
     output::Output,
     report::{PipelineError, PipelineReport, StageReport, UnmatchedExample},

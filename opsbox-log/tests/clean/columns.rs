@@ -244,3 +244,43 @@ fn a_value_in_the_arena_is_cleaned_there() {
     assert_eq!(batch.record(0).unwrap().get("log.a"), Some(&b"x"[..]));
     assert_eq!(batch.record(0).unwrap().get("level"), Some(&b"info"[..]));
 }
+
+#[test]
+fn what_is_json_in_its_own_column_stays_json() {
+    let log = concat!(
+        r#"{"v":7,"w":1}"#,
+        "\n",
+        r#"{"v":"7","w":2}"#,
+        "\n",
+        r#"{"v":"\u001b[1m7","w":3}"#,
+        "\n",
+        r#"{"v":[1,"\u001b[1m"],"w":4}"#,
+        "\n",
+        r#"{"v":true,"w":5}"#,
+        "\n",
+        "{\"v\":[1,\r2],\"w\":6}\n",
+    );
+    let cleaners = [
+        Cleaner::new("v").strip_ansi(true),
+        Cleaner::new("v").control_bytes(ControlBytes::Remove),
+        Cleaner::new("v").stack_trace("trace"),
+        Cleaner::new("v").keep_document(false),
+    ];
+    for cleaner in cleaners {
+        let parser = Parser::new(Format::preset("ndjson").unwrap());
+        let mut batch = parser.parse(log);
+        assert_eq!(batch.len(), 6);
+        let before = batch.clone();
+        cleaner.clean(&mut batch);
+        let [old, new] = [&before, &batch].map(|batch| batch.column("v").unwrap());
+        for row in 0..batch.len() {
+            // A document that was taken out leaves a text, and what is cleaned is one still if it was one.
+            let is_left = new.get(row).is_some_and(|it| !it.is_empty());
+            assert_eq!(
+                new.is_json(row),
+                old.is_json(row) && is_left,
+                "{row} {cleaner:?}"
+            );
+        }
+    }
+}

@@ -176,7 +176,8 @@ enum Left {
 /// The columns so far.
 struct Found<'b> {
     options: &'b ExtensionColumns,
-    taken: HashSet<&'b str>,
+    /// Names of the batch's columns and of new ones.
+    taken: HashSet<Cow<'b, str>>,
     room: usize,
     /// By key; none for those that there is no room for.
     index: HashMap<Box<str>, Option<usize>>,
@@ -187,7 +188,7 @@ impl<'b> Found<'b> {
     fn new(options: &'b ExtensionColumns, fields: &'b [Field]) -> Self {
         Self {
             options,
-            taken: fields.iter().map(Field::name).collect(),
+            taken: fields.iter().map(|it| it.name().into()).collect(),
             room: MAX_COLUMNS
                 .saturating_sub(fields.len())
                 .min(MAX_DISCOVERED_FIELDS),
@@ -245,24 +246,33 @@ impl<'b> Found<'b> {
         if let Some(&column) = self.index.get(key) {
             return column;
         }
-        let mut name = format!("{}{key}", self.options.prefix);
-        let is_taken = |name: &str| {
-            let mut columns = self.columns.iter();
-            self.taken.contains(name) || columns.any(|(field, _)| field.name() == name)
+        let has_room = self.columns.len() < self.room;
+        let name = match has_room {
+            true => self.free_name(key),
+            false => None,
         };
-        while name.len() <= MAX_FIELD_NAME_BYTES && is_taken(&name) {
-            name.push('_');
-        }
-        let fits = name.len() <= MAX_FIELD_NAME_BYTES && self.columns.len() < self.room;
-        let column = fits.then_some(self.columns.len());
-        if fits {
+        let column = name.map(|name| {
             self.columns.push((Field::new(&name), ColumnBuilder::new()));
-        }
+            self.taken.insert(name.into());
+            self.columns.len() - 1
+        });
         // Keys of a stranger's making take no memory without end.
-        if fits || self.index.len() < 2 * MAX_DISCOVERED_FIELDS {
+        if column.is_some() || self.index.len() < 2 * MAX_DISCOVERED_FIELDS {
             self.index.insert(key.into(), column);
         }
         column
+    }
+
+    /// The name of the column of a new key, if it is not too long.
+    fn free_name(&self, key: &str) -> Option<String> {
+        let mut name = format!("{}{key}", self.options.prefix);
+        while name.len() <= MAX_FIELD_NAME_BYTES {
+            if !self.taken.contains(name.as_str()) {
+                return Some(name);
+            }
+            name.push('_');
+        }
+        None
     }
 }
 

@@ -168,7 +168,15 @@ impl<B: AsRef<[u8]>> Work for Rows<'_, Ndjson, Plan, B> {
             // The comma before the first value becomes the bracket.
             let start = out.place();
             let mut nth = 0;
-            while let Some((rank, spot)) = row.nth(nth) {
+            let listed = row.listed();
+            loop {
+                let next = match listed {
+                    Some(listed) => listed.get(nth).map(|(rank, spot)| (*rank as usize, *spot)),
+                    None => row.nth(nth),
+                };
+                let Some((rank, spot)) = next else {
+                    break;
+                };
                 nth += 1;
                 let Some(column) = plan.columns.get(rank) else {
                     continue;

@@ -20,7 +20,8 @@ pub(super) fn look(text: &[u8], first: Group, sink: &mut Sink<'_>) {
     if first.len != 4 {
         return;
     }
-    let Some((separator, second)) = first.next(text) else {
+    let next = first.next(text);
+    let Some((separator, second)) = next.filter(|(_, it)| matches!(it.len, 4 | 6)) else {
         return;
     };
     // The number so far, and the ends at which it has a shape of a card.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "mask")]
 mod keys;
+#[cfg(feature = "schema")]
+mod schema;
 mod settings;
 mod variables;
 
@@ -13,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(feature = "schema")]
+pub use self::schema::pipeline_schema;
 use self::{
     settings::{
         CleanSettings, EnrichSettings, ExtractSettings, InputSettings, MaskSettings,

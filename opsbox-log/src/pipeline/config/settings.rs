@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::export::cef::Header;
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", schemars(rename = "Pipeline"))]
 pub(super) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) threads: Option<usize>,
@@ -28,6 +30,7 @@ pub(super) struct Settings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct InputSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +54,7 @@ pub(super) struct InputSettings {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OverlongSetting {
     Unmatched,
@@ -58,6 +62,7 @@ pub(super) enum OverlongSetting {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MultilineSetting {
     None,
@@ -66,6 +71,7 @@ pub(super) enum MultilineSetting {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CleanSettings {
     pub(super) columns: Vec<String>,
@@ -80,6 +86,7 @@ pub(super) struct CleanSettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ExtractSettings {
     pub(super) source: String,
@@ -87,6 +94,7 @@ pub(super) struct ExtractSettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CefInputSettings {
     pub(super) prefix: String,
@@ -94,6 +102,7 @@ pub(super) struct CefInputSettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct MaskSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +113,7 @@ pub(super) struct MaskSettings {
 
 /// Where keys are, and never what they are.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct KeySettings {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +125,7 @@ pub(super) struct KeySettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct KmsSettings {
     pub(super) key_id: String,
@@ -125,6 +136,7 @@ pub(super) struct KmsSettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EnrichSettings {
     pub(super) labels: BTreeMap<String, String>,
@@ -145,6 +157,7 @@ pub(super) struct EnrichSettings {
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     untagged,
     expecting = "expected a name, or true for the name of the machine"
@@ -155,6 +168,7 @@ pub(super) enum HostSetting {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GeneratedSetting {
     Once,
@@ -162,6 +176,7 @@ pub(super) enum GeneratedSetting {
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct TenantSettings {
     pub(super) field: String,
@@ -170,6 +185,7 @@ pub(super) struct TenantSettings {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OutputSettings {
     pub(super) format: OutputFormat,
@@ -182,6 +198,7 @@ pub(super) struct OutputSettings {
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OutputFormat {
     #[default]
@@ -191,6 +208,7 @@ pub(super) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Utf8Setting {
     #[default]
@@ -200,6 +218,7 @@ pub(super) enum Utf8Setting {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CefSettings {
     pub(super) vendor: String,
@@ -211,6 +230,7 @@ pub(super) struct CefSettings {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum HeaderSetting {
     Version,
