@@ -26,7 +26,7 @@ mod w3c;
 pub(crate) use definition::Definition;
 pub use detect::{Candidate, Detection};
 use language::{Language, language};
-pub(crate) use pattern::{Fit, Pattern, Scratch as PatternScratch};
+pub(crate) use pattern::{Fit, LentScratch, Pattern};
 pub use preset::Preset;
 pub(crate) use start::{Scratch as StartScratch, StartPattern};
 

@@ -1,13 +1,20 @@
 //! Named captures on regex-automata.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    panic::{RefUnwindSafe, UnwindSafe},
+};
 
 use regex_automata::{
     Anchored, Input,
     hybrid::{dfa, dfa::DFA},
     meta,
     nfa::thompson,
-    util::{primitives::NonMaxUsize, start},
+    util::{
+        pool::{Pool, PoolGuard},
+        primitives::NonMaxUsize,
+        start,
+    },
 };
 use regex_syntax::{
     ParserBuilder, ast,
@@ -43,7 +50,15 @@ pub(crate) struct Pattern {
     regex: meta::Regex,
     /// Tells where a line stops fitting. Without captures, so it is small.
     viable: DFA,
+    /// Kept from input to input: automata are made bit by bit while lines are searched, and to make them
+    /// anew for twenty lines takes as long as ten thousand of the lines that need none.
+    scratches: Pool<Scratch, NewScratch>,
 }
+
+type NewScratch = Box<dyn Fn() -> Scratch + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+/// What searching needs to write to, until it is dropped.
+pub(crate) type LentScratch<'p> = PoolGuard<'p, Scratch, NewScratch>;
 
 /// What searching needs to write to; one a thread.
 pub(crate) struct Scratch {
@@ -161,6 +176,14 @@ impl Pattern {
             ),
             false => (None, Err(NoPlan("one column of several captures"))),
         };
+        let slots = regex.group_info().slot_len();
+        let places = plan.as_ref().map_or(0, |plan| 2 * plan.columns);
+        let scratches: NewScratch = Box::new(move || Scratch {
+            regex: None,
+            slots: vec![None; slots].into(),
+            places: vec![walk::NONE; places].into(),
+            viable: None,
+        });
         let pattern = Self {
             plan,
             head,
@@ -168,6 +191,7 @@ impl Pattern {
             captures: captures.into(),
             stand_ins: stand_ins.into(),
             definition,
+            scratches: Pool::new(scratches),
             regex,
             viable,
         };
@@ -201,14 +225,8 @@ impl Pattern {
         Self::compile(self.definition.clone(), Some(fields))
     }
 
-    pub(crate) fn scratch(&self) -> Scratch {
-        let slots = self.regex.group_info().slot_len();
-        Scratch {
-            regex: None,
-            slots: vec![None; slots].into(),
-            places: vec![walk::NONE; self.plan.as_ref().map_or(0, |plan| 2 * plan.columns)].into(),
-            viable: None,
-        }
+    pub(crate) fn scratch(&self) -> LentScratch<'_> {
+        self.scratches.get()
     }
 
     /// The spans of the captures in `line` by the plan, two places each; `None` says nothing.

@@ -15,38 +15,45 @@ use crate::{
     scan::{BLOCK, LANES, Simd},
 };
 
-/// Bytes that are scanned before their lines are looked at: what the nearest cache holds. Places in a
+/// Most bytes that are scanned before their lines are looked at, if one of them is as long. Places in a
 /// chunk are 16 bits.
 pub(super) const CHUNK: usize = 16 << 10;
+
+/// Bytes that are scanned in most cases: with what comes after them and with what is made of them, they
+/// are to be in the nearest cache, which has 32 KiB.
+pub(super) const NEAR: usize = 4 << 10;
 
 /// A chunk, and what comes after it, so that a block can be looked at from each of its places.
 pub(super) type Chunk = [u8; CHUNK + BLOCK];
 
-/// A copy of a chunk that the input ends too near to, and zeros after it.
+/// A copy of what is looked at of a chunk that the input ends too near to.
 #[derive(Default)]
 pub(super) struct Copied(Option<Box<Chunk>>);
 
 impl Copied {
-    /// The chunk that `rest` begins with.
+    /// The chunk that `rest` begins with, of which `len` bytes are looked at. What is more than a block
+    /// after those means nothing.
     #[inline(always)]
-    pub(super) fn chunk<'c>(&'c mut self, rest: &'c [u8]) -> &'c Chunk {
+    pub(super) fn chunk<'c>(&'c mut self, rest: &'c [u8], len: usize) -> &'c Chunk {
         match rest.first_chunk() {
             Some(chunk) => chunk,
-            None => self.copy(rest),
+            None => self.copy(rest, len),
         }
     }
 
     #[cold]
-    fn copy(&mut self, rest: &[u8]) -> &Chunk {
+    fn copy(&mut self, rest: &[u8], len: usize) -> &Chunk {
         let chunk = self.0.get_or_insert_with(|| {
             let chunk = vec![0; CHUNK + BLOCK].into_boxed_slice();
             chunk
                 .try_into()
                 .unwrap_or_else(|_| Box::new([0; CHUNK + BLOCK]))
         });
+        let rest = rest.get(..len + BLOCK).unwrap_or(rest);
         let (copied, after) = chunk.split_at_mut(rest.len());
         copied.copy_from_slice(rest);
-        after.fill(0);
+        let near = BLOCK.min(after.len());
+        after[..near].fill(0);
         chunk
     }
 }
@@ -58,7 +65,7 @@ pub(super) struct Ahead<'i>(&'i [u8]);
 impl<'i> Ahead<'i> {
     #[inline(always)]
     pub(super) fn new(input: &'i [u8]) -> Self {
-        Self::of(input, CHUNK)
+        Self::of(input, NEAR)
     }
 
     /// So many bytes at most.

@@ -5,7 +5,7 @@ use super::{Options, Tail, logfmt};
 use super::{json, project::Dictionary};
 use crate::{
     batch::{Block, Place},
-    format::{Engine, Fit, Pattern, PatternScratch, StartScratch},
+    format::{Engine, Fit, LentScratch, Pattern, StartScratch},
     multiline::Multiline,
     unmatched::Reason,
 };
@@ -24,7 +24,7 @@ pub(super) struct Tokenizer<'f> {
 enum Scratch<'f> {
     Pattern {
         pattern: &'f Pattern,
-        scratch: Box<PatternScratch>,
+        scratch: LentScratch<'f>,
     },
     Logfmt,
     #[cfg(feature = "json")]
@@ -41,7 +41,7 @@ impl<'f> Tokenizer<'f> {
         let engine = match engine {
             Engine::Pattern(pattern) => Scratch::Pattern {
                 pattern,
-                scratch: Box::new(pattern.scratch()),
+                scratch: pattern.scratch(),
             },
             Engine::Logfmt => Scratch::Logfmt,
             #[cfg(feature = "json")]

@@ -14,8 +14,8 @@ use std::{cell::Cell, ops::Range};
 
 use super::{
     chunk::{
-        Ahead, CHUNK, CHUNK_LINES, Chunk, Copied, RowBuffer, Stream, all_from, bytes_at, here_mut,
-        long_line_end, stream,
+        Ahead, CHUNK, CHUNK_LINES, Chunk, Copied, NEAR, RowBuffer, Stream, all_from, bytes_at,
+        here_mut, long_line_end, stream,
     },
     lent::{Kept, Lent, Shelf},
     walk::{self, Text, Walk},
@@ -125,16 +125,22 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
     fn run<S: Simd>(mut self, simd: S) {
         let input = self.input.get(..self.range.end).unwrap_or_default();
         let mut copied = std::mem::take(&mut self.scratch.copied);
-        let mut at = self.range.start;
+        let (mut at, mut size) = (self.range.start, NEAR);
         while at < input.len() {
-            let chunk = copied.chunk(&input[at..]);
-            let len = CHUNK.min(input.len() - at);
+            let len = size.min(input.len() - at);
+            let chunk = copied.chunk(&input[at..], len);
             let mut lines = self.scratch.lines(simd, chunk, len);
             if lines < CHUNK_LINES && at + len == input.len() && chunk[len - 1] != b'\n' {
                 // A last line without an ending.
                 self.scratch.feeds[lines] = len as u16;
                 lines += 1;
             }
+            if lines == 0 && size < CHUNK {
+                // The line is longer than that.
+                size = CHUNK;
+                continue;
+            }
+            size = NEAR;
             at = match lines.checked_sub(1) {
                 // The line is longer than the chunk.
                 None => {

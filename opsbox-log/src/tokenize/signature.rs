@@ -17,7 +17,7 @@
 use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
-    chunk::{Ahead, CHUNK, Chunk, Copied, RowBuffer, all_from, bytes_at, long_line_end},
+    chunk::{Ahead, CHUNK, Chunk, Copied, NEAR, RowBuffer, all_from, bytes_at, long_line_end},
     lent::{Kept, Lent, Shelf},
     structural::{Line, Structural},
     walk::{self, Text, Walk},
@@ -104,7 +104,7 @@ pub(crate) fn choose<'s>(
     let sample = sample.get(..SAMPLE).unwrap_or(sample);
     let mut lent = Lent::<Scratch>::take();
     let Scratch { stream, copied, .. } = &mut *lent;
-    let chunk = copied.chunk(sample);
+    let chunk = copied.chunk(sample, sample.len());
     let counted = signatures.iter().map(|signature| {
         let (stream, len) = (&mut *stream, sample.len());
         scan::run(
@@ -179,10 +179,10 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
     fn run<S: Simd>(mut self, simd: S) {
         let input = self.input.get(..self.range.end).unwrap_or_default();
         let mut copied = std::mem::take(&mut self.scratch.copied);
-        let mut at = self.range.start;
+        let (mut at, mut size) = (self.range.start, NEAR);
         while at < input.len() {
-            let chunk = copied.chunk(&input[at..]);
-            let len = CHUNK.min(input.len() - at);
+            let len = size.min(input.len() - at);
+            let chunk = copied.chunk(&input[at..], len);
             let is_last = at + len == input.len();
             let stream = &mut self.scratch.stream;
             let mut ahead = Ahead::new(&input[at + len..]);
@@ -192,6 +192,12 @@ impl<F: FnMut(Range<usize>, &mut Block)> Work for Lines<'_, F> {
             self.scratch.rows.flush(self.block);
             let (read, all) = (at + done - self.range.start, self.range.len());
             self.block.reserve_for(read, all);
+            if done == 0 && size < CHUNK {
+                // The line is longer than that.
+                size = CHUNK;
+                continue;
+            }
+            size = NEAR;
             at = match done {
                 // The line is longer than the chunk.
                 0 => {
