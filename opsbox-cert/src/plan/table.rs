@@ -244,6 +244,7 @@ mod tests {
             .collect();
         let waits = |n| Waits {
             failures: 1,
+            is_placed: n % 2 == 1,
             until: n,
         };
         for index in &ids {
