@@ -133,7 +133,10 @@ impl TableBuilder {
         }
         let rows = self.rows + batch.len();
         check_rows(rows, self.fields.len(), self.input_bytes)?;
-        self.views.reserve(self.expected(batch, rows));
+        // What is expected goes up and down a little; each move would copy all views.
+        if !self.views.has_room(rows) {
+            self.views.reserve(self.expected(batch, rows));
+        }
         self.views.fill(|columns| batch.push_views(columns, true));
         for (typed, array) in self.typed.iter_mut().zip(part.arrays) {
             typed.extend(array);

@@ -162,9 +162,14 @@ impl ViewTable {
         self.columns.iter().filter(|it| it.is_wanted).count()
     }
 
+    /// Whether there is room for so many rows in all.
+    pub(crate) fn has_room(&self, rows: usize) -> bool {
+        rows <= self.stride && self.stride > 0
+    }
+
     /// Makes room for so many rows in all.
     pub(crate) fn reserve(&mut self, rows: usize) {
-        if rows <= self.stride && self.stride > 0 {
+        if self.has_room(rows) {
             return;
         }
         let (count, stride) = (self.count(), stride(rows));
