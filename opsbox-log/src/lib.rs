@@ -90,6 +90,8 @@ pub mod limits;
 pub mod mask;
 mod multiline;
 mod parser;
+#[cfg(feature = "arrow")]
+mod parts;
 #[cfg(feature = "pipeline")]
 pub mod pipeline;
 mod read;
@@ -109,6 +111,8 @@ pub use format::{Candidate, Detection, Field, Format, Preset};
 pub use frame::Overlong;
 pub use multiline::Multiline;
 pub use parser::Parser;
+#[cfg(feature = "arrow")]
+pub use parts::Parts;
 pub use read::Batches;
 pub use scan::{Kernel, UnknownKernel};
 #[cfg(feature = "tokio")]

@@ -30,6 +30,11 @@ pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
 /// [`Parser::max_line_bytes`]: crate::Parser::max_line_bytes
 pub const MAX_LINE_BYTES: usize = 1 << 30;
 
+/// Bytes of a [part](crate::Parser::parts) of an input, if its lines are not longer: 512 KiB. With its rows that stays in
+/// the second cache of a core.
+#[cfg(feature = "arrow")]
+pub const PART_BYTES: usize = 512 << 10;
+
 /// Bytes that [`Parser::read`] puts into one batch unless told otherwise: 4 MiB.
 ///
 /// [`Parser::read`]: crate::Parser::read

@@ -179,6 +179,15 @@ impl Parser {
         self.parse_in(input, &mut BatchMemory::default())
     }
 
+    /// Parses a whole input that is in memory a part at a time, each a batch that keeps the input, on the calling thread.
+    /// Where the columns are [found](Batch::fields), and where records have [several lines](Self::multiline), all is one
+    /// part. For those who make something of the rows and let them go, as
+    /// [`TableBuilder`](crate::export::arrow::TableBuilder) does: what is small stays in the processor's caches.
+    #[cfg(feature = "arrow")]
+    pub fn parts<B: AsRef<[u8]> + Clone>(&self, input: B) -> crate::Parts<'_, B> {
+        crate::Parts::new(self, input)
+    }
+
     /// [`parse`](Self::parse), with the rows in the [memory](BatchMemory) of a batch before it.
     pub fn parse_in<B: AsRef<[u8]>>(&self, input: B, memory: &mut BatchMemory) -> Batch<B> {
         self.parse_part(input, Place::START, memory).0

@@ -34,13 +34,15 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Those of a batch, before which there are some of the part.
     pub(crate) fn all<B: AsRef<[u8]>>(
         batch: &Batch<B>,
         places: &Places,
         line: u64,
         offset: u64,
+        marks_before: usize,
     ) -> Vec<Self> {
-        let unmatched = batch.unmatched().enumerate();
+        let unmatched = (marks_before..).zip(batch.unmatched());
         let marks = unmatched.map(|(before, it)| {
             let index = it.line_number() - line;
             let start = it.offset() - offset;
@@ -257,7 +259,18 @@ impl ColumnInvalid {
         self.reasons.iter().map(|(_, count)| count).sum()
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
+    /// Adds it to those of all columns. There are so many rows before its own.
+    pub(crate) fn add_to(mut self, all: &mut Vec<Self>, rows_before: usize) {
+        for example in &mut self.examples {
+            example.row += rows_before;
+        }
+        match all.iter_mut().find(|it| it.column == self.column) {
+            Some(known) => known.merge(self),
+            None => all.push(self),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
         for (reason, count) in other.reasons {
             match self.reasons.iter_mut().find(|(it, _)| *it == reason) {
                 Some((_, sum)) => *sum += count,
@@ -316,12 +329,8 @@ impl Data {
             for mut column in done.invalid {
                 for example in &mut column.examples {
                     example.line += line - 1;
-                    example.row += rows;
                 }
-                match invalid.iter_mut().find(|it| it.column == column.column) {
-                    Some(known) => known.merge(column),
-                    None => invalid.push(column),
-                }
+                column.add_to(&mut invalid, rows);
             }
             let bytes = done.bytes as u64;
             let marks = 0..done.marks.len();

@@ -7,15 +7,15 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use bytes::Bytes;
 use opsbox_log::{
     Batch, BatchMemory, Error,
-    export::arrow::{record_batch_in, recycle, typed_record_batch_in},
-    types::{TimeContext, Type},
+    export::arrow::{TableBuilder, TypedPart, record_batch_in, recycle, typed_record_batch_in},
+    types::{InvalidValues, TimeContext, Type},
 };
 
 use crate::{
     data::{ColumnInvalid, Mark, Places},
     limits::SPARE_BYTES,
     strings::{Strings, with_strings},
-    years::within,
+    years::{table_within, within},
 };
 
 /// What becomes of lines that do not fit the format, and of values that do not fit their type.
@@ -77,8 +77,57 @@ impl Job {
 
     /// Parses a part of an input whose lines are whole.
     pub(crate) fn window(&self, input: Bytes, memory: &mut BatchMemory) -> Result<Done, Error> {
-        let batch = self.parser.parse_in(input, memory);
-        self.finish(batch, 1, 0, memory)
+        if !self.is_in_parts() {
+            let batch = self.parser.parse_in(input, memory);
+            return self.finish(batch, 1, 0, memory);
+        }
+        let mut parts = self.parser.parts(input.clone());
+        let mut table = TableBuilder::new(self.parser.format(), input.clone(), memory);
+        let places = Places::lines();
+        let (mut marks, mut invalid, mut lines) = (Vec::new(), Vec::new(), 0);
+        while let Some(batch) = parts.next_in(memory) {
+            let mut part = TypedPart::new(&batch, TimeContext::new())?;
+            note(&batch, part.invalid(), 1, table.rows(), &mut invalid);
+            within(part.arrays_mut(), &batch, 1, table.rows(), &mut invalid);
+            table.push(&batch, part)?;
+            marks.extend(Mark::all(&batch, &places, 1, 0, marks.len()));
+            lines += batch.line_count() as u64;
+            batch.recycle(memory);
+        }
+        Ok(Done {
+            columns: self.written(table.finish()?, memory)?,
+            places,
+            marks,
+            lines,
+            at: None,
+            invalid,
+            bytes: input.len(),
+            input: Some(input),
+        })
+    }
+
+    /// Whether columns are made part by part. Categories are numbered as they come, and need all rows at once, as do
+    /// columns that are found.
+    fn is_in_parts(&self) -> bool {
+        let fields = self.parser.format().fields();
+        let has_categories = fields.iter().any(|it| it.data_type() == Type::Category);
+        !(self.literals || self.multiline || fields.is_empty() || has_categories)
+    }
+
+    /// The columns with their text as it is wanted.
+    fn written(
+        &self,
+        columns: RecordBatch,
+        memory: &mut BatchMemory,
+    ) -> Result<RecordBatch, Error> {
+        Ok(match self.strings {
+            Strings::View => columns,
+            strings => {
+                let made = with_strings(&columns, strings)?;
+                recycle(columns, memory);
+                made
+            }
+        })
     }
 
     /// Makes the columns of a batch that begins with this line and byte.
@@ -89,37 +138,26 @@ impl Job {
         offset: u64,
         memory: &mut BatchMemory,
     ) -> Result<Done, Error> {
+        let mut invalid = Vec::new();
         let is_typed = batch.fields().iter().any(|it| it.data_type() != Type::Text);
-        let (columns, invalid) = match is_typed {
+        let columns = match is_typed {
             true => {
                 let typed = typed_record_batch_in(&batch, TimeContext::new(), memory)?;
-                let invalid = typed.invalid().iter().zip(batch.fields());
-                let invalid = invalid
-                    .filter(|(invalid, _)| invalid.count() > 0)
-                    .map(|(invalid, field)| ColumnInvalid::new(field.name(), invalid, line));
-                let mut invalid = invalid.collect();
-                let columns = within(typed.into_table(), &batch, line, &mut invalid)?;
-                (columns, invalid)
+                note(&batch, typed.invalid(), line, 0, &mut invalid);
+                table_within(typed.into_table(), &batch, line, &mut invalid)?
             }
-            false => (record_batch_in(&batch, memory)?, Vec::new()),
+            false => record_batch_in(&batch, memory)?,
         };
         let columns = match self.literals {
             true => with_literals(&columns, &batch)?,
             false => columns,
         };
-        let columns = match self.strings {
-            Strings::View => columns,
-            strings => {
-                let made = with_strings(&columns, strings)?;
-                recycle(columns, memory);
-                made
-            }
-        };
+        let columns = self.written(columns, memory)?;
         let places = match self.multiline {
             true => Places::records(&batch, line, offset),
             false => Places::lines(),
         };
-        let marks = Mark::all(&batch, &places, line, offset);
+        let marks = Mark::all(&batch, &places, line, offset, 0);
         let lines = batch.line_count() as u64;
         let input = batch.recycle(memory);
         Ok(Done {
@@ -132,6 +170,22 @@ impl Job {
             bytes: input.len(),
             input: Some(input),
         })
+    }
+}
+
+/// Adds the values that do not fit of a batch before which there are so many rows.
+fn note(
+    batch: &Batch<Bytes>,
+    invalid: &[InvalidValues<'_>],
+    line: u64,
+    rows_before: usize,
+    all: &mut Vec<ColumnInvalid>,
+) {
+    for (invalid, field) in invalid.iter().zip(batch.fields()) {
+        if invalid.count() > 0 {
+            let noted = ColumnInvalid::new(field.name(), invalid, line);
+            noted.add_to(all, rows_before);
+        }
     }
 }
 

@@ -16,9 +16,9 @@ pub(crate) const SPARE_BYTES: usize = 64 << 10;
 /// Memory from this length on is taken in large pages and kept: 1 MiB. Below it C's allocator keeps what it had.
 pub(crate) const LARGE_BYTES: usize = 1 << 20;
 
-/// Bytes of such memory that are kept for the next use: 64 MiB, and as many blocks. That is a file of 32 MiB with its
+/// Bytes of such memory that are kept for the next use: 96 MiB, and as many blocks. That is a file of 48 MiB with its
 /// columns.
-pub(crate) const KEPT_BYTES: usize = 64 << 20;
+pub(crate) const KEPT_BYTES: usize = 96 << 20;
 pub(crate) const KEPT_BLOCKS: usize = 32;
 
 /// Bytes that `scan` and `stream` put into one batch: 1 MiB.

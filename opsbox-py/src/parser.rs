@@ -19,7 +19,7 @@ use pyo3::{
 use crate::{
     batches::Batches,
     data::Data,
-    error::{OpsboxError, ParseError, Where, exception, with_place},
+    error::{OpsboxError, ParseError, ReadError, Where, exception, with_place},
     export::arrow_error,
     feed::Feed,
     input::{
@@ -147,6 +147,11 @@ impl Parser {
         let first_offset = number("first_offset", first_offset, 0..=LAST)?;
         let py = buffer.py();
         let input = bytes_of(buffer, copy)?;
+        if let Some(name) = Compression::of(&input).name() {
+            return Err(ReadError::new_err(format!(
+                "the buffer holds compressed bytes ({name}), and no lines: give parse_file an io.BytesIO of it"
+            )));
+        }
         let mut progress = Progress::new(py, progress, Some(input.len() as u64))?;
         let mut parts = run::parse(py, &self.job, input, &mut progress)?;
         progress.finish(py)?;

@@ -14,25 +14,34 @@ use crate::data::{ColumnInvalid, Example};
 /// 0001-01-01T00:00:00Z, the first `datetime`, in microseconds since the epoch. The library's last time is Python's.
 const FIRST: i64 = -62_135_596_800_000_000;
 
-/// The columns with null for times of the year 0, which are noted: one of them would make its column unreadable.
-pub(crate) fn within<B: AsRef<[u8]>>(
+/// The columns of a batch with null for times of the year 0.
+pub(crate) fn table_within<B: AsRef<[u8]>>(
     columns: RecordBatch,
     batch: &Batch<B>,
     line: u64,
     invalid: &mut Vec<ColumnInvalid>,
 ) -> Result<RecordBatch, ArrowError> {
-    let times = |column: &ArrayRef| {
-        let times = column.as_primitive_opt::<TimestampMicrosecondType>()?;
-        let is_before = times.values().iter().any(|it| *it < FIRST);
-        is_before.then(|| times.clone())
-    };
-    if columns.columns().iter().all(|it| times(it).is_none()) {
-        return Ok(columns);
-    }
-    let mut arrays = Vec::with_capacity(columns.num_columns());
-    for (index, column) in columns.columns().iter().enumerate() {
-        let Some(times) = times(column) else {
-            arrays.push(Arc::clone(column));
+    let (schema, arrays, rows) = columns.into_parts();
+    let mut arrays: Vec<_> = arrays.into_iter().map(Some).collect();
+    within(&mut arrays, batch, line, 0, invalid);
+    let arrays = arrays.into_iter().flatten().collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, arrays, &options)
+}
+
+/// Puts null for times of the year 0, which are noted: one of them would make its column unreadable.
+pub(crate) fn within<B: AsRef<[u8]>>(
+    columns: &mut [Option<ArrayRef>],
+    batch: &Batch<B>,
+    line: u64,
+    rows_before: usize,
+    invalid: &mut Vec<ColumnInvalid>,
+) {
+    for (index, column) in columns.iter_mut().enumerate() {
+        let times = column
+            .as_ref()
+            .and_then(|it| it.as_primitive_opt::<TimestampMicrosecondType>());
+        let Some(times) = times.filter(|it| it.values().iter().any(|it| *it < FIRST)) else {
             continue;
         };
         let rows: Vec<_> = (0..times.len())
@@ -50,15 +59,10 @@ pub(crate) fn within<B: AsRef<[u8]>>(
                 reasons: vec![(Invalid::OutOfRange.to_string(), rows.len())],
                 examples: examples.collect(),
             };
-            match invalid.iter_mut().find(|it| it.column == noted.column) {
-                Some(known) => known.merge(noted),
-                None => invalid.push(noted),
-            }
+            noted.add_to(invalid, rows_before);
         }
         let kept = times.iter().map(|it| it.filter(|it| *it >= FIRST));
         let kept: TimestampMicrosecondArray = kept.collect();
-        arrays.push(Arc::new(kept.with_data_type(times.data_type().clone())));
+        *column = Some(Arc::new(kept.with_data_type(times.data_type().clone())));
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(columns.num_rows()));
-    RecordBatch::try_new_with_options(columns.schema(), arrays, &options)
 }

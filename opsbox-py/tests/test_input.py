@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import opsbox
@@ -384,3 +384,13 @@ print(rows, peak - before)
     rows, kib = map(int, done.stdout.split())
     assert rows == 60 * 20_000
     assert kib <= 16 << 10
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)]
+)
+def test_compressed_bytes_are_called_so(name: str, compress: Callable[[bytes], bytes]) -> None:
+    packed = compress(LOG)
+    with pytest.raises(opsbox.ReadError, match=f"compressed bytes .{name}.*io.BytesIO"):
+        opsbox.Parser("app").parse(packed)
+    assert len(opsbox.Parser("app").parse_file(io.BytesIO(packed)))

@@ -303,8 +303,19 @@ impl<B: AsRef<[u8]>> Batch<B> {
     }
 
     #[cfg(feature = "arrow")]
-    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
-        self.rows.push_views(columns);
+    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>], own: bool) {
+        self.rows.push_views(columns, own);
+    }
+
+    /// Where its lines end in the input.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn end(&self) -> usize {
+        let last = self
+            .len()
+            .checked_sub(1)
+            .and_then(|row| self.rows.line(row));
+        let unmatched = self.rows.unmatched().last().map(|mark| mark.start);
+        last.map(|(start, _)| start).max(unmatched).unwrap_or(0)
     }
 
     #[cfg(feature = "arrow")]

@@ -420,11 +420,13 @@ impl Rows {
         }
     }
 
-    /// Adds all rows to columns of views.
+    /// Adds all rows to columns of views, which keep what is in the arena if theirs is another.
     #[cfg(feature = "arrow")]
-    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>]) {
+    pub(crate) fn push_views(&self, columns: &mut [ViewColumn<'_>], own: bool) {
+        let arena = own.then_some(self.arena.as_slice());
         let Some(sources) = &self.sources else {
-            return scan::run(Chosen::new(Kernel::best()), PushViews(self, columns));
+            let work = PushViews(self, columns, arena);
+            return scan::run(Chosen::new(Kernel::best()), work);
         };
         for (column, source) in columns.iter_mut().zip(sources) {
             for row in 0..self.len {
@@ -432,7 +434,7 @@ impl Rows {
                     Source::Parsed(parsed) => self.parsed_span(row, *parsed),
                     Source::Set(column) => column.spot(row).span(),
                 };
-                push(column, span);
+                push(column, span, arena);
             }
         }
     }
@@ -521,7 +523,7 @@ impl Part {
 }
 
 #[cfg(feature = "arrow")]
-struct PushViews<'r, 'c, 't>(&'r Rows, &'c mut [ViewColumn<'t>]);
+struct PushViews<'r, 'c, 't>(&'r Rows, &'c mut [ViewColumn<'t>], Option<&'r [u8]>);
 
 #[cfg(feature = "arrow")]
 impl Work for PushViews<'_, '_, '_> {
@@ -529,14 +531,14 @@ impl Work for PushViews<'_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self(rows, columns) = self;
+        let Self(rows, columns, arena) = self;
         let mut spans = vec![None; columns.len()];
         for part in &rows.parts {
             if part.keyed.is_some() {
                 for row in 0..part.lines.len() {
                     rows.parsed_spans(part.first_row + row, &mut spans);
                     for (column, span) in columns.iter_mut().zip(&mut spans) {
-                        push(column, span.take());
+                        push(column, span.take(), arena);
                     }
                 }
                 continue;
@@ -549,7 +551,7 @@ impl Work for PushViews<'_, '_, '_> {
             let (mut first, mut end) = (0, unaligned.min(part.lines.len()));
             // Some rows at a time, so that their lines are still near when the next columns come.
             while first < part.lines.len() {
-                part.push_views(simd, first..end, columns);
+                part.push_views(simd, first..end, columns, arena);
                 let last = if end < near { near } else { part.lines.len() };
                 (first, end) = (end, last.min(end + TOGETHER));
             }
@@ -561,7 +563,13 @@ impl Work for PushViews<'_, '_, '_> {
 impl Part {
     /// Adds the values of some rows with fixed columns.
     #[inline(always)]
-    fn push_views<S: Simd>(&self, simd: S, rows: Range<usize>, columns: &mut [ViewColumn<'_>]) {
+    fn push_views<S: Simd>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        columns: &mut [ViewColumn<'_>],
+        arena: Option<&[u8]>,
+    ) {
         let fields = columns.len();
         let cells = self.cells.get(rows.start * fields..);
         if let (Some(lines), Some(cells)) = (self.lines.get(rows.clone()), cells)
@@ -571,17 +579,20 @@ impl Part {
         }
         for (at, column) in columns.iter_mut().enumerate() {
             for row in rows.clone() {
-                push(column, self.span(row, row * fields + at));
+                push(column, self.span(row, row * fields + at), arena);
             }
         }
     }
 }
 
 #[cfg(feature = "arrow")]
-fn push(column: &mut ViewColumn<'_>, span: Option<Span>) {
+fn push(column: &mut ViewColumn<'_>, span: Option<Span>, arena: Option<&[u8]>) {
     match span {
         Some(Span::Input(range)) => column.push_input(range.start, range.end),
-        Some(Span::Arena(range)) => column.push_arena(range.start, range.end),
+        Some(Span::Arena(range)) => match arena {
+            None => column.push_arena(range.start, range.end),
+            Some(arena) => column.push_own(arena.get(range).unwrap_or_default()),
+        },
         None => column.push_null(),
     }
 }

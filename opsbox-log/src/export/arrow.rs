@@ -33,12 +33,13 @@ use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 
+pub use super::table::{TableBuilder, TypedPart};
 pub use super::typed::{TypedBatch, typed_record_batch, typed_record_batch_in};
 use crate::{
     batch::{Batch, BatchMemory},
     error::Error,
     limits::{ARROW_BYTES_ALLOWANCE, MAX_ARROW_BYTES_PER_INPUT_BYTE},
-    scan::{self, Texts, ViewColumn},
+    scan::{Texts, ViewTable},
 };
 
 /// The batch of a file, as [`record_batch`] takes it; the bytes stay where they are.
@@ -111,9 +112,10 @@ pub(super) fn view_arrays(
         Buffer::from_vec(batch.arena().to_vec()),
     );
     let wanted: Vec<_> = batch.fields().iter().map(wanted).collect();
-    let memory = std::mem::take(&mut memory.views);
-    let fill = |columns: &mut [ViewColumn<'_>]| batch.push_views(columns);
-    Ok(scan::arrays(&texts, batch.len(), &wanted, memory, fill))
+    let mut table = ViewTable::new(texts, &wanted, std::mem::take(&mut memory.views));
+    table.reserve(batch.len());
+    table.fill(|columns| batch.push_views(columns, false));
+    Ok(table.finish())
 }
 
 /// Gives the memory of a table's views to `memory`, if nobody else has any of them.
@@ -132,8 +134,10 @@ pub fn recycle(table: RecordBatch, memory: &mut BatchMemory) {
 }
 
 fn check_size(batch: &Batch<Bytes>) -> Result<(), Error> {
-    let (rows, columns) = (batch.len(), batch.fields().len());
-    let input_bytes = batch.input().len();
+    check_rows(batch.len(), batch.fields().len(), batch.input().len())
+}
+
+pub(super) fn check_rows(rows: usize, columns: usize, input_bytes: usize) -> Result<(), Error> {
     let bytes = rows
         .saturating_mul(columns)
         .saturating_mul(size_of::<u128>());

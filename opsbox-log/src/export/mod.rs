@@ -6,6 +6,8 @@ pub mod cef;
 pub mod logfmt;
 mod names;
 pub mod ndjson;
+#[cfg(feature = "arrow")]
+mod table;
 mod text;
 #[cfg(feature = "arrow")]
 mod typed;

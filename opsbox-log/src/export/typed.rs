@@ -136,7 +136,7 @@ pub fn typed_record_batch_in<'b>(
     Ok(TypedBatch { table, invalid })
 }
 
-fn array<'b>(
+pub(super) fn array<'b>(
     column: &Column<'b>,
     context: TimeContext,
 ) -> Result<(ArrayRef, InvalidValues<'b>), Error> {

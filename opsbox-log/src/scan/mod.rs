@@ -49,7 +49,7 @@ pub(crate) use lanes::{Classes, Found, LANES, Lanes, Ranges};
 #[cfg(feature = "arrow")]
 use views::{ACROSS, Near, ROWS};
 #[cfg(feature = "arrow")]
-pub(crate) use views::{TOGETHER, Texts, ViewColumn, arrays, push_near};
+pub(crate) use views::{TOGETHER, Texts, ViewColumn, ViewTable, push_near};
 
 #[cfg(feature = "arrow")]
 use crate::batch::Cell;

@@ -7,7 +7,7 @@
 use std::{cell::OnceCell, mem::MaybeUninit};
 
 use arrow_array::StringViewArray;
-use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 
 use super::Simd;
 use crate::batch::Cell;
@@ -115,63 +115,133 @@ impl Text {
     }
 }
 
-/// Makes columns of so many rows in one piece of memory, which may be that of others before. Where `wanted` is false
-/// there is no array: such a column is filled like the others, and written nowhere.
+/// Columns of views in one piece of memory. Where `wanted` is false there is no array: such a column is filled like the
+/// others, and written nowhere.
 ///
 /// One piece, and not one for each column: an allocator has large pages for what is large, and one of 2 MiB costs the
 /// system less than the 512 small ones that it is as long as.
-pub(crate) fn arrays(
-    texts: &Texts,
+pub(crate) struct ViewTable {
+    texts: Texts,
+    /// Has no length until the end: the views are in its spare capacity.
+    views: Vec<u128>,
+    /// Places of each wanted column.
+    stride: usize,
+    columns: Vec<Own>,
+}
+
+/// What a column has beside its views.
+struct Own {
+    is_wanted: bool,
+    /// Views that are written. Of a column that is not wanted, where the next goes.
     rows: usize,
-    wanted: &[bool],
-    memory: Vec<u128>,
-    fill: impl FnOnce(&mut [ViewColumn<'_>]),
-) -> Vec<Option<StringViewArray>> {
-    let count = wanted.iter().filter(|it| **it).count();
-    let stride = stride(rows);
-    let mut views = memory;
-    views.clear();
-    views.reserve_exact(count * stride);
-    let mut spare = vec![[MaybeUninit::uninit(); TOGETHER]; wanted.len() - count];
-    let mut rooms = views.spare_capacity_mut().chunks_exact_mut(stride);
-    let mut spare_rooms = spare.iter_mut();
-    let mut columns = Vec::with_capacity(wanted.len());
-    for &wanted in wanted {
-        let (room, at) = match wanted {
-            true => (rooms.next().unwrap_or_default(), Some(columns.len())),
-            false => (
-                spare_rooms.next().map_or(&mut [][..], |it| &mut it[..]),
-                None,
-            ),
-        };
-        columns.push(ViewColumn::new(texts, room, at, rows));
+    nulls: NullBufferBuilder,
+    /// Values that differ from what they were made from.
+    repaired: Vec<u8>,
+}
+
+impl ViewTable {
+    /// In the memory of another table, if there was one.
+    pub(crate) fn new(texts: Texts, wanted: &[bool], memory: Vec<u128>) -> Self {
+        let columns = wanted.iter().map(|&is_wanted| Own {
+            is_wanted,
+            rows: 0,
+            nulls: NullBufferBuilder::new(0),
+            repaired: Vec::new(),
+        });
+        let mut views = memory;
+        views.clear();
+        Self {
+            texts,
+            views,
+            stride: 0,
+            columns: columns.collect(),
+        }
     }
-    fill(&mut columns);
-    let mut made: Vec<_> = columns.into_iter().map(ViewColumn::end).collect();
-    made.sort_by_key(|it| it.at);
-    // SAFETY: there are `count` rooms of `stride` views each at the beginning of the spare capacity, one for each
-    // wanted column, and `ViewColumn::end` has written what of a room had not been written before.
-    unsafe { views.set_len(count * stride) };
-    let views = Buffer::from_vec(views);
-    let mut places = (0..count).map(|at| at * stride * size_of::<u128>());
-    let mut made = made.into_iter().filter(|it| it.at.is_some());
-    let arrays = wanted.iter().map(|wanted| {
-        let (made, place) = wanted.then(|| Some((made.next()?, places.next()?)))??;
-        let len = made.rows * size_of::<u128>();
-        let views = ScalarBuffer::from(views.slice_with_length(place, len));
-        // SAFETY: `push`, `push_near` and `push_repaired` are the only ones that add views that are not
-        // null. Each view was made by `view` or `Simd::views` from bytes that are in the buffer of its
-        // number: window `i` of a text begins at `i * STRIDE` and is two strides long or reaches the end,
-        // and a value is a stride long at most, so it is inside. A near value begins and ends less than
-        // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
-        // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
-        // themselves, or part of a text that is, between two places where characters begin, or ASCII.
-        // There are as many validity bits as views, since each push adds one of both, and `push_near` as
-        // many. The columns are sorted by the numbers that they were made with, so that these views are
-        // those of this column.
-        Some(unsafe { StringViewArray::new_unchecked(views, made.buffers.into(), made.nulls) })
-    });
-    arrays.collect()
+
+    fn count(&self) -> usize {
+        self.columns.iter().filter(|it| it.is_wanted).count()
+    }
+
+    /// Whether there is room for so many rows in all.
+    pub(crate) fn has_room(&self, rows: usize) -> bool {
+        rows <= self.stride && self.stride > 0
+    }
+
+    /// Makes room for so many rows in all.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        if self.has_room(rows) {
+            return;
+        }
+        let (count, stride) = (self.count(), stride(rows));
+        if self.stride == 0 {
+            self.views.reserve_exact(count * stride);
+        } else {
+            let mut views = Vec::with_capacity(count * stride);
+            let old = self.views.spare_capacity_mut().chunks_exact(self.stride);
+            let new = views.spare_capacity_mut().chunks_exact_mut(stride);
+            let written = self.columns.iter().filter(|it| it.is_wanted);
+            for ((old, new), own) in old.zip(new).zip(written) {
+                new[..own.rows].copy_from_slice(&old[..own.rows]);
+            }
+            self.views = views;
+        }
+        self.stride = stride;
+    }
+
+    /// Lets rows be added, as many as there is [room](Self::reserve) for.
+    pub(crate) fn fill(&mut self, add: impl FnOnce(&mut [ViewColumn<'_>])) {
+        let stride = self.stride.max(ROWS);
+        let mut spare = vec![[MaybeUninit::uninit(); TOGETHER]; self.columns.len() - self.count()];
+        let mut spare = spare.iter_mut();
+        let mut rooms = self.views.spare_capacity_mut().chunks_exact_mut(stride);
+        let texts = &self.texts;
+        let columns = self.columns.iter_mut().map(|own| {
+            let room = match own.is_wanted {
+                true => rooms.next().unwrap_or_default(),
+                false => spare.next().map_or(&mut [][..], |it| &mut it[..]),
+            };
+            ViewColumn { texts, room, own }
+        });
+        add(&mut columns.collect::<Vec<_>>());
+    }
+
+    /// The arrays of those that are wanted, a place for each column.
+    pub(crate) fn finish(mut self) -> Vec<Option<StringViewArray>> {
+        self.reserve(0);
+        let (count, stride) = (self.count(), self.stride);
+        let rooms = self.views.spare_capacity_mut().chunks_exact_mut(stride);
+        for (room, own) in rooms.zip(self.columns.iter().filter(|it| it.is_wanted)) {
+            room[own.rows..].fill(MaybeUninit::new(0));
+        }
+        // SAFETY: `reserve` has made room for `count` columns of `stride` views. The first `rows` of each are written:
+        // `ViewColumn::next` counts only what those write that call it, and `reserve` takes them along. The rest was
+        // written above.
+        unsafe { self.views.set_len(count * stride) };
+        let views = Buffer::from_vec(self.views);
+        let mut places = (0..count).map(|at| at * stride * size_of::<u128>());
+        let windows = self.texts.input.windows.iter();
+        let buffers: Vec<_> = windows.chain(&self.texts.arena.windows).cloned().collect();
+        let arrays = self.columns.into_iter().map(|mut own| {
+            let place = own.is_wanted.then(|| places.next())??;
+            let views = views.slice_with_length(place, own.rows * size_of::<u128>());
+            let mut buffers = buffers.clone();
+            if !own.repaired.is_empty() {
+                buffers.push(Buffer::from_vec(own.repaired));
+            }
+            let (views, nulls) = (ScalarBuffer::from(views), own.nulls.finish());
+            // SAFETY: `push`, `push_near` and `push_own` are the only ones that add views that are not
+            // null. Each view was made by `view` or `Simd::views` from bytes that are in the buffer of its
+            // number: window `i` of a text begins at `i * STRIDE` and is two strides long or reaches the end,
+            // and a value is a stride long at most, so it is inside. A near value begins and ends less than
+            // `NEAR` bytes after its line begins, and `push_near` sees to it that the text, which has one
+            // window then, has as many after each line's beginning. The bytes are UTF-8: looked at by
+            // themselves, or part of a text that is, between two places where characters begin, or ASCII.
+            // There are as many validity bits as views, since each push adds one of both, and `push_near` as
+            // many. A column's views and its other parts stay together: `fill` lends both as one.
+            Some(unsafe { StringViewArray::new_unchecked(views, buffers.into(), nulls) })
+        });
+        arrays.collect()
+    }
 }
 
 /// The distance between columns of so many rows: each begins where a line of the caches does, and no two of a few at the
@@ -191,50 +261,21 @@ pub(crate) struct ViewColumn<'t> {
     texts: &'t Texts,
     /// Where the views are written.
     room: &'t mut [MaybeUninit<u128>],
-    /// Views that are written, each before it all the others.
-    len: usize,
-    /// Its number, if it is wanted.
-    at: Option<usize>,
-    nulls: NullBufferBuilder,
-    /// Values that differ from what they were made from.
-    repaired: Vec<u8>,
-}
-
-/// A column whose views are all written.
-struct Made {
-    at: Option<usize>,
-    rows: usize,
-    buffers: Vec<Buffer>,
-    nulls: Option<NullBuffer>,
+    own: &'t mut Own,
 }
 
 impl<'t> ViewColumn<'t> {
-    fn new(
-        texts: &'t Texts,
-        room: &'t mut [MaybeUninit<u128>],
-        at: Option<usize>,
-        rows: usize,
-    ) -> Self {
-        Self {
-            texts,
-            room,
-            len: 0,
-            at,
-            nulls: NullBufferBuilder::new(rows),
-            repaired: Vec::new(),
-        }
-    }
-
-    /// Where the next views go, which are counted as written. A column that is not wanted has few places, and they are
-    /// written again and again.
+    /// Where the next views go, which are counted as written: the caller writes all of them. A column that is not wanted
+    /// has few places, and they are written again and again.
     #[inline(always)]
     fn next(&mut self, rows: usize) -> &mut [MaybeUninit<u128>] {
-        if self.at.is_none() && self.room.len() - self.len < rows {
-            self.len = 0;
+        if !self.own.is_wanted && self.room.len() - self.own.rows < rows {
+            self.own.rows = 0;
         }
-        let first = self.len;
-        self.len += rows;
-        &mut self.room[first..first + rows]
+        let first = self.own.rows;
+        let next = &mut self.room[first..first + rows];
+        self.own.rows += rows;
+        next
     }
 
     #[inline(always)]
@@ -245,7 +286,7 @@ impl<'t> ViewColumn<'t> {
     #[inline(always)]
     pub(crate) fn push_null(&mut self) {
         self.add(0);
-        self.nulls.append_null();
+        self.own.nulls.append_null();
     }
 
     /// A range of the input; null if it is not inside.
@@ -272,25 +313,33 @@ impl<'t> ViewColumn<'t> {
         let value = sixteen(&text.bytes, start, &mut spare);
         let offset = (start % STRIDE) as u32;
         self.add(view(value, (end - start) as u32, block, offset));
-        self.nulls.append_non_null();
+        self.own.nulls.append_non_null();
     }
 
     #[cold]
     fn push_repaired(&mut self, value: &[u8]) {
+        self.push_own(value);
+    }
+
+    /// A value that is in no text, which the column keeps.
+    pub(crate) fn push_own(&mut self, value: &[u8]) {
         let value = String::from_utf8_lossy(value);
-        let start = self.repaired.len();
+        let repaired = &mut self.own.repaired;
+        let start = repaired.len();
         if start + value.len() > BUFFER_BYTES {
-            // Two gigabytes of broken text in one column: no view can point at more.
+            // Two gigabytes of such text in one column: no view can point at more.
             return self.push_null();
         }
-        self.repaired.extend_from_slice(value.as_bytes());
         let arena = &self.texts.arena;
         let block = arena.block + arena.windows.len() as u32;
         let mut spare = [0; 16];
-        let first = sixteen(&self.repaired, start, &mut spare);
+        let first = sixteen(value.as_bytes(), 0, &mut spare);
         let view = view(first, value.len() as u32, block, start as u32);
+        if value.len() > INLINE_BYTES {
+            repaired.extend_from_slice(value.as_bytes());
+        }
         self.add(view);
-        self.nulls.append_non_null();
+        self.own.nulls.append_non_null();
     }
 
     /// How many of these lines, which are in their order, have enough of the input after them to be
@@ -302,27 +351,11 @@ impl<'t> ViewColumn<'t> {
 
     /// Rows until the views are where a line of the caches begins; nothing of a column that is not wanted.
     pub(crate) fn unaligned(&self) -> Option<usize> {
-        self.at?;
-        let next = self.room[self.len..].as_ptr();
+        if !self.own.is_wanted {
+            return None;
+        }
+        let next = self.room[self.own.rows..].as_ptr();
         Some(next.align_offset(ROWS * size_of::<u128>()) % ROWS)
-    }
-
-    /// Writes nothing, a null, where no view is yet.
-    fn end(mut self) -> Made {
-        if self.at.is_some() {
-            self.room[self.len..].fill(MaybeUninit::new(0));
-        }
-        let windows = self.texts.input.windows.iter();
-        let mut buffers: Vec<_> = windows.chain(&self.texts.arena.windows).cloned().collect();
-        if !self.repaired.is_empty() {
-            buffers.push(Buffer::from_vec(self.repaired));
-        }
-        Made {
-            at: self.at,
-            rows: self.len,
-            buffers,
-            nulls: self.nulls.finish(),
-        }
     }
 }
 
@@ -412,7 +445,7 @@ pub(crate) fn push_near<S: Simd>(
             }
         }
         for column in group {
-            column.nulls.append_n_non_nulls(rows);
+            column.own.nulls.append_n_non_nulls(rows);
         }
     }
     true

@@ -126,6 +126,40 @@ pub(crate) fn tokenize(
     (rows.of_json(format.engine().is_json()), before)
 }
 
+/// Tokenizes the lines of a range of the whole input; its columns have to be fixed ones.
+#[cfg(feature = "arrow")]
+pub(crate) fn part(
+    format: &Format,
+    options: &Options,
+    input: &[u8],
+    range: Range<usize>,
+    rooms: &mut Vec<Room>,
+) -> Rows {
+    let work = Work {
+        format,
+        options,
+        input,
+        from: range.start,
+        place: Place::START,
+        rooms: Mutex::new(rooms),
+    };
+    let mut block = work.block(range.start);
+    let mut tokenizer = work.tokenizer();
+    tokenizer.range(input, range, Before::Nothing, &mut block);
+    let rows = Rows::join(vec![block]).unwrap_or_default();
+    rows.of_json(format.engine().is_json())
+}
+
+/// Ranges of whole lines, about as long as said.
+#[cfg(feature = "arrow")]
+pub(crate) fn ranges(input: &[u8], size: usize) -> Vec<Range<usize>> {
+    let from = match input.starts_with(BOM) {
+        true => BOM.len(),
+        false => 0,
+    };
+    Ranges::new(input, from, size).collect()
+}
+
 /// An input, and what to do with it.
 struct Work<'w> {
     format: &'w Format,

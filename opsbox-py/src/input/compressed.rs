@@ -42,6 +42,15 @@ impl Compression {
         }
     }
 
+    /// What it is called, unless the bytes are as they are.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+
     pub(crate) fn reader<R: Read + Send + 'static>(self, reader: R) -> Box<dyn Read + Send> {
         let buffered = |reader| BufReader::with_capacity(64 << 10, reader);
         match self {

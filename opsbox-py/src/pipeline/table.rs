@@ -33,7 +33,7 @@ use crate::{
     run::wait,
     turns::Turn,
     union::unite,
-    years::within,
+    years::table_within,
 };
 
 /// An input with all stages done. A large one is worked on by a thread, so that signals are seen.
@@ -95,7 +95,7 @@ fn part(pipeline: &mut Pipeline, input: &[u8]) -> Result<Done, Error> {
     let mut batch = pipeline.parser().parse(Cow::Borrowed(input));
     pipeline.apply(&mut batch)?;
     let places = Places::records(&batch, 1, 0);
-    let mut marks = Mark::all(&batch, &places, 1, 0);
+    let mut marks = Mark::all(&batch, &places, 1, 0, 0);
     // What the lines say was not masked.
     marks.iter_mut().for_each(|mark| mark.raw = 0..0);
     let (columns, invalid) = columns(&batch)?;
@@ -124,7 +124,7 @@ fn columns(batch: &Batch<Cow<'_, [u8]>>) -> Result<(RecordBatch, Vec<ColumnInval
     let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
     let schema = Arc::new(Schema::new(fields));
     let columns = RecordBatch::try_new_with_options(schema, arrays, &options)?;
-    let columns = within(columns, batch, 1, &mut invalid)?;
+    let columns = table_within(columns, batch, 1, &mut invalid)?;
     Ok((columns, invalid))
 }
 
