@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::order::{Charge, Denied, Exemption, Outcome};
 use super::rates::{Limits, Scope};
 use super::subject::KeyMap;
-use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CLOCK_SKEW};
+use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, LEAST_TIME, MAX_CLOCK_SKEW};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SetState {
@@ -86,20 +86,23 @@ impl Ledger {
         &self.limits
     }
 
-    /// Somebody with a clock of his own looks at it, which was so far behind before; tells by how much it is
-    /// now. One that was told a time [far ahead](MAX_CLOCK_SKEW) is taken for lost.
+    /// Somebody with a clock of his own looks at it, which is at least so far behind; tells by how much it is. One that
+    /// was told a time [far ahead](MAX_CLOCK_SKEW) is taken for lost, by its own clock: it may be the other one that is
+    /// wrong.
     #[cfg_attr(
         not(any(feature = "store", feature = "sim")),
         allow(dead_code, reason = "only shared ledgers are met")
     )]
     pub(crate) fn meet(&mut self, behind: u64, now: SystemTime) -> u64 {
-        let ahead = self.told.saturating_sub(micros(now));
-        if ahead > duration_us(MAX_CLOCK_SKEW) {
+        let now = micros(now);
+        let is_far = |time: u64| time.saturating_sub(now) > duration_us(MAX_CLOCK_SKEW);
+        // Once for each time that it happens, and not by a clock that cannot be right.
+        if is_far(self.told) && !is_far(self.lost_at) && now >= duration_us(LEAST_TIME) {
+            let told = self.told;
             *self = Self::new(self.limits.clone());
-            self.use_up(now);
-        } else {
-            self.behind = behind.max(ahead);
+            self.use_up_us(told);
         }
+        self.behind = behind.max(self.told.saturating_sub(now));
         self.behind
     }
 
