@@ -331,13 +331,17 @@ pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 
 /// a day.
 pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// Clocks that are less than a minute apart are taken for one: requests take their time, and a difference that is none would
-/// be added up.
-pub const CLOCKS_AGREE: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// How far a shared ledger may be ahead of the clock of an instance that looks at it: 30 days. Of one that is further
 /// ahead nothing is believed, and all counts as used up.
 pub const MAX_CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The least time since 1970 of a clock that may be right: that of the beginning of 2020. By an earlier one no ledger is
+/// taken for lost.
+pub const LEAST_TIME: std::time::Duration = std::time::Duration::from_secs(1_577_836_800);
+
+/// By how much the clock of an instance and the time that has gone by may differ from one look at a shared ledger to
+/// the next: a minute. One that differs by more was set, and what was known of it before counts no more.
+pub const CLOCK_STEP: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Largest ledger of a CA's limits, in bytes: 480 KiB, which a record of a store holds. With Let's Encrypt's limits that
 /// is 23,000 certificates of a few domains that were issued within eight days, or 13,000 of domains of their own. Of more,

@@ -584,21 +584,6 @@ mod shared {
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_set_back_gives_nothing_back() {
-        let store = Arc::new(MemoryStore::new());
-        let (mut right, mut set_back) = (ledger(&store), ledger(&store));
-        let hours = |n: u64| Duration::from_secs(n * 3600);
-        take(&mut set_back, 0, at(0)).await.unwrap();
-        // Nobody writes for ten hours; then it looks, and is set back by five.
-        set_back.read(at(0) + hours(10)).await.unwrap();
-        for n in 1..301 {
-            take(&mut set_back, n, at(1) + hours(5)).await.unwrap();
-        }
-        let denied = take(&mut right, 301, at(2) + hours(10)).await.unwrap_err();
-        assert!(denied.until() <= at(50) + hours(10), "{denied:?}");
-    }
-
-    #[tokio::test]
     async fn of_a_time_that_cannot_be_nothing_is_believed() {
         let store = Arc::new(MemoryStore::new());
         take(&mut ledger(&store), 0, at(0) + DAY * 10_000)

@@ -94,7 +94,11 @@ impl Ledger {
     /// All is used up that there is, of the account and of each domain, set and name that nothing is known of: for
     /// a ledger that was lost. It comes back with time, as what was used does.
     pub fn use_up(&mut self, now: std::time::SystemTime) {
-        let now = self.tell(super::gcra::micros(now));
+        self.use_up_us(super::gcra::micros(now));
+    }
+
+    pub(super) fn use_up_us(&mut self, now: u64) {
+        let now = self.tell(now);
         self.lost_at = now;
         if let Some(rate) = self.limits.account {
             self.account.spend_what_is_there(rate, rate.burst(), now);

@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::order::{Charge, Denied, Exemption, Outcome};
 use super::rates::{Limits, Scope};
 use super::subject::KeyMap;
-use crate::limits::{CLOCKS_AGREE, DUPLICATE_SHARE, DUPLICATE_TIME, MAX_CLOCK_SKEW};
+use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME, LEAST_TIME, MAX_CLOCK_SKEW};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct SetState {
@@ -38,15 +38,6 @@ impl NameState {
     fn of(meter: Meter) -> Self {
         Self { meter, in_a_row: 0 }
     }
-}
-
-/// What somebody who looks at a ledger again and again knows of its clock, in microseconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
-    /// How far his own clock is behind.
-    behind: u64,
-    /// Its time when he looked last.
-    at: u64,
 }
 
 /// The account of what was used; see the [module](super). Every method is told the time.
@@ -95,25 +86,24 @@ impl Ledger {
         &self.limits
     }
 
-    /// Somebody with a clock of his own looks at it. Its own clock goes on from where it was: one that is
-    /// [not far](CLOCKS_AGREE) off is the same, since nobody says the time in the very moment; one that is
-    /// [too far](MAX_CLOCK_SKEW) ahead is none, and the ledger is taken for lost.
+    /// Somebody with a clock of his own looks at it, which is at least so far behind; tells by how much it is. One that
+    /// was told a time [far ahead](MAX_CLOCK_SKEW) is taken for lost, by its own clock: it may be the other one that is
+    /// wrong.
     #[cfg_attr(
         not(any(feature = "store", feature = "sim")),
         allow(dead_code, reason = "only shared ledgers are met")
     )]
-    pub(crate) fn meet(&mut self, seen: &mut Seen, now: SystemTime) {
-        let now_us = micros(now);
-        let ahead = self.told.max(seen.at).saturating_sub(now_us);
-        if ahead > duration_us(MAX_CLOCK_SKEW) {
+    pub(crate) fn meet(&mut self, behind: u64, now: SystemTime) -> u64 {
+        let now = micros(now);
+        let is_far = |time: u64| time.saturating_sub(now) > duration_us(MAX_CLOCK_SKEW);
+        // Once for each time that it happens, and not by a clock that cannot be right.
+        if is_far(self.told) && !is_far(self.lost_at) && now >= duration_us(LEAST_TIME) {
+            let told = self.told;
             *self = Self::new(self.limits.clone());
-            self.use_up(now);
-            *seen = Seen::default();
-        } else if ahead > seen.behind.saturating_add(duration_us(CLOCKS_AGREE)) {
-            seen.behind = ahead;
+            self.use_up_us(told);
         }
-        self.behind = seen.behind;
-        seen.at = seen.at.max(self.own(now_us));
+        self.behind = behind.max(self.told.saturating_sub(now));
+        self.behind
     }
 
     /// A time by the ledger's own clock.

@@ -40,6 +40,8 @@ mod ledger;
 mod meter;
 mod order;
 mod rates;
+#[cfg(any(feature = "store", feature = "sim"))]
+mod seen;
 #[cfg(feature = "store")]
 mod shared;
 mod subject;
@@ -50,10 +52,10 @@ pub use self::gcra::Rate;
 pub(crate) use self::gcra::{Bucket, duration_us, from_micros, micros};
 pub use self::headroom::Headroom;
 pub use self::ledger::Ledger;
-#[cfg(feature = "sim")]
-pub(crate) use self::ledger::Seen;
 pub use self::order::{Charge, Denied, Exemption, Outcome};
 pub use self::rates::{Limits, RequestClass, Scope};
+#[cfg(feature = "sim")]
+pub(crate) use self::seen::Seen;
 #[cfg(feature = "store")]
 pub use self::shared::SharedLedger;
 pub(crate) use self::subject::{KeyMap, key};

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::ledger::{Ledger, Seen};
+use super::gcra::duration_us;
+use super::ledger::Ledger;
 use super::rates::Limits;
+use super::seen::Seen;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Condition, Folder, Name, Record, Store, Version};
 
@@ -68,13 +71,26 @@ impl SharedLedger {
         self.known.as_ref().map(|(_, ledger)| ledger)
     }
 
-    /// Reads the ledger from the store.
+    /// Reads the ledger from the store, at this time.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub async fn read(&mut self, now: SystemTime) -> Result<&Ledger> {
-        let (version, ledger) = self.load(now).await?;
+        self.read_at(Time::Given(now)).await
+    }
+
+    /// The same at the time at which the store has answered, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn read_by(&mut self, clock: &dyn Clock) -> Result<&Ledger> {
+        self.read_at(Time::Clock(clock)).await
+    }
+
+    async fn read_at(&mut self, time: Time<'_>) -> Result<&Ledger> {
+        let (version, ledger) = self.load(time).await?;
         Ok(&self.known.insert((version, ledger)).1)
     }
 
@@ -90,19 +106,45 @@ impl SharedLedger {
         now: SystemTime,
         mut change: impl FnMut(&mut Ledger) -> T,
     ) -> Result<T> {
+        let change = |ledger: &mut Ledger, _| change(ledger);
+        self.update_at(Time::Given(now), change).await
+    }
+
+    /// The same where the change is told the time at which it is done: where the store is slow, or others are faster, that
+    /// is later than when it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn update_by<T>(
+        &mut self,
+        clock: &dyn Clock,
+        change: impl FnMut(&mut Ledger, SystemTime) -> T,
+    ) -> Result<T> {
+        self.update_at(Time::Clock(clock), change).await
+    }
+
+    async fn update_at<T>(
+        &mut self,
+        time: Time<'_>,
+        mut change: impl FnMut(&mut Ledger, SystemTime) -> T,
+    ) -> Result<T> {
         for _ in 0..ATTEMPTS {
             let (version, mut before) = match self.known.take() {
                 Some(known) => known,
-                None => self.load(now).await?,
+                None => self.load(time).await?,
             };
-            // The clock here may have been set since it was read.
-            before.meet(&mut self.seen, now);
+            // The clock may have been set since it was read.
+            let now = self.meet(&mut before, time);
             let mut ledger = before.clone();
-            let done = change(&mut ledger);
+            let done = change(&mut ledger, now);
             if ledger == before {
                 // It may be an old one that refuses: the store decides.
-                let (version, fresh) = self.load(now).await?;
+                let (version, mut fresh) = self.load(time).await?;
+                // The clock goes on meanwhile.
+                let behind = std::mem::replace(&mut fresh.behind, before.behind);
                 let is_same = fresh == before;
+                fresh.behind = behind;
                 self.known = Some((version, fresh));
                 if is_same {
                     return Ok(done);
@@ -133,44 +175,54 @@ impl SharedLedger {
         ))
     }
 
-    async fn load(&mut self, now: SystemTime) -> Result<(Option<Version>, Ledger)> {
-        match self.load_once(now).await {
+    async fn load(&mut self, time: Time<'_>) -> Result<(Option<Version>, Ledger)> {
+        match self.load_once(time).await {
             // Another instance has replaced a damaged one meanwhile.
-            Err(error) if error.kind() == ErrorKind::Conflict => self.load_once(now).await,
+            Err(error) if error.kind() == ErrorKind::Conflict => self.load_once(time).await,
             loaded => loaded,
         }
     }
 
-    async fn load_once(&mut self, now: SystemTime) -> Result<(Option<Version>, Ledger)> {
+    async fn load_once(&mut self, time: Time<'_>) -> Result<(Option<Version>, Ledger)> {
         let stored = match self.store.load(&self.name).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return Ok((None, Ledger::new(self.limits.clone()))),
+            Ok(None) => {
+                self.seen = Seen::default();
+                return Ok((None, Ledger::new(self.limits.clone())));
+            }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                return self.replace(&Condition::Any, now).await;
+                return self.replace(&Condition::Any, time).await;
             }
             Err(error) => return Err(error),
         };
         let bytes = stored.record.part(PART).unwrap_or_default();
         match Ledger::from_bytes(self.limits.clone(), bytes) {
             Some(mut ledger) => {
-                ledger.meet(&mut self.seen, now);
+                self.meet(&mut ledger, time);
                 Ok((Some(stored.version), ledger))
             }
             None => {
                 let condition = Condition::Version(stored.version);
-                self.replace(&condition, now).await
+                self.replace(&condition, time).await
             }
         }
+    }
+
+    /// Looks at a ledger by the clock here, and tells what that is now.
+    fn meet(&mut self, ledger: &mut Ledger, time: Time<'_>) -> SystemTime {
+        let (now, monotonic) = time.now();
+        self.seen.meet(ledger, now, monotonic);
+        now
     }
 
     /// Nobody knows what was used: all has to come back first, for the other instances too.
     async fn replace(
         &mut self,
         condition: &Condition,
-        now: SystemTime,
+        time: Time<'_>,
     ) -> Result<(Option<Version>, Ledger)> {
         let mut ledger = Ledger::new(self.limits.clone());
-        ledger.use_up(now);
+        ledger.use_up(time.now().0);
         self.seen = Seen::default();
         let record = Record::new().with(PART, ledger.to_bytes())?;
         let version = self
@@ -178,5 +230,23 @@ impl SharedLedger {
             .save(&self.name, &record, condition, None)
             .await?;
         Ok((Some(version), ledger))
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy)]
+enum Time<'a> {
+    Given(SystemTime),
+    Clock(&'a dyn Clock),
+}
+
+impl Time<'_> {
+    /// With the time since some moment in the past.
+    fn now(self) -> (SystemTime, u64) {
+        let (now, monotonic) = match self {
+            Self::Given(now) => (now, SystemClock.monotonic()),
+            Self::Clock(clock) => (clock.now(), clock.monotonic()),
+        };
+        (now, duration_us(monotonic))
     }
 }

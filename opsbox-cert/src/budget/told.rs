@@ -6,7 +6,7 @@ use super::gcra::{Bucket, duration_us, micros};
 use super::ledger::Ledger;
 use super::order::Denied;
 use super::rates::{RequestClass, Scope};
-use crate::limits::{CLOCK_SLACK, MAX_CA_PAUSE};
+use crate::limits::{CLOCK_SLACK, MAX_CA_PAUSE, MAX_CLOCK_SKEW};
 
 impl Ledger {
     /// Takes `n` requests of a kind.
@@ -147,10 +147,13 @@ impl Ledger {
         let before = now.saturating_sub(duration_us(CLOCK_SLACK));
         let limits = &self.limits;
         let rates = [limits.domain, limits.exact_set, limits.failures];
-        if rates
-            .iter()
-            .flatten()
-            .all(|rate| Bucket::used_up(*rate, self.lost_at).is_full(before))
+        // Of one whose time is far ahead it says that this was seen.
+        let is_far = self.behind > duration_us(MAX_CLOCK_SKEW);
+        if !is_far
+            && rates
+                .iter()
+                .flatten()
+                .all(|rate| Bucket::used_up(*rate, self.lost_at).is_full(before))
         {
             self.lost_at = 0;
         }

@@ -11,7 +11,9 @@ use tokio::sync::Mutex;
 use super::outcome;
 use super::progress;
 use super::worker::Worker;
-use crate::budget::{Charge, Denied, Exemption, Limits, Outcome, SharedLedger, Subject, key};
+use crate::budget::{
+    Charge, Denied, Exemption, Ledger, Limits, Outcome, SharedLedger, Subject, key,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::issuer::{Issuer, OrderStage, Permits};
 use crate::plan::Saved;
@@ -174,14 +176,10 @@ impl Claim {
         let Some(book) = &self.book else {
             return Ok(());
         };
-        let (now, charge, state) = (
-            self.worker.clock.now(),
-            self.terms.charge(),
-            self.state().clone(),
-        );
+        let (charge, state) = (self.terms.charge(), self.state().clone());
         let is_kept = self.is_placed() == Some(true);
         let mut book = book.lock().await;
-        book.update(now, |ledger| {
+        book.update_by(&*self.worker.clock, |ledger, now| {
             let is_held = state.is_taken || ledger.is_taken(&charge, now);
             match &landed {
                 Landed::Issued { from, until } => {
@@ -218,16 +216,14 @@ impl Claim {
     /// Writes what is taken, unless it does not fit.
     async fn take(
         &self,
-        take: impl Fn(&mut crate::budget::Ledger) -> Result<(), Denied>,
+        take: impl Fn(&mut Ledger, SystemTime) -> Result<(), Denied>,
     ) -> Result<()> {
         let Some(book) = &self.book else {
             return Ok(());
         };
-        let taken = book
-            .lock()
-            .await
-            .update(self.worker.clock.now(), take)
-            .await;
+        let mut book = book.lock().await;
+        let taken = book.update_by(&*self.worker.clock, take).await;
+        drop(book);
         let denied = match taken {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(denied)) => denied,
@@ -250,8 +246,7 @@ impl Claim {
 #[async_trait]
 impl Permits for Claim {
     async fn new_account(&self) -> Result<()> {
-        let now = self.worker.clock.now();
-        self.take(|ledger| ledger.take_account(now)).await
+        self.take(Ledger::take_account).await
     }
 
     async fn new_order(&self, before: Option<Error>) -> Result<()> {
@@ -259,8 +254,8 @@ impl Permits for Claim {
             // The failure of the call that was cut off, after which there is a wait.
             return Err(before);
         }
-        let (now, charge) = (self.worker.clock.now(), self.terms.charge());
-        self.take(|ledger| {
+        let charge = self.terms.charge();
+        self.take(|ledger, now| {
             if ledger.is_taken(&charge, now) {
                 // One that was not placed after all.
                 ledger.settle(&charge, &Outcome::Refused, now);
@@ -273,11 +268,11 @@ impl Permits for Claim {
     }
 
     async fn finalize(&self) -> Result<()> {
-        let (now, charge) = (self.worker.clock.now(), self.terms.charge());
+        let charge = self.terms.charge();
         let is_taken = self.state().is_taken;
         if !is_taken {
             // It was held for too long, and counts as issued. What comes now counts once more.
-            self.take(|ledger| match ledger.is_taken(&charge, now) {
+            self.take(|ledger, now| match ledger.is_taken(&charge, now) {
                 true => Ok(()),
                 false => ledger.take(&charge, now),
             })

@@ -146,8 +146,8 @@ async fn read_ledgers(
 ) -> Loaded {
     let mut read = Vec::with_capacity(ledgers.len());
     for (place, shared) in ledgers {
-        let now = worker.clock.now();
-        let ledger = shared.lock().await.read(now).await.cloned();
+        let mut shared = shared.lock().await;
+        let ledger = shared.read_by(&*worker.clock).await.cloned();
         read.push((place, ledger));
     }
     let outages = match outages {

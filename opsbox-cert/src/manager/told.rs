@@ -341,9 +341,8 @@ impl Schedule {
         let begun = self.tasks.spawn(async move {
             let (mut ledgers, mut error) = (Vec::new(), None);
             for (place, shared) in shared {
-                let now = worker.clock.now();
                 let mut shared = shared.lock().await;
-                let updated = shared.update(now, |ledger| {
+                let updated = shared.update_by(&*worker.clock, |ledger, _| {
                     let names = subject.identifiers().iter();
                     names.for_each(|name| ledger.unpause(*name));
                 });

@@ -270,7 +270,7 @@ impl Simulation {
             Job::Prune => {
                 let now = time(self.now);
                 for ledger in &mut self.store.ledgers {
-                    ledger.meet(&mut Seen::default(), now);
+                    Seen::default().meet(ledger, now, self.now);
                     self.tally.least_left(&ledger.headroom(now));
                     ledger.prune(now);
                 }

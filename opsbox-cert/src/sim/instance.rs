@@ -90,9 +90,9 @@ impl Instance {
     /// Looks at the ledgers by its own clock, as one does that reads them from the store.
     pub(super) fn meet(&mut self, ledgers: &mut [Ledger], now: u64) {
         let clock = self.clock(now);
-        self.seen.resize(ledgers.len(), Seen::default());
+        self.seen.resize_with(ledgers.len(), Seen::default);
         for (ledger, seen) in ledgers.iter_mut().zip(&mut self.seen) {
-            ledger.meet(seen, clock);
+            seen.meet(ledger, clock, now);
         }
     }
 
