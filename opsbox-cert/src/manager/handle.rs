@@ -21,7 +21,8 @@ use crate::text::Escaped;
 /// replace what is [`revoked`](Self::revoked), or to [`unpause`](Self::unpause): one that does not plan the
 /// certificate takes it over until there is a new one, under its lock. What is in service at the instance that is
 /// told is what is replaced: if another instance has got a newer one meanwhile, that is taken, and none is
-/// ordered. So to tell all of them orders one certificate. [`set`](Self::set) and [`remove`](Self::remove) are for the
+/// ordered. So to tell one of them is enough, and to tell all of them at once orders one certificate; one that is told
+/// when it has that in service, which may be seconds later, orders another. [`set`](Self::set) and [`remove`](Self::remove) are for the
 /// instance that is told: all of them need the same certificates.
 #[derive(Clone)]
 pub struct ManagerHandle {
@@ -36,12 +37,44 @@ pub(super) enum Command {
     Wish(String, Wish),
 }
 
-/// What is wanted of a certificate; of two, the greater one counts.
+/// A new certificate that is wanted; of two, the greater one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wish {
-    Unpause,
+pub(super) enum New {
     Renew,
     Replace,
+}
+
+/// What is wanted of a certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) new: Option<New>,
+    /// Its names are to be unpaused, which goes before.
+    pub(super) is_unpaused: bool,
+}
+
+impl Wish {
+    pub(super) const UNPAUSE: Self = Self {
+        new: None,
+        is_unpaused: true,
+    };
+
+    pub(super) fn new(new: New) -> Self {
+        Self {
+            new: Some(new),
+            is_unpaused: false,
+        }
+    }
+
+    pub(super) fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            new: self.new.max(other.new),
+            is_unpaused: self.is_unpaused || other.is_unpaused,
+        }
+    }
 }
 
 impl ManagerHandle {
@@ -99,7 +132,7 @@ impl ManagerHandle {
     /// [`Invalid`](crate::ErrorKind::Invalid) if the manager has no certificate of this id: those on demand are
     /// not its own. [`Unavailable`](crate::ErrorKind::Unavailable) if it has stopped.
     pub fn renew(&self, id: &str) -> Result<()> {
-        self.wish(id, Wish::Renew)
+        self.wish(id, Wish::new(New::Renew))
     }
 
     /// Says that a certificate is revoked: it is replaced before all others.
@@ -108,7 +141,7 @@ impl ManagerHandle {
     ///
     /// As [`renew`](Self::renew).
     pub fn revoked(&self, id: &str) -> Result<()> {
-        self.wish(id, Wish::Replace)
+        self.wish(id, Wish::new(New::Replace))
     }
 
     /// Lets a certificate be tried again whose names failed validation so often in a row that Let's Encrypt
@@ -123,7 +156,7 @@ impl ManagerHandle {
     ///
     /// As [`renew`](Self::renew).
     pub fn unpause(&self, id: &str) -> Result<()> {
-        self.wish(id, Wish::Unpause)
+        self.wish(id, Wish::UNPAUSE)
     }
 
     fn wish(&self, id: &str, wish: Wish) -> Result<()> {

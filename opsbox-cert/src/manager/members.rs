@@ -1,5 +1,6 @@
 //! Which instances are there, by a record of each that is written anew every minute.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::limits::{MEMBER_TIME, MEMBER_WRITE};
 use crate::observe::Event;
 use crate::plan::Shards;
-use crate::store::{Condition, Folder, Name, Owner, Record, Store};
+use crate::store::{Condition, Folder, Name, Owner, Record, Store, Version};
 
 const PART: &str = "seen";
 
@@ -29,6 +30,19 @@ pub(super) struct Members {
     written: Option<SystemTime>,
     known: Option<Shards>,
     has_looked: bool,
+    /// Those that were seen for a pass.
+    others: Others,
+}
+
+/// What was seen of the others.
+type Others = HashMap<Name, Other>;
+
+#[derive(Clone)]
+struct Other {
+    version: Version,
+    /// Since when it is that, by the time that goes by here.
+    since: Duration,
+    is_there: bool,
 }
 
 impl Members {
@@ -43,6 +57,7 @@ impl Members {
             written: None,
             known: None,
             has_looked: false,
+            others: Others::new(),
         }
     }
 
@@ -104,7 +119,7 @@ impl Members {
         if since.is_some_and(|since| since < self.write_every()) {
             return false;
         }
-        let seen = look(&self.me, self.time, &*worker.store, now).await;
+        let seen = look(&self.me, self.time, worker, &mut self.others).await;
         if seen.is_ok() {
             self.written = Some(now);
         }
@@ -134,9 +149,10 @@ async fn beat(
     worker: Worker,
     tell: mpsc::UnboundedSender<Result<Shards>>,
 ) {
+    let mut others = Others::new();
     loop {
         let began = Instant::now();
-        let seen = look(&me, time, &*worker.store, worker.clock.now()).await;
+        let seen = look(&me, time, &worker, &mut others).await;
         let wait = match seen.is_ok() {
             true => write_every(time),
             false => AGAIN.min(write_every(time)),
@@ -151,31 +167,52 @@ async fn beat(
 ///
 /// Whose clock is wrong by minutes is taken for gone, or for there: then two have the same certificate,
 /// and its lock and the ledger keep them apart.
-async fn look(me: &Owner, time: Duration, store: &dyn Store, now: SystemTime) -> Result<Shards> {
+async fn look(me: &Owner, time: Duration, worker: &Worker, others: &mut Others) -> Result<Shards> {
+    let (store, clock) = (&*worker.store, &*worker.clock);
     let name = Name::new(&Members::folder()?, me.as_str())?;
-    let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = clock.now().duration_since(UNIX_EPOCH);
+    let seconds = now.unwrap_or_default().as_secs();
     let record = Record::new().with(PART, seconds.to_string())?;
     store.save(&name, &record, &Condition::Any, None).await?;
     let names = store.list(&Members::folder()?).await?;
     let mut there = vec![me.as_str().to_owned()];
-    for (other, stored) in names.iter().zip(store.load_many(&names).await) {
-        let Ok(Some(stored)) = stored else {
-            continue;
+    let mut seen = Others::with_capacity(names.len());
+    for (name, stored) in names.iter().zip(store.load_many(&names).await) {
+        let before = others.get(name);
+        let other = match stored {
+            Ok(Some(stored)) => {
+                let text = stored.record.part(PART).unwrap_or_default();
+                let text = std::str::from_utf8(text).ok();
+                let said: u64 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
+                let same = before.filter(|before| before.version == stored.version);
+                Other {
+                    since: same.map_or_else(|| clock.monotonic(), |same| same.since),
+                    version: stored.version,
+                    // One whose clock is ahead is not there for as long as that.
+                    is_there: seconds.abs_diff(said) < time.as_secs(),
+                }
+            }
+            Ok(None) => continue,
+            // One read that fails makes nobody gone, before its time.
+            Err(_) => match before.cloned() {
+                Some(before) => Other {
+                    is_there: before.is_there
+                        && clock.monotonic().saturating_sub(before.since) < time,
+                    ..before
+                },
+                None => continue,
+            },
         };
-        let text = stored.record.part(PART).unwrap_or_default();
-        let seen = std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.parse().ok());
-        // One whose clock is ahead is not there for as long as that.
-        let age = seconds.abs_diff(seen.unwrap_or(0));
-        if age < time.as_secs() {
-            there.push(other.id().to_owned());
-        } else if age > time.as_secs().max(MEMBER_TIME.as_secs()) * 20 {
-            let condition = Condition::Version(stored.version);
-            // Another one may be faster.
-            drop(store.delete(other, &condition, None).await);
+        if other.is_there {
+            there.push(name.id().to_owned());
+        } else if clock.monotonic().saturating_sub(other.since) > time.max(MEMBER_TIME) * 20 {
+            // Not by the times of two clocks: one that lives writes it anew. Another one may be faster.
+            let condition = Condition::Version(other.version.clone());
+            drop(store.delete(name, &condition, None).await);
         }
+        seen.insert(name.clone(), other);
     }
+    *others = seen;
     Ok(Shards::new(there))
 }
 

@@ -95,6 +95,7 @@ mod run;
 mod schedule;
 mod task;
 mod told;
+mod wishes;
 mod worker;
 
 use std::collections::HashMap;

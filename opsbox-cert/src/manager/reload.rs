@@ -1,11 +1,11 @@
 //! What the store has, looked at beside the loop: some hundred records at a time, and none of it waits for another.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::Mutex;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::progress;
 use super::task::Cert;
@@ -21,11 +21,18 @@ use crate::store::Name;
 pub(super) struct Loads {
     waiting: VecDeque<CertId>,
     tasks: JoinSet<Loaded>,
+    /// What each task looks at: nothing, if that is the ledgers.
+    running: HashMap<Id, Vec<CertId>>,
     /// Those that are looked at before it is the turn of all.
     later: BTreeSet<(SystemTime, CertId)>,
-    /// All are looked at.
-    is_round: bool,
+    /// All are looked at: what is left of them, and the ledgers.
+    round: Option<Round>,
     has_looked: bool,
+}
+
+struct Round {
+    left: HashSet<CertId>,
+    ledgers: Option<Id>,
 }
 
 /// A certificate that is to be looked at.
@@ -35,6 +42,8 @@ pub(super) struct Wanted {
     pub(super) age: u64,
     /// It was not looked at before.
     pub(super) is_first: bool,
+    /// What is in service is not what was seen of it last.
+    pub(super) is_displaced: bool,
     pub(super) cert: Cert,
 }
 
@@ -42,8 +51,16 @@ pub(super) struct Wanted {
 pub(super) enum Loaded {
     /// And how often the CAs could not be reached, if that was not known.
     Ledgers(Vec<(usize, Result<Ledger>)>, Option<Vec<Outage>>),
-    /// With the age of what was known of each when it was looked at.
-    Certs(Vec<(CertId, u64, Found)>),
+    Certs(Vec<Looked>),
+}
+
+/// A certificate that was looked at.
+pub(super) struct Looked {
+    pub(super) id: CertId,
+    pub(super) name: Arc<str>,
+    /// That of what was known of it when it was looked at.
+    pub(super) age: u64,
+    pub(super) found: Found,
 }
 
 pub(super) enum Found {
@@ -72,14 +89,18 @@ impl Loads {
         outages: Option<Vec<Option<Name>>>,
         all: impl Iterator<Item = CertId>,
     ) -> bool {
-        if self.is_round {
+        if self.round.is_some() {
             return false;
         }
-        self.is_round = true;
         self.waiting.clear();
         self.waiting.extend(all);
-        self.tasks
-            .spawn(read_ledgers(worker.clone(), ledgers, outages));
+        let read = read_ledgers(worker.clone(), ledgers, outages);
+        let read = self.tasks.spawn(read).id();
+        self.running.insert(read, Vec::new());
+        self.round = Some(Round {
+            left: self.waiting.iter().copied().collect(),
+            ledgers: Some(read),
+        });
         true
     }
 
@@ -111,30 +132,50 @@ impl Loads {
         }
         while self.tasks.len() < MANAGER_READS && !self.waiting.is_empty() {
             let count = self.waiting.len().min(MANAGER_RECORDS);
-            let some = self.waiting.drain(..count);
-            let some: Vec<_> = some.filter_map(&cert).collect();
+            let mut some = Vec::with_capacity(count);
+            for id in self.waiting.drain(..count) {
+                match (cert(id), &mut self.round) {
+                    (Some(wanted), _) => some.push(wanted),
+                    // It was removed.
+                    (None, Some(round)) => drop(round.left.remove(&id)),
+                    (None, None) => {}
+                }
+            }
             if !some.is_empty() {
-                self.tasks.spawn(load(worker.clone(), some));
+                let ids = some.iter().map(|wanted| wanted.id).collect();
+                let task = self.tasks.spawn(load(worker.clone(), some));
+                self.running.insert(task.id(), ids);
             }
         }
     }
 
     /// Whether all are being looked at.
     pub(super) fn is_round(&self) -> bool {
-        self.is_round
+        self.round.is_some()
     }
 
     /// Waits for one look to end; `None` if there is none.
     pub(super) async fn next(&mut self) -> Option<Result<Loaded, JoinError>> {
-        self.tasks.join_next().await
+        let ended = self.tasks.join_next_with_id().await?;
+        let task = match &ended {
+            Ok((task, _)) => *task,
+            Err(error) => error.id(),
+        };
+        let ids = self.running.remove(&task).unwrap_or_default();
+        if let Some(round) = &mut self.round {
+            round.ledgers = round.ledgers.filter(|ledgers| *ledgers != task);
+            for id in ids {
+                round.left.remove(&id);
+            }
+        }
+        Some(ended.map(|(_, loaded)| loaded))
     }
 
-    /// Whether with this look all were looked at.
+    /// Whether all were looked at now. What is looked at besides does not hold that up.
     pub(super) fn ends_round(&mut self) -> bool {
-        let is_over = self.is_round && self.tasks.is_empty() && self.waiting.is_empty();
-        if is_over {
-            (self.is_round, self.has_looked) = (false, true);
-        }
+        let is_over = |round: &mut Round| round.left.is_empty() && round.ledgers.is_none();
+        let is_over = self.round.take_if(is_over).is_some();
+        self.has_looked |= is_over;
         is_over
     }
 }
@@ -176,16 +217,25 @@ async fn load(worker: Worker, certs: Vec<Wanted>) -> Loaded {
         id,
         age,
         is_first,
+        is_displaced,
         cert,
     } in certs
     {
         // Held until it is taken in: what an order stores meanwhile is newer than what is read here.
         match cert.managed.try_lock_owned() {
-            Ok(managed) => {
+            Ok(mut managed) => {
+                if is_displaced {
+                    managed.seen = None;
+                }
                 names.push(managed.name.clone());
-                open.push((id, age, is_first.then_some(cert.id), managed));
+                open.push((id, age, is_first, cert.id, managed));
             }
-            Err(_) => found.push((id, age, Found::Busy)),
+            Err(_) => found.push(Looked {
+                id,
+                name: cert.id,
+                age,
+                found: Found::Busy,
+            }),
         }
     }
     let read = worker.store.load_many(&names);
@@ -193,16 +243,21 @@ async fn load(worker: Worker, certs: Vec<Wanted>) -> Loaded {
         Ok(read) => read,
         Err(_) => names.iter().map(|name| Err(too_slow(name))).collect(),
     };
-    let ids: Vec<&str> = open.iter().filter_map(|it| it.2.as_deref()).collect();
+    let first = open.iter().filter(|it| it.2);
+    let ids: Vec<&str> = first.map(|it| &*it.3).collect();
     let mut saved = progress::load_some(&worker, &ids).await.into_iter();
-    for (nth, ((id, age, first, mut managed), stored)) in open.into_iter().zip(read).enumerate() {
-        let saved = first.and_then(|_| saved.next().flatten());
-        found.push(match worker.take_in(&mut managed, stored) {
-            Ok(()) => {
-                let found = Found::There(managed.held.clone(), saved.map(Box::new));
-                (id, age, found)
-            }
-            Err(error) => (id, age, Found::Failed(error)),
+    for (nth, (open, stored)) in open.into_iter().zip(read).enumerate() {
+        let (id, age, is_first, name, mut managed) = open;
+        let saved = is_first.then(|| saved.next().flatten()).flatten();
+        let looked = match worker.take_in(&mut managed, stored) {
+            Ok(()) => Found::There(managed.held.clone(), saved.map(Box::new)),
+            Err(error) => Found::Failed(error),
+        };
+        found.push(Looked {
+            id,
+            name,
+            age,
+            found: looked,
         });
         drop(managed);
         if nth % IN_ONE_GO == IN_ONE_GO - 1 {

@@ -120,8 +120,8 @@ impl Schedule {
     pub(super) fn add(&mut self, managed: Managed) -> Option<Arc<[String]>> {
         let wish = self.open_wish(managed.spec.id());
         let (id, before) = self.insert(managed);
-        if let (Some(entry), Some(wish)) = (self.entry_mut(id), wish) {
-            entry.wish = Some(wish);
+        if let Some(entry) = self.entry_mut(id) {
+            entry.wish = wish;
         }
         self.spread();
         self.loads.look_at(id);
@@ -381,6 +381,7 @@ impl Schedule {
         if let Ended::Waits(saved) = &end {
             self.planner.restore_saved(order.cert(), saved, now);
         }
+        self.grant_asked(order.cert());
         match self.by_id.get(&cert.id) {
             // It was removed while it was ordered.
             None => {

@@ -6,34 +6,36 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
-use super::handle::Wish;
-use super::progress;
-use super::reload::{Found, Loaded, Wanted};
-use super::schedule::{Begun, Schedule};
-use super::task::{Cert, Done};
+use super::handle::{New, Wish};
+use super::reload::{Found, Loaded, Looked, Wanted};
+use super::schedule::Schedule;
+use super::task::Cert;
 use super::worker::{Held as Known, STORE_WAIT};
-use crate::budget::{Charge, Ledger, Scope, SharedLedger};
+use crate::budget::{Ledger, Scope, SharedLedger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Fingerprint;
 use crate::observe::Event;
-use crate::plan::{CertId, Held, Reason, Saved, Shards};
-use crate::store::Condition;
+use crate::plan::{CertId, Held, Saved, Shards};
 
 /// A certificate, and what the plan knows of it.
 pub(super) struct Entry {
     pub(super) cert: Cert,
     /// What there is, as the plan was told; `None` before it was looked at.
-    held: Option<Option<Held>>,
-    fingerprint: Option<Fingerprint>,
+    pub(super) held: Option<Option<Held>>,
+    pub(super) fingerprint: Option<Fingerprint>,
     /// How often an order has ended: what was looked at before that is old.
     age: u64,
     is_polled: bool,
-    /// Another instance has it, and this one was asked for a new one.
-    is_taken_over: bool,
+    /// This one was asked for a new one, and has it until that is there, whoever else comes.
+    pub(super) is_taken_over: bool,
+    /// What is in service may be of an entry that was before it.
+    is_displaced: bool,
     /// What was asked before it was looked at, or could not be done.
-    pub(super) wish: Option<Wish>,
+    pub(super) wish: Wish,
+    /// What was asked while an order was under way, and what was in service then.
+    pub(super) asked: Option<(New, Option<Fingerprint>)>,
     /// The limit that was told to hold it up.
-    limit: Option<Scope>,
+    pub(super) limit: Option<Scope>,
 }
 
 impl Entry {
@@ -45,7 +47,9 @@ impl Entry {
             age: 0,
             is_polled: false,
             is_taken_over: false,
-            wish: None,
+            is_displaced: false,
+            wish: Wish::default(),
+            asked: None,
             limit: None,
         }
     }
@@ -81,7 +85,7 @@ impl Schedule {
         is_new
     }
 
-    fn shared_ledgers(&self) -> Vec<(usize, Arc<Mutex<SharedLedger>>)> {
+    pub(super) fn shared_ledgers(&self) -> Vec<(usize, Arc<Mutex<SharedLedger>>)> {
         let books = self.books.iter().enumerate();
         books
             .filter_map(|(place, book)| Some((place, book.clone()?)))
@@ -96,11 +100,14 @@ impl Schedule {
                 id,
                 age: entry.age,
                 is_first: entry.held.is_none(),
+                is_displaced: entry.is_displaced,
                 cert: entry.cert.clone(),
             })
         };
         loads.start(&self.worker, self.worker.clock.now(), cert);
         self.loads = loads;
+        // All that was left may have been removed.
+        self.end_round();
     }
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, JoinError>) {
@@ -125,6 +132,10 @@ impl Schedule {
                 self.worker.tell(Event::SourceFailed { error });
             }
         }
+        self.end_round();
+    }
+
+    fn end_round(&mut self) {
         if self.loads.ends_round() {
             let now = self.worker.clock.now();
             let ids: Vec<CertId> = self.by_id.values().copied().collect();
@@ -134,10 +145,19 @@ impl Schedule {
         }
     }
 
-    fn found(&mut self, found: Vec<(CertId, u64, Found)>) {
+    fn found(&mut self, looked: Vec<Looked>) {
         let now = self.worker.clock.now();
         let mut has_told = false;
-        for (id, age, found) in found {
+        for looked in looked {
+            let Looked {
+                id,
+                name,
+                age,
+                found,
+            } = looked;
+            if self.entry(id).is_none() {
+                self.left_behind(&name);
+            }
             let is_old = self.entry(id).is_none_or(|entry| entry.age != age);
             match found {
                 Found::Busy => {}
@@ -157,6 +177,22 @@ impl Schedule {
                     }
                     has_told |= is_away;
                 }
+            }
+        }
+    }
+
+    /// A certificate was removed while it was looked at, which may have put it in service again.
+    fn left_behind(&mut self, gone: &str) {
+        match self.by_id.get(gone).copied() {
+            None => {
+                self.worker.certificates.remove(gone);
+            }
+            // In place of what the one that is given now has put there.
+            Some(id) => {
+                if let Some(entry) = self.entry_mut(id) {
+                    entry.is_displaced = true;
+                }
+                self.loads.look_at(id);
             }
         }
     }
@@ -206,15 +242,13 @@ impl Schedule {
         let Some(entry) = self.entry_mut(id) else {
             return;
         };
-        entry.held = Some(held);
+        (entry.held, entry.is_displaced) = (Some(held), false);
         (entry.fingerprint, entry.is_polled) = (fingerprint, is_polled);
         let is_done = is_new && !is_first;
         entry.is_taken_over &= !is_done;
-        let wish = entry.wish.take();
+        let wish = std::mem::take(&mut entry.wish);
         self.place(id, now);
-        if let Some(wish) = wish {
-            self.grant(id, wish);
-        }
+        self.grant(id, wish);
     }
 
     /// The plan is about to be told that an order has led to this.
@@ -282,147 +316,10 @@ impl Schedule {
         self.planner.set_mine(id, is_mine, now);
     }
 
-    fn is_mine(&self, id: CertId) -> bool {
+    pub(super) fn is_mine(&self, id: CertId) -> bool {
         let set = self.planner.set_of(id).unwrap_or(0);
         let members = self.members.as_ref();
         members.is_none_or(|members| members.is_mine(set))
-    }
-
-    pub(super) fn wish(&mut self, id: &str, wish: Wish) {
-        if let Some(id) = self.by_id.get(id).copied() {
-            self.grant(id, wish);
-        }
-    }
-
-    /// What was asked for and is not done yet.
-    pub(super) fn open_wish(&self, id: &str) -> Option<Wish> {
-        let id = *self.by_id.get(id)?;
-        let status = self.planner.status(id, self.worker.clock.now());
-        let planned = status.and_then(|status| match status.reason {
-            Reason::Revoked => Some(Wish::Replace),
-            Reason::Forced => Some(Wish::Renew),
-            _ => None,
-        });
-        planned.max(self.entry(id)?.wish)
-    }
-
-    fn grant(&mut self, id: CertId, wish: Wish) {
-        let now = self.worker.clock.now();
-        let is_mine = self.is_mine(id);
-        let Some(entry) = self.entry_mut(id) else {
-            return;
-        };
-        if entry.held.is_none() {
-            // What would be said of it now is forgotten when the plan is told what there is.
-            entry.wish = entry.wish.max(Some(wish));
-            return;
-        }
-        // The instance that has it is not told: its lock keeps the two apart.
-        entry.is_taken_over |= !is_mine;
-        match wish {
-            Wish::Renew => self.planner.force(id, now),
-            Wish::Replace => self.planner.set_revoked(id, now),
-            Wish::Unpause => self.start_unpause(id),
-        }
-        self.place(id, now);
-    }
-
-    fn start_unpause(&mut self, id: CertId) {
-        let Some(entry) = self.entry(id) else {
-            return;
-        };
-        let (subject, name) = (entry.cert.subject.clone(), entry.cert.id.clone());
-        let (worker, shared) = (self.worker.clone(), self.shared_ledgers());
-        for name in subject.identifiers() {
-            for ledger in &mut self.ledgers {
-                ledger.unpause(*name);
-            }
-        }
-        let begun = self.tasks.spawn(async move {
-            let (mut ledgers, mut error) = (Vec::new(), None);
-            for (place, shared) in shared {
-                let mut shared = shared.lock().await;
-                let updated = shared.update_by(&*worker.clock, |ledger, _| {
-                    let names = subject.identifiers().iter();
-                    names.for_each(|name| ledger.unpause(*name));
-                });
-                match updated.await {
-                    Ok(()) => ledgers.extend(shared.known().map(|known| (place, known.clone()))),
-                    Err(failed) => error = Some(failed),
-                }
-            }
-            // What was saved of its failures would have it wait still.
-            if error.is_none()
-                && let Ok(record) = progress::of_certificate(&name)
-                && let Err(failed) = worker.store.delete(&record, &Condition::Any, None).await
-            {
-                error = Some(failed);
-            }
-            Done::Unpaused { ledgers, error }
-        });
-        self.begun.insert(begun.id(), Begun::Unpause(id));
-    }
-
-    pub(super) fn unpaused(
-        &mut self,
-        id: CertId,
-        ledgers: Vec<(usize, Ledger)>,
-        error: Option<Error>,
-    ) {
-        let now = self.worker.clock.now();
-        for (place, ledger) in ledgers {
-            self.set_ledger(place, ledger);
-        }
-        let Some(entry) = self.entry_mut(id) else {
-            return;
-        };
-        entry.limit = None;
-        if let Some(error) = error {
-            // The shared ledger would deny it still: it is done when the store is there.
-            entry.wish = entry.wish.max(Some(Wish::Unpause));
-            self.loads.look_later(id, now + STORE_WAIT);
-            self.worker.tell(Event::SourceFailed { error });
-            return;
-        }
-        self.planner.unpause(id, now);
-        self.save(id);
-    }
-
-    /// Tells once which limit of its own holds up a certificate that is due. Those of the account and the CA hold up
-    /// all, and are seen in the metrics.
-    pub(super) fn tell_limit(&mut self, id: CertId, now: SystemTime) {
-        let (Some(entry), Some(status)) = (self.entry(id), self.planner.status(id, now)) else {
-            return;
-        };
-        let is_due = self.planner.renewal_at(id).is_none_or(|at| at <= now);
-        let is_mine = entry.held.is_some() && (entry.is_taken_over || self.is_mine(id));
-        let place = usize::from(entry.cert.issuer);
-        let mut denied = None;
-        if is_due && is_mine && !status.is_ordered {
-            let is_early = matches!(
-                status.reason,
-                Reason::Missing | Reason::Lost | Reason::Revoked
-            );
-            let charge = Charge::new(&entry.cert.subject)
-                .exemption(status.exemption)
-                .early(is_early)
-                .forced(status.reason == Reason::Forced);
-            let ledger = self.ledgers.get(place);
-            denied = ledger.and_then(|ledger| ledger.check(&charge, now).err());
-        }
-        let own = |scope| !matches!(scope, Scope::Account | Scope::Pause | Scope::Requests(_));
-        let denied = denied.filter(|denied| own(denied.scope()));
-        let limit = denied.as_ref().map(|denied| denied.scope());
-        let Some(entry) = self.entry_mut(id) else {
-            return;
-        };
-        if std::mem::replace(&mut entry.limit, limit) == limit {
-            return;
-        }
-        let id = entry.cert.id.clone();
-        if let (Some(denied), Some((issuer, _))) = (denied, self.worker.issuers.get(place)) {
-            self.worker.tell_limited(&id, issuer, &denied);
-        }
     }
 }
 

@@ -143,7 +143,8 @@ impl Worker {
             Ok(stored) => stored,
             // Saving over it is what repairs it.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                managed.held = None;
+                // It may be readable again as it is, when the key of the store is back.
+                (managed.seen, managed.held) = (None, None);
                 self.tell(Event::SourceFailed { error });
                 return Ok(());
             }

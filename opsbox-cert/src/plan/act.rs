@@ -131,7 +131,15 @@ impl Planner {
             exemption: order.exemption,
             again: order.again,
         };
-        self.denied(order.issuer, lane, index, denied, secs(now));
+        let now = secs(now);
+        // A poll that came up meanwhile was left out.
+        if let Some(slot) = self.table.at_mut(index)
+            && slot.has(POLLED)
+            && slot.poll_at == NEVER
+        {
+            slot.poll_at = now;
+        }
+        self.denied(order.issuer, lane, index, denied, now);
     }
 
     /// Says how an order ended, and settles it with the ledger.

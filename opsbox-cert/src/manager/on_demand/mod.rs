@@ -349,8 +349,12 @@ impl Inner {
         if let Some(oldest) = &oldest {
             entries.remove(oldest);
         }
+        // One that the manager was given meanwhile is not for this to keep, or to take out of service.
+        if self.is_taken_over(&entry.key) {
+            entries.remove(&entry.key);
+        }
         drop(entries);
-        if let Some(oldest) = oldest {
+        if let Some(oldest) = oldest.filter(|oldest| !self.is_taken_over(oldest)) {
             self.worker.certificates.remove(&oldest);
         }
         let looks_at = self.looks_at();
@@ -364,9 +368,14 @@ impl Inner {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let known = entries.remove(key).is_some();
         drop(entries);
-        if known {
+        if known && !self.is_taken_over(key) {
             self.worker.certificates.remove(key);
         }
+    }
+
+    /// Whether the manager has a certificate of this id, or for this name.
+    fn is_taken_over(&self, key: &str) -> bool {
+        self.reserved.has_any([key].into_iter())
     }
 
     fn looks_at(&self) -> MutexGuard<'_, Option<SystemTime>> {

@@ -171,7 +171,14 @@ impl Inner {
     /// What a manager does for a certificate at each pass; `None` if it is out of service now.
     pub(in crate::manager) async fn look(&self, entry: &Entry) -> Option<Next> {
         let mut managed = entry.managed.lock().await;
-        let looked = self.look_at(entry, &mut managed).await;
+        let looked = match self.is_taken_over(&entry.key) {
+            true => None,
+            false => self.look_at(entry, &mut managed).await,
+        };
+        if self.is_taken_over(&entry.key) {
+            self.forget(&entry.key);
+            return None;
+        }
         if !self.entries().contains_key(&entry.key) {
             // Taken out meanwhile, since too many are kept: what was renewed after that is too.
             self.worker.certificates.remove(&entry.key);
