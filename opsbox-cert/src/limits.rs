@@ -309,6 +309,10 @@ pub const DUPLICATE_TIME: std::time::Duration = std::time::Duration::from_secs(7
 /// so that one of 160 hours can be renewed at half of its time.
 pub const DUPLICATE_SHARE: u32 = 5;
 
+/// For how long after a certificate another one of the same set is a renewal for the limits of its CA: 119 days. Let's
+/// Encrypt's software, Boulder, looks back 120 days at each order; the last one is left to clocks that are behind.
+pub const RENEWAL_TIME: std::time::Duration = std::time::Duration::from_secs(119 * 24 * 60 * 60);
+
 /// How long an order that nobody said the end of is held back from the limits: 2 hours. Then it counts
 /// as issued.
 pub const RESERVATION_TIME: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opsbox_cert::budget::{Exemption, Kind, Ledger, Limits, Outcome, Rate, Scope, Subject};
+use opsbox_cert::limits::RENEWAL_TIME;
 use opsbox_cert::plan::{
     Action, Band, CertId, End, Failure, Held, Order, Planner, Policy, Reason, Shards, Window,
 };
@@ -35,7 +36,8 @@ struct World {
     /// Sets that cannot be validated.
     doomed: Vec<u64>,
     away: Option<(SystemTime, SystemTime)>,
-    under_way: Vec<(SystemTime, Order, u64)>,
+    /// With what the CA took each for.
+    under_way: Vec<(SystemTime, Order, u64, Exemption)>,
     log: Vec<(SystemTime, u64, Reason)>,
     ca: world::Counts,
 }
@@ -81,10 +83,11 @@ impl World {
                     panic!("nobody has ARI here")
                 };
                 let set = self.planner.set_of(order.cert()).unwrap();
-                self.ca
-                    .placed(&self.subjects[&set], order.exemption(), self.now);
+                let standing = self.standing(set);
+                self.ca.placed(&self.subjects[&set], standing, self.now);
                 self.log.push((self.now, set, order.reason()));
-                self.under_way.push((self.now + self.takes, order, set));
+                self.under_way
+                    .push((self.now + self.takes, order, set, standing));
             }
             let ends = self.under_way.iter().map(|it| it.0).min();
             let wakes = self.planner.wake_at(self.now);
@@ -99,13 +102,26 @@ impl World {
         self.end();
     }
 
+    /// What the CA takes an order for: it looks back 120 days.
+    fn standing(&self, set: u64) -> Exemption {
+        let last = self.held.get(&set).map(Held::outcome);
+        let is_renewal = last.is_some_and(|last| match last {
+            Outcome::IssuedAt { from, .. } => from + DAY * 120 > self.now,
+            _ => false,
+        });
+        match is_renewal {
+            true => Exemption::Renewal,
+            false => Exemption::None,
+        }
+    }
+
     fn end(&mut self) {
         let now = self.now;
         let (ended, left) = std::mem::take(&mut self.under_way)
             .into_iter()
             .partition(|it| it.0 <= now);
         self.under_way = left;
-        for (_, order, set) in ended {
+        for (_, order, set, standing) in ended {
             let subject = &self.subjects[&set];
             let is_away = self.away.is_some_and(|(from, to)| from <= now && now < to);
             let (end, outcome) = if is_away {
@@ -120,7 +136,7 @@ impl World {
                 let lifetime = self.lifetime;
                 (End::Issued(held), Outcome::Issued { lifetime })
             };
-            self.ca.ended(subject, order.exemption(), &outcome, now);
+            self.ca.ended(subject, standing, &outcome, now);
             self.planner.finish(&order, &end, &mut self.ledgers, now);
         }
     }
@@ -300,6 +316,57 @@ fn an_outage_is_probed_by_one_at_a_time_and_over_when_it_is_over() {
     assert!(world.log.len() > 300, "{}", world.log.len());
     world.run(start() + DAY * 7 + HOUR * 3);
     assert_eq!(world.held.len(), 500);
+}
+
+/// The CA counts the names of a certificate that it has forgotten as new, and so does the plan: a day before it, so that
+/// no clock is late.
+#[test]
+fn a_name_that_fails_for_months_is_counted_as_new_again() {
+    let limits = Limits::none()
+        .account(Rate::new(1, DAY))
+        .domain(Rate::new(1, DAY))
+        .renewals_exempt(true)
+        .ari_exempt(true);
+    let mut world = World::new(Policy::default(), limits, DAY * 45);
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        let from = start() - DAY * u32::try_from(n).unwrap();
+        let subject = Subject::single(key(n), key(0));
+        ids.push((
+            from,
+            world.add(subject, Some(Held::new(from, from + DAY * 45))),
+        ));
+        world.doomed.push(key(n));
+    }
+    for day in 0..300_u32 {
+        world.run(start() + DAY * day);
+        for (from, id) in &ids {
+            let is_known = world.now < *from + RENEWAL_TIME;
+            let exemption = world.planner.status(*id, world.now).unwrap().exemption;
+            assert_eq!(exemption == Exemption::Renewal, is_known, "on day {day}");
+        }
+    }
+    assert_eq!(world.ca.overdrawn(), &[""; 0]);
+    // One a day before 30 days are left, and as many as the limit lets through after that.
+    let late = world.days().into_iter().filter(|day| *day >= 130).count();
+    assert!((160..=170).contains(&late), "{late}");
+
+    // It does not need to be looked at in between: what it waits for is known from the beginning.
+    let mut planner = Planner::new(Policy::default(), 7);
+    let mut ledgers = [Ledger::new(world.ledgers[0].limits().clone())];
+    let id = planner.add(
+        &Subject::single(1, 1),
+        0,
+        Some(&Held::new(start(), start() + DAY * 45)),
+        start(),
+    );
+    let other = planner.add(&Subject::single(2, 2), 0, None, start() + RENEWAL_TIME);
+    let Some(Action::Order(order)) = planner.next(&mut ledgers, start() + RENEWAL_TIME) else {
+        panic!("one of both is due");
+    };
+    assert!([id, other].contains(&order.cert()));
+    assert_eq!(order.exemption(), Exemption::None);
+    assert_eq!(planner.next(&mut ledgers, start() + RENEWAL_TIME), None);
 }
 
 #[test]

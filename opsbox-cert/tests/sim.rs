@@ -440,6 +440,29 @@ fn the_plot_is_a_whole_picture_of_all_days() {
     assert_eq!(bars, busy);
 }
 
+/// Names that fail for months: after 120 days the CA does not know them any more, and counts each try as an order for a
+/// new set. Here there are two in 12 hours.
+#[test]
+fn what_was_issued_long_ago_is_counted_as_new() {
+    let two = (Rate::new(2, 12 * HOUR), CaRate::new(2, 12 * HOUR));
+    let people = Population::new(40)
+        .lifetime(90 * DAY, 1)
+        .doomed(1.0)
+        .issued(Issued::Spread);
+    let limits = Limits::lets_encrypt().account(two.0);
+    let ca = CaOptions::new().limits(CaLimits::lets_encrypt().orders_per_account(Some(two.1)));
+    for asks in [false, true] {
+        let scenario = Scenario::new(people.clone())
+            .limits(limits.clone())
+            .ca(ca.clone())
+            .asks_ari(asks)
+            .instances(2)
+            .lasts(200 * DAY);
+        let report = run(scenario);
+        assert!(report.orders() > 1_000, "{report}");
+    }
+}
+
 /// A fleet of 45 days for a year; `.ci/deep` has a million certificates, for which it says time and memory.
 #[test]
 fn a_fleet_for_a_year() {

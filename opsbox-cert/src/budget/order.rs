@@ -6,18 +6,41 @@ use std::time::{Duration, SystemTime};
 use super::gcra::from_micros;
 use super::rates::Scope;
 use super::subject::Subject;
+use crate::limits::RENEWAL_TIME;
 
 /// What an order escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Exemption {
-    /// Nothing: the CA has issued nothing for the set yet.
+    /// Nothing: the CA has issued nothing for the set [lately](RENEWAL_TIME).
     #[default]
     None,
-    /// The limits of account and domain, where the CA says so: a certificate for the same set was there.
+    /// The limits of account and domain, where the CA says so: it has issued a certificate for the same set
+    /// [lately](RENEWAL_TIME).
     Renewal,
     /// All limits, where the CA says so: with `replaces`, inside the ARI window.
     Ari,
+}
+
+impl Exemption {
+    /// What an order escapes without `replaces` if the CA issued the last certificate for the same set then. One that
+    /// could not be renewed for [months](RENEWAL_TIME) is forgotten, and counts as new.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use opsbox_cert::budget::Exemption;
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let issued = UNIX_EPOCH + 20_000 * day;
+    /// assert_eq!(Exemption::after(issued, issued + 60 * day), Exemption::Renewal);
+    /// assert_eq!(Exemption::after(issued, issued + 120 * day), Exemption::None);
+    /// ```
+    pub fn after(issued: SystemTime, now: SystemTime) -> Self {
+        match now.duration_since(issued) {
+            Ok(age) if age >= RENEWAL_TIME => Self::None,
+            _ => Self::Renewal,
+        }
+    }
 }
 
 /// An order as the limits see it.

@@ -227,8 +227,8 @@ impl Limits {
         self
     }
 
-    /// Whether a certificate for the same exact set as one before escapes the limits of account and
-    /// domain.
+    /// Whether a certificate for the same exact set as one that was issued
+    /// [lately](crate::limits::RENEWAL_TIME) escapes the limits of account and domain.
     #[must_use]
     pub fn renewals_exempt(mut self, exempt: bool) -> Self {
         self.renewals_exempt = exempt;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::claim::{Book, Claim, Landed, Terms};
 use super::worker::{Managed, Worker};
-use crate::budget::{Denied, Exemption, Scope};
+use crate::budget::{Denied, Scope};
 use crate::error::{Error, ErrorKind, Reason, Result};
 use crate::inventory::CertSpec;
 use crate::issuer::{CertRequest, Issuer, refused};
@@ -35,13 +35,7 @@ impl Worker {
         others
             .map(|place| {
                 let issuer = self.issuers.get(place).map(|(_, issuer)| issuer.name());
-                let held = managed.held.as_ref();
-                let is_renewal =
-                    held.is_some_and(|held| held.is_same_set && issuer == Some(&held.issuer));
-                let exemption = match is_renewal {
-                    true => Exemption::Renewal,
-                    false => Exemption::None,
-                };
+                let exemption = managed.exemption(issuer, self.clock.now());
                 let terms = Terms {
                     exemption,
                     ..first.clone()

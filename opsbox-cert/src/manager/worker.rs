@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 
+use crate::budget::Exemption;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Fingerprint;
@@ -100,6 +101,13 @@ impl Managed {
     pub(super) fn due_at(&self) -> Option<SystemTime> {
         let held = self.held.as_ref().filter(|held| held.covers_all)?;
         Some(held.due_at())
+    }
+
+    /// What an order at this issuer escapes: a CA knows its own certificates only.
+    pub(super) fn exemption(&self, issuer: Option<&str>, now: SystemTime) -> Exemption {
+        let held = self.held.as_ref();
+        held.filter(|held| held.is_same_set && issuer == Some(&held.issuer))
+            .map_or(Exemption::None, |held| Exemption::after(held.from, now))
     }
 
     pub(super) fn id(&self) -> String {

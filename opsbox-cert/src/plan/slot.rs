@@ -1,11 +1,12 @@
 //! What the planner knows of one certificate, in 36 bytes.
 
 use super::Held;
-use super::moment::NEVER;
+use super::moment::{NEVER, span};
 use super::policy::Policy;
 use super::priority::{Band, band};
 use super::window::{Cycle, Window};
 use crate::budget::{Exemption, Kind};
+use crate::limits::RENEWAL_TIME;
 
 /// What is there has the same set of names, of the same CA.
 pub(super) const RENEWAL: u16 = 1;
@@ -345,10 +346,16 @@ impl Slot {
         if self.until == 0 || !self.has(RENEWAL) {
             return (Exemption::None, NEVER);
         }
-        match self.window() {
-            Some(window) if window.has(now) => (Exemption::Ari, window.as_secs().1),
-            Some(window) if now < window.as_secs().0 => (Exemption::Renewal, window.as_secs().0),
-            _ => (Exemption::Renewal, NEVER),
+        let window = match self.window() {
+            Some(window) if window.has(now) => return (Exemption::Ari, window.as_secs().1),
+            Some(window) if now < window.as_secs().0 => window.as_secs().0,
+            _ => NEVER,
+        };
+        // The CA forgets what it issued.
+        let forgotten = self.from().saturating_add(span(RENEWAL_TIME));
+        match now < forgotten {
+            true => (Exemption::Renewal, window.min(forgotten)),
+            false => (Exemption::None, window),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Held {
     }
 
     /// Whether it has exactly the names that there should be, and comes from the CA that will renew it: only
-    /// then is its successor a renewal for the limits.
+    /// then is its successor a renewal for the limits, for [some months](crate::limits::RENEWAL_TIME).
     #[must_use]
     pub fn same_set(mut self, is_same: bool) -> Self {
         self.same_set = is_same;

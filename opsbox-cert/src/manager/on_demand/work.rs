@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{Denial, Entry, Inner, Outcome};
-use crate::budget::{Exemption, Subject};
+use crate::budget::Subject;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::inventory::CertSpec;
@@ -309,16 +309,9 @@ impl Inner {
     fn claim(&self, managed: &Managed) -> Claim {
         let place = self.worker.first_issuer(&managed.spec);
         let issuer = self.worker.issuers.get(place).map(|(_, it)| it.name());
-        let is_renewal = managed
-            .held
-            .as_ref()
-            .is_some_and(|held| held.is_same_set && issuer == Some(&held.issuer));
         let terms = Terms {
             subject: Arc::new(Subject::new(managed.spec.identifiers())),
-            exemption: match is_renewal {
-                true => Exemption::Renewal,
-                false => Exemption::None,
-            },
+            exemption: managed.exemption(issuer, self.worker.clock.now()),
             is_early: managed.held.is_none(),
             is_forced: false,
         };
