@@ -144,10 +144,17 @@ impl Run {
 
     /// An order whose names are proved.
     async fn ready(&mut self, payload: &Value) -> (String, Value) {
-        let reply = self
-            .client
-            .post(&self.client.url("newOrder"), payload)
-            .await;
+        let new_order = self.client.url("newOrder");
+        let mut reply = self.client.post(&new_order, payload).await;
+        // Pebble says that an order is valid a moment before it can find it by its certificate.
+        for _ in 0..50 {
+            if reply.status < 500 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            reply = self.client.post(&new_order, payload).await;
+        }
+        assert_eq!(reply.status, 201, "{}", reply.json());
         let (url, order) = (reply.header("location").to_owned(), reply.json());
         for proof in order["authorizations"].as_array().unwrap() {
             self.prove(proof.as_str().unwrap()).await;
