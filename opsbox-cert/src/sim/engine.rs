@@ -14,12 +14,9 @@ use crate::budget::Seen;
 use crate::plan::{Action, End, Order, Planner, Shards};
 use crate::testing::ca::{AccountId, CaModel, CaReport};
 
-/// After so long without a sign of life an instance is gone for the others.
-const LEASE: u64 = 60 * 1_000_000;
-
 /// What comes at a time.
 #[derive(Debug, Clone, Copy)]
-enum Job {
+pub(super) enum Job {
     Event(usize),
     Start(usize),
     /// An instance looks who is there.
@@ -108,7 +105,7 @@ pub struct Simulation {
     pub(super) instances: Vec<Instance>,
     pub(super) chance: Chance,
     pub(super) tally: Tally,
-    nobody_since: Option<u64>,
+    pub(super) nobody_since: Option<u64>,
     /// A clock was set: the ledgers are looked at by different ones.
     pub(super) clocks_differ: bool,
 }
@@ -220,7 +217,7 @@ impl Simulation {
         }
     }
 
-    fn push(&mut self, at: u64, job: Job) {
+    pub(super) fn push(&mut self, at: u64, job: Job) {
         let number = self.jobs_so_far;
         self.jobs_so_far += 1;
         self.jobs.push(Reverse(Timed { at, number, job }));
@@ -279,87 +276,7 @@ impl Simulation {
         }
     }
 
-    fn happens(&mut self, event: &Event) {
-        let now = time(self.now);
-        match event {
-            // It is one of the faults of the CA from the beginning.
-            Event::Outage { .. } => {}
-            Event::Revoke { issued_within } => {
-                let since = now.checked_sub(*issued_within).unwrap_or(now);
-                self.ca.revoke_issued(since..now, now);
-            }
-            Event::MoveWindows {
-                issued_within,
-                after,
-                lasts,
-            } => {
-                let since = now.checked_sub(*issued_within).unwrap_or(now);
-                self.ca
-                    .move_windows(since..now, now + *after, now + *after + *lasts);
-            }
-            Event::Lifetime { from, to } => {
-                for profile in &mut self.ca.options.profiles {
-                    if profile.lifetime == *from {
-                        profile.lifetime = *to;
-                    }
-                }
-            }
-            Event::Crash { instance, down_for } => {
-                let (instance, down_for) = (*instance, *down_for);
-                if !self.instances[instance].is_up {
-                    return;
-                }
-                self.instances[instance].crash(&self.scenario.policy);
-                if let Some(down_for) = down_for {
-                    self.push(
-                        self.now.saturating_add(duration(down_for)),
-                        Job::Start(instance),
-                    );
-                }
-                if self.instances.iter().all(|it| !it.is_up) {
-                    self.nobody_since = Some(self.now);
-                    if down_for.is_none() {
-                        self.tally.is_down(self.now, u64::MAX);
-                    }
-                }
-                self.tell_others(instance, LEASE);
-            }
-            Event::Clock { instance, seconds } => {
-                let instance = *instance;
-                self.clocks_differ = true;
-                // It reads the ledgers every minute.
-                self.instances[instance].meet(&mut self.store.ledgers, self.now);
-                let micros = seconds.saturating_mul(1_000_000);
-                let ahead = &mut self.instances[instance].ahead;
-                *ahead = ahead.saturating_add(micros);
-                if self.instances[instance].is_up {
-                    self.drive(instance);
-                }
-            }
-            Event::Repair => self.repair(),
-        }
-    }
-
-    /// The names that were doomed are not any more, and the CA is asked to end their pauses.
-    fn repair(&mut self) {
-        self.tally.repaired = Some(self.now);
-        for account in &self.accounts {
-            self.ca.unpause(*account);
-        }
-        for index in 0..self.scenario.population.count {
-            let truth = &mut self.truths[index as usize];
-            if !std::mem::take(&mut truth.is_doomed) {
-                continue;
-            }
-            truth.was_doomed = true;
-            let member = self.scenario.member(index);
-            for name in 0..member.names {
-                self.store.ledgers[usize::from(member.account)].unpause(member.key(name));
-            }
-        }
-    }
-
-    fn tell_others(&mut self, instance: usize, after: u64) {
+    pub(super) fn tell_others(&mut self, instance: usize, after: u64) {
         for other in 0..self.instances.len() {
             if other != instance && self.instances[other].is_up {
                 // They do not look all at once.

@@ -47,6 +47,7 @@
 mod build;
 mod chance;
 mod engine;
+mod events;
 mod instance;
 mod plot;
 mod population;
