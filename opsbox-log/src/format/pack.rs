@@ -25,6 +25,7 @@ pub(crate) const WINDOWS: usize = LANES / 2;
 
 /// Where windows begin and end: a structural byte (0 is the line's beginning), and a distance.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct WindowLanes {
     /// Of each window the beginning, then the end.
     pub(crate) lanes: [u16; LANES],

@@ -35,12 +35,13 @@ use crate::{
 
 /// What is kept from chunk to chunk, and from input to input.
 #[derive(Default)]
+#[repr(C, align(64))]
 pub(crate) struct Scratch {
+    /// The windows of lines that are looked at together.
+    windows: [[u32; WINDOWS]; TOGETHER],
     stream: Structural,
     copied: Copied,
     rows: RowBuffer,
-    /// The windows of lines that are looked at together.
-    windows: [[u32; WINDOWS]; TOGETHER],
     /// Places of captures inside a part.
     slots: Vec<u32>,
 }

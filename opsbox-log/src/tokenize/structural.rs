@@ -9,7 +9,7 @@
     reason = "a chunk is shorter than 16 bits count"
 )]
 
-use super::chunk::{Ahead, CHUNK, Chunk, Stream, all_from, here, here_mut, stream};
+use super::chunk::{Ahead, CHUNK, Chunk, Stream, all_from, here, here_mut};
 use crate::{
     format::signature::Place,
     scan::{BLOCK, Classes, GROUP, LANES, Simd},
@@ -22,13 +22,14 @@ const NONE: u8 = 0xff;
 const BLOCKS: usize = CHUNK / BLOCK;
 
 /// The stream: the line feed before the chunk, then the structural bytes in it.
+#[repr(C)]
 pub(super) struct Structural {
-    /// The masks of the blocks; and, where they are not kept in registers, those of what is structural
-    /// everywhere.
-    masks: Box<Masks>,
-    always: Box<Masks>,
-    places: Box<Stream<u16>>,
-    bytes: Box<Stream<u8>>,
+    /// The masks of the blocks.
+    masks: Masks,
+    bytes: Stream<u8>,
+    places: Stream<u16>,
+    /// The masks of what is structural everywhere, where they are not kept in registers.
+    always: Masks,
     /// How many there are.
     len: usize,
 }
@@ -82,10 +83,10 @@ impl<'s> Line<'s> {
 impl Default for Structural {
     fn default() -> Self {
         Self {
-            masks: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
-            always: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
-            places: stream(),
-            bytes: stream(),
+            masks: Masks([[0; GROUP]; BLOCKS / GROUP]),
+            bytes: Stream::default(),
+            places: Stream::default(),
+            always: Masks([[0; GROUP]; BLOCKS / GROUP]),
             len: 0,
         }
     }
@@ -136,7 +137,7 @@ impl Structural {
         if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
         }
-        let (places, bytes) = (&mut *self.places, &mut *self.bytes);
+        let (places, bytes) = (&mut self.places, &mut self.bytes);
         (places[0], bytes[0]) = (u16::MAX, b'\n');
         let (mut found, mut base) = (1, 0);
         for (mask, block) in masks.iter().zip(chunks) {
