@@ -25,12 +25,11 @@ pub(crate) const WINDOWS: usize = LANES / 2;
 
 /// Where windows begin and end: a structural byte (0 is the line's beginning), and a distance.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct WindowLanes {
     /// Of each window the beginning, then the end.
     pub(crate) lanes: [u16; LANES],
     pub(crate) adds: [u16; LANES],
-    /// Whether there are four at most.
-    pub(crate) few: bool,
 }
 
 /// Bytes that are looked at together: of one check, or of some with nothing of a changing length
@@ -160,7 +159,6 @@ impl PackSet {
             lanes: [0; LANES],
             // What is no window has no bytes, at the beginning of the line.
             adds: [1; LANES],
-            few: windows.len() <= 4,
         };
         let slots = places.lanes.iter_mut().zip(&mut places.adds);
         let ends = windows.iter().flat_map(|it| [it.from, it.to]);

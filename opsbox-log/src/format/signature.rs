@@ -81,6 +81,7 @@ pub(crate) struct Member {
 
 /// The structural bytes of a line, its ending included.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Ending {
     pub(crate) bytes: [u8; LANES],
     pub(crate) len: usize,
@@ -98,6 +99,7 @@ impl Ending {
 /// From each structural byte to the next, the line's beginning being the first: the least distance,
 /// and how much more is allowed.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Lengths {
     pub(crate) least: [u16; LANES],
     pub(crate) more: [u16; LANES],
@@ -105,13 +107,14 @@ pub(crate) struct Lengths {
 
 /// Where the columns begin and end: a structural byte (0 is the line's beginning), and a distance.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct CellLanes {
-    pub(crate) columns: usize,
     /// Of each column the beginning, then the end.
     pub(crate) lanes: [u16; 2 * LANES],
     pub(crate) adds: [u16; 2 * LANES],
     /// All ones for a column that such lines do not have.
     pub(crate) absent: [u32; LANES],
+    pub(crate) columns: usize,
 }
 
 impl CellLanes {

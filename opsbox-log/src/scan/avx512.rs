@@ -7,7 +7,6 @@ use super::{ACROSS, Cell, Near, ROWS, views};
 use super::{
     BLOCK, CellLanes, Ending, GROUP, HALF, LANES, Lengths, Simd, WINDOWS, WindowLanes, Work,
     lanes::{ALWAYS, Classes, Found, Lanes, OUTSIDE, Ranges},
-    room,
 };
 #[cfg(feature = "json")]
 use super::{GroupWindow, JsonMasks, KeyEnds, NEAR, Window, avx2, avx512_json::JsonBytes};
@@ -113,10 +112,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         // SAFETY: as in `equal`.
-        let (places, base) = unsafe {
-            let places = _mm512_maskz_compress_epi8(mask, iota());
-            (places, _mm256_set1_epi16(base.cast_signed()))
-        };
+        let places = unsafe { _mm512_maskz_compress_epi8(mask, iota()) };
         let count = mask.count_ones() as usize;
         widened(places, count, base, out);
         count
@@ -195,11 +191,16 @@ impl Simd for Avx512 {
         always: &mut [u64; GROUP],
         outside: &mut [u64; GROUP],
     ) {
-        let [of_always, of_outside] = classified(group, tables);
-        // SAFETY: as in `equal`; all references are to 64 bytes.
+        let (fours, _) = group.as_chunks::<SHARING>();
+        let planes = [planes(&fours[0], tables), planes(&fours[1], tables)];
+        // SAFETY: as in `equal`; all references are to 64 bytes. Masks that come out of comparisons
+        // would be twice as dear.
         unsafe {
-            _mm512_storeu_si512(always.as_mut_ptr().cast(), of_always);
-            _mm512_storeu_si512(outside.as_mut_ptr().cast(), of_outside);
+            let [of_always, of_outside] = [load(&MASKS[0]), load(&MASKS[1])];
+            let masks = _mm512_permutex2var_epi8(planes[0], of_always, planes[1]);
+            _mm512_storeu_si512(always.as_mut_ptr().cast(), masks);
+            let masks = _mm512_permutex2var_epi8(planes[0], of_outside, planes[1]);
+            _mm512_storeu_si512(outside.as_mut_ptr().cast(), masks);
         }
     }
 
@@ -209,41 +210,16 @@ impl Simd for Avx512 {
         unsafe {
             let always = _mm512_loadu_si512(always.as_ptr().cast());
             let all = _mm512_loadu_si512(outside.as_ptr().cast());
-            let (structural, next, open) = unquoted([always, all], *quoted);
-            if open {
+            let quotes = _mm512_andnot_si512(all, always);
+            let (inside, next) = between(quotes, *quoted);
+            if _mm512_test_epi64_mask(_mm512_and_si512(always, all), inside) != 0 {
                 return false;
             }
             *quoted = next;
+            let structural = _mm512_or_si512(always, _mm512_andnot_si512(inside, all));
             _mm512_storeu_si512(outside.as_mut_ptr().cast(), structural);
             true
         }
-    }
-
-    /// From the bytes to the masks in registers: a block of memory written and read again between the
-    /// two halves of the work is an eighth of the whole time.
-    #[inline(always)]
-    fn structural_group(
-        self,
-        group: &[[u8; BLOCK]; GROUP],
-        tables: GroupTable,
-        quoting: bool,
-        quoted: &mut u64,
-        masks: &mut [u64; GROUP],
-    ) -> bool {
-        let found = classified(group, tables);
-        let mut is_open = false;
-        // SAFETY: as in `equal`; `masks` has 64 bytes.
-        unsafe {
-            let structural = if quoting {
-                let (structural, next, open) = unquoted(found, *quoted);
-                (*quoted, is_open) = (next, open);
-                structural
-            } else {
-                _mm512_or_si512(found[0], found[1])
-            };
-            _mm512_storeu_si512(masks.as_mut_ptr().cast(), structural);
-        }
-        !is_open
     }
 
     #[inline(always)]
@@ -255,31 +231,20 @@ impl Simd for Avx512 {
         places: &mut [u16; BLOCK],
         bytes: &mut [u8; BLOCK],
     ) -> usize {
-        // SAFETY: as in `equal`.
-        let base = unsafe { _mm256_set1_epi16(base.cast_signed()) };
-        gathered(mask, block, base, places, bytes)
-    }
-
-    #[inline(always)]
-    fn gather_all<const N: usize>(
-        self,
-        masks: &[u64],
-        blocks: &[[u8; BLOCK]],
-        mut found: usize,
-        places: &mut [u16; N],
-        bytes: &mut [u8; N],
-    ) -> usize {
-        // SAFETY: as in `equal`.
+        // SAFETY: as in `equal`; `bytes` has room for 64 bytes. Compressing straight to memory is
+        // slow on Zen 4.
         unsafe {
-            // Counted in a register: to fill one with a number anew for each block costs more.
-            let (mut base, step) = (_mm256_setzero_si256(), _mm256_set1_epi16(BLOCK as i16));
-            for (mask, block) in masks.iter().zip(blocks) {
-                let (places, bytes) = (room(places, found), room(bytes, found));
-                found += gathered(*mask, block, base, places, bytes);
-                base = _mm256_add_epi16(base, step);
+            let which = _mm512_maskz_compress_epi8(mask, iota());
+            let compressed = _mm512_maskz_compress_epi8(mask, load(block));
+            let count = mask.count_ones() as usize;
+            let out = bytes.as_mut_ptr();
+            match count {
+                0..=FEW => _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(compressed)),
+                _ => _mm512_storeu_si512(out.cast(), compressed),
             }
+            widened(which, count, base, places);
+            count
         }
-        found
     }
 
     #[cfg(feature = "json")]
@@ -395,14 +360,6 @@ impl Simd for Avx512 {
         // SAFETY: as in `equal`; `out` has 64 bytes.
         unsafe {
             // Beginning and end side by side; then the end without the beginning.
-            if lanes.few {
-                let both = _mm512_permutexvar_epi16(words(&lanes.lanes), words(places));
-                let adds = _mm_loadu_si128(lanes.adds.as_ptr().cast());
-                let both = _mm_add_epi16(_mm512_castsi512_si128(both), adds);
-                let windows = _mm_sub_epi16(both, _mm_slli_epi32::<16>(both));
-                _mm_storeu_si128(out.as_mut_ptr().cast(), windows);
-                return;
-            }
             let both = _mm512_permutexvar_epi16(words(&lanes.lanes), words(places));
             let both = _mm512_add_epi16(both, words(&lanes.adds));
             let windows = _mm512_sub_epi16(both, _mm512_slli_epi32::<16>(both));
@@ -499,35 +456,6 @@ const MASKS: [[u8; BLOCK]; 2] = {
     }
     masks
 };
-
-/// Of the blocks of a group the masks of what is always structural, and of what is outside of quotes.
-#[inline(always)]
-fn classified(group: &[[u8; BLOCK]; GROUP], tables: GroupTable) -> [__m512i; 2] {
-    let (fours, _) = group.as_chunks::<SHARING>();
-    let planes = [planes(&fours[0], tables), planes(&fours[1], tables)];
-    // SAFETY: as in `words`. Masks that come out of comparisons would be twice as dear.
-    unsafe {
-        let [of_always, of_outside] = [load(&MASKS[0]), load(&MASKS[1])];
-        [
-            _mm512_permutex2var_epi8(planes[0], of_always, planes[1]),
-            _mm512_permutex2var_epi8(planes[0], of_outside, planes[1]),
-        ]
-    }
-}
-
-/// What is structural where it is, whether the next group begins between quotes, and whether a line ends
-/// there: then the other two mean nothing.
-#[inline(always)]
-fn unquoted([always, all]: [__m512i; 2], quoted: u64) -> (__m512i, u64, bool) {
-    // SAFETY: as in `words`.
-    unsafe {
-        let quotes = _mm512_andnot_si512(all, always);
-        let (inside, next) = between(quotes, quoted);
-        let open = _mm512_test_epi64_mask(_mm512_and_si512(always, all), inside) != 0;
-        let structural = _mm512_or_si512(always, _mm512_andnot_si512(inside, all));
-        (structural, next, open)
-    }
-}
 
 /// What is between the quotes of a group of blocks, the first of them included, and whether the next group
 /// begins there; `quoted` is all ones if this one does.
@@ -655,43 +583,18 @@ const FEW_CELLS: usize = 4;
 /// As many as most blocks have: the stores of a whole block are slow.
 const FEW: usize = 16;
 
-/// [`Simd::gather`] with the base in each lane.
+/// Writes so many places of bytes in a block, each added to `base`.
 #[inline(always)]
-fn gathered(
-    mask: u64,
-    block: &[u8; BLOCK],
-    base: __m256i,
-    places: &mut [u16; BLOCK],
-    bytes: &mut [u8; BLOCK],
-) -> usize {
-    // SAFETY: as in `words`; `bytes` has room for 64 bytes. Compressing straight to memory is slow on
-    // Zen 4.
-    unsafe {
-        let which = _mm512_maskz_compress_epi8(mask, iota());
-        // The bytes there: to look them up is half of what it takes to compress them, too.
-        let there = _mm512_permutexvar_epi8(which, load(block));
-        let count = mask.count_ones() as usize;
-        let out = bytes.as_mut_ptr();
-        match count {
-            0..=FEW => _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(there)),
-            _ => _mm512_storeu_si512(out.cast(), there),
-        }
-        widened(which, count, base, places);
-        count
-    }
-}
-
-/// Writes so many places of bytes in a block, each added to its lane of `base`, which are all the same.
-#[inline(always)]
-fn widened(places: __m512i, count: usize, base: __m256i, out: &mut [u16; BLOCK]) {
+fn widened(places: __m512i, count: usize, base: u16, out: &mut [u16; BLOCK]) {
     // SAFETY: as in `words`; `out` has room for two stores of 32 places.
     unsafe {
         if count <= FEW {
+            let base = _mm256_set1_epi16(base.cast_signed());
             let low = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(places));
             _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_add_epi16(low, base));
             return;
         }
-        let base = _mm512_broadcastw_epi16(_mm256_castsi256_si128(base));
+        let base = _mm512_set1_epi16(base.cast_signed());
         let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(places));
         _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi16(low, base));
         let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(places));

@@ -170,29 +170,6 @@ pub(crate) trait Simd: Copy {
         true
     }
 
-    /// What [`classify_group`](Self::classify_group) and [`unquote`](Self::unquote) find one after the
-    /// other, in `masks`; `quoting` says whether text between quotes is passed over. If a line ends
-    /// between quotes, `false` is returned, and neither `masks` nor `quoted` means anything.
-    #[inline(always)]
-    fn structural_group(
-        self,
-        group: &[[u8; BLOCK]; GROUP],
-        table: Self::GroupTable<'_>,
-        quoting: bool,
-        quoted: &mut u64,
-        masks: &mut [u64; GROUP],
-    ) -> bool {
-        let mut always = [0; GROUP];
-        self.classify_group(group, table, &mut always, masks);
-        if quoting {
-            return self.unquote(&always, masks, quoted);
-        }
-        for (mask, always) in masks.iter_mut().zip(always) {
-            *mask |= always;
-        }
-        true
-    }
-
     /// Writes the places of the bits of `mask`, each added to `base`, and the bytes there; returns how
     /// many there are. What comes after them is undefined.
     fn gather(
@@ -203,26 +180,6 @@ pub(crate) trait Simd: Copy {
         places: &mut [u16; BLOCK],
         bytes: &mut [u8; BLOCK],
     ) -> usize;
-
-    /// [Gathers](Self::gather) the bits of the masks of blocks, from `found` on in the streams, which have
-    /// room for a block after each bit that there can be. Returns where they end.
-    #[inline(always)]
-    fn gather_all<const N: usize>(
-        self,
-        masks: &[u64],
-        blocks: &[[u8; BLOCK]],
-        mut found: usize,
-        places: &mut [u16; N],
-        bytes: &mut [u8; N],
-    ) -> usize {
-        let mut base = 0;
-        for (mask, block) in masks.iter().zip(blocks) {
-            let (places, bytes) = (room(places, found), room(bytes, found));
-            found += self.gather(*mask, block, base, places, bytes);
-            base += BLOCK as u16;
-        }
-        found
-    }
 
     /// Writes the Arrow views of the values of lines that are near: the length, and the bytes if there
     /// are 12 or fewer, else the first four of them, the number of the buffer, 0, and the offset in it.
@@ -390,16 +347,6 @@ pub(crate) trait Simd: Copy {
                 | u32::from(end.wrapping_sub(start)) << 16
                 | lanes.absent[at];
         }
-    }
-}
-
-/// What is from `at` on, or the end, if that is nearer.
-#[inline(always)]
-fn room<T, const N: usize>(stream: &mut [T; N], at: usize) -> &mut [T; BLOCK] {
-    const { assert!(N >= BLOCK) };
-    match stream[at.min(N - BLOCK)..].first_chunk_mut() {
-        Some(room) => room,
-        None => unreachable!("a block is after it"),
     }
 }
 

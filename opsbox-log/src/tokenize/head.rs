@@ -15,7 +15,7 @@ use std::{cell::Cell, ops::Range};
 use super::{
     chunk::{
         Ahead, CHUNK, CHUNK_LINES, Chunk, Copied, NEAR, RowBuffer, Stream, all_from, bytes_at,
-        here_mut, long_line_end, stream,
+        here_mut, long_line_end,
     },
     lent::{Kept, Lent, Shelf},
     walk::{self, Text, Walk},
@@ -36,7 +36,7 @@ pub(crate) struct Scratch {
     pub(super) ends: Box<[u16]>,
     pub(super) fits: Box<[bool]>,
     /// Line feeds.
-    pub(super) feeds: Box<Stream<u16>>,
+    pub(super) feeds: Stream<u16>,
     copied: Copied,
     rows: RowBuffer,
     slots: Vec<u32>,
@@ -50,7 +50,7 @@ impl Default for Scratch {
             cursors: vec![[0; LANES]; CHUNK_LINES].into(),
             ends: vec![0; CHUNK_LINES].into(),
             fits: vec![false; CHUNK_LINES].into(),
-            feeds: stream(),
+            feeds: Stream::default(),
             copied: Copied::default(),
             rows: RowBuffer::default(),
             slots: Vec::new(),
@@ -269,7 +269,7 @@ impl Scratch {
     /// Finds the line feeds of the first `len` bytes of a chunk, and says how many there are.
     #[inline(always)]
     fn lines<S: Simd>(&mut self, simd: S, chunk: &Chunk, len: usize) -> usize {
-        let feeds = &mut *self.feeds;
+        let feeds = &mut self.feeds;
         let (mut found, mut base) = (0, 0);
         let (blocks, _) = chunk.as_chunks::<BLOCK>();
         let (whole, last) = blocks.split_at(len / BLOCK);

@@ -35,14 +35,13 @@ use crate::{
 
 /// What is kept from chunk to chunk, and from input to input.
 #[derive(Default)]
+#[repr(C, align(64))]
 pub(crate) struct Scratch {
+    /// The windows of lines that are looked at together.
+    windows: [[u32; WINDOWS]; TOGETHER],
     stream: Structural,
     copied: Copied,
     rows: RowBuffer,
-    /// The windows of lines that are looked at together.
-    windows: [[u32; WINDOWS]; TOGETHER],
-    /// Of each of them the bytes in its windows that do not fit.
-    misses: [u64; TOGETHER],
     /// Places of captures inside a part.
     slots: Vec<u32>,
 }
@@ -243,7 +242,7 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
                 };
                 let found = self.scratch.usual(simd, &lines, at, ahead);
                 if found.lines > 0 {
-                    at = self.usual(simd, chunk, base, ending, at, found);
+                    at = self.usual(simd, chunk, base, ending, at, &found);
                     continue;
                 }
             }
@@ -283,14 +282,18 @@ impl<F: FnMut(Range<usize>, &mut Block)> Lines<'_, F> {
         base: usize,
         ending: &Ending,
         mut at: usize,
-        Found { lines, fit }: Found,
+        Found { lines, misses }: &Found,
     ) -> usize {
-        if fit && self.signature.is_decided() {
-            self.scratch.rows.accept(lines);
+        let mut missed = 0;
+        for misses in misses {
+            missed |= misses;
+        }
+        if missed == 0 && self.signature.is_decided() {
+            self.scratch.rows.accept(*lines);
             return at + lines * ending.len;
         }
-        for index in 0..lines {
-            let is_usual = self.scratch.misses[index] == 0;
+        for (index, misses) in misses.iter().enumerate().take(*lines) {
+            let is_usual = *misses == 0;
             let line = self.scratch.stream.line(at);
             let feed = at + ending.len;
             if (is_usual || passes_all(simd, self.signature, chunk, line))
@@ -382,8 +385,8 @@ struct UsualLines<'c> {
 /// Lines whose rows are written.
 struct Found {
     lines: usize,
-    /// Whether the windows of all fit; else [`misses`](Scratch::misses) says which do not.
-    fit: bool,
+    /// Of each the bytes in its windows that do not fit.
+    misses: [u64; TOGETHER],
 }
 
 /// So many bits.
@@ -459,8 +462,7 @@ impl Scratch {
             lines += 1;
             next += ending.len;
         }
-        self.misses = [0; TOGETHER];
-        let mut missed = 0;
+        let mut misses = [0; TOGETHER];
         // Loops and not closures, which would not be compiled for the kernel.
         for set in &usual.sets {
             let mut next = at;
@@ -470,7 +472,7 @@ impl Scratch {
             }
             for (pack, lanes) in set.packs.iter().enumerate() {
                 let pack = pack % (WINDOWS / 2);
-                for (windows, misses) in self.windows.iter().zip(&mut self.misses).take(lines) {
+                for (windows, misses) in self.windows.iter().zip(&mut misses).take(lines) {
                     let (a, b) = (windows[2 * pack], windows[2 * pack + 1]);
                     let halves = [
                         bytes_at::<HALF>(chunk, (a & 0xffff) as usize),
@@ -478,16 +480,11 @@ impl Scratch {
                     ];
                     // Windows are half of a block at most.
                     let wanted = first_bits(a >> 16) | first_bits(b >> 16) << HALF;
-                    let outside = simd.halves_outside(halves, lanes) & wanted;
-                    *misses |= outside;
-                    missed |= outside;
+                    *misses |= simd.halves_outside(halves, lanes) & wanted;
                 }
             }
         }
-        Found {
-            lines,
-            fit: missed == 0,
-        }
+        Found { lines, misses }
     }
 
     /// Writes the next row.

@@ -9,7 +9,7 @@
     reason = "a chunk is shorter than 16 bits count"
 )]
 
-use super::chunk::{Ahead, CHUNK, Chunk, Stream, all_from, here, here_mut, stream};
+use super::chunk::{Ahead, CHUNK, Chunk, Stream, all_from, here, here_mut};
 use crate::{
     format::signature::Place,
     scan::{BLOCK, Classes, GROUP, LANES, Simd},
@@ -22,13 +22,14 @@ const NONE: u8 = 0xff;
 const BLOCKS: usize = CHUNK / BLOCK;
 
 /// The stream: the line feed before the chunk, then the structural bytes in it.
+#[repr(C)]
 pub(super) struct Structural {
-    /// The masks of the blocks; and, where they are not kept in registers, those of what is structural
-    /// everywhere.
-    masks: Box<Masks>,
-    always: Box<Masks>,
-    places: Box<Stream<u16>>,
-    bytes: Box<Stream<u8>>,
+    /// The masks of the blocks.
+    masks: Masks,
+    bytes: Stream<u8>,
+    places: Stream<u16>,
+    /// The masks of what is structural everywhere, where they are not kept in registers.
+    always: Masks,
     /// How many there are.
     len: usize,
 }
@@ -82,10 +83,10 @@ impl<'s> Line<'s> {
 impl Default for Structural {
     fn default() -> Self {
         Self {
-            masks: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
-            always: Box::new(Masks([[0; GROUP]; BLOCKS / GROUP])),
-            places: stream(),
-            bytes: stream(),
+            masks: Masks([[0; GROUP]; BLOCKS / GROUP]),
+            bytes: Stream::default(),
+            places: Stream::default(),
+            always: Masks([[0; GROUP]; BLOCKS / GROUP]),
             len: 0,
         }
     }
@@ -136,9 +137,15 @@ impl Structural {
         if let Some(last) = masks.last_mut() {
             *last &= !all_from(len - (blocks - 1) * BLOCK);
         }
-        let (places, bytes) = (&mut *self.places, &mut *self.bytes);
+        let (places, bytes) = (&mut self.places, &mut self.bytes);
         (places[0], bytes[0]) = (u16::MAX, b'\n');
-        self.len = simd.gather_all(masks, chunks, 1, places, bytes);
+        let (mut found, mut base) = (1, 0);
+        for (mask, block) in masks.iter().zip(chunks) {
+            let (places, bytes) = (here_mut(places, found), here_mut(bytes, found));
+            found += simd.gather(*mask, block, base, places, bytes);
+            base += BLOCK as u16;
+        }
+        self.len = found;
         if is_last && len > 0 && chunk[len - 1] != b'\n' {
             // A last line without an ending.
             (self.places[self.len], self.bytes[self.len]) = (len as u16, b'\n');
@@ -169,10 +176,10 @@ impl Structural {
                 simd.classify_group(group, table, &mut self.always.0[at], masks);
                 continue;
             }
-            let before = quoted;
-            if !simd.structural_group(group, table, classes.quoting, &mut quoted, masks) {
-                (*masks, quoted) = open_lines(simd, group, table, before);
-            }
+            // Kept in registers: nothing but what comes out is written to memory.
+            let (mut always, mut outside) = ([0; GROUP], [0; GROUP]);
+            simd.classify_group(group, table, &mut always, &mut outside);
+            (*masks, quoted) = structural(simd, classes, always, outside, quoted);
         }
         if !S::GROUPS {
             for (always, masks) in self
@@ -186,19 +193,6 @@ impl Structural {
             }
         }
     }
-}
-
-/// The masks of a group in which a line ends between quotes, and whether the next group begins there.
-#[inline(always)]
-fn open_lines<S: Simd>(
-    simd: S,
-    group: &[[u8; BLOCK]; GROUP],
-    table: S::GroupTable<'_>,
-    quoted: u64,
-) -> ([u64; GROUP], u64) {
-    let (mut always, mut outside) = ([0; GROUP], [0; GROUP]);
-    simd.classify_group(group, table, &mut always, &mut outside);
-    line_by_line(always, outside, quoted)
 }
 
 /// The masks of a group's structural bytes, and whether the next group begins between quotes.
