@@ -90,7 +90,7 @@ impl<'a> Charge<'a> {
     }
 }
 
-/// How an order ended that was [taken](Ledger::take).
+/// How an order ended that was [taken](super::Ledger::take).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// Nothing of this limit before `until`, as the CA says; `key` is the domain, the set or the name as in the
-    /// [`Subject`]. More than [`MAX_CA_PAUSE`] from now is an error of the CA, and taken for that.
+    /// [`Subject`](super::Subject). More than [`MAX_CA_PAUSE`] from now is an error of the CA, and taken for that.
     pub fn block(&mut self, scope: Scope, key: Option<u64>, until: SystemTime, now: SystemTime) {
         let longest = self
             .tell(micros(now))

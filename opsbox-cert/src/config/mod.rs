@@ -44,7 +44,7 @@
 //! http = "0.0.0.0:80"
 //! ```
 //!
-//! What the limits of an issuer are ([`Limits`](crate::budget::Limits)), in a table `issuers.NAME.limits`. What is not
+//! What the limits of an issuer are ([`Limits`]), in a table `issuers.NAME.limits`. What is not
 //! there is that of the base:
 //!
 //! | field | what |
@@ -56,7 +56,7 @@
 //! | `renewals_exempt`, `ari_exempt`, `refuse_duplicates` | `true` or `false` |
 //! | `margin` | a time: `"20s"` |
 //!
-//! What the policy is ([`Policy`](crate::plan::Policy)), in a table `manager.policy`:
+//! What the policy is ([`Policy`]), in a table `manager.policy`:
 //!
 //! | field | what |
 //! |---|---|

@@ -207,7 +207,7 @@ impl Planner {
         self.update(id.index, secs(now));
     }
 
-    /// Says what the CA answered to a [`Poll`](Action::Poll): the window, and when to ask again. `None` of a
+    /// Says what the CA answered to a [`Poll`](super::Action::Poll): the window, and when to ask again. `None` of a
     /// window, for an answer that failed, leaves the one that is known. A certificate that was replaced
     /// meanwhile is asked about anew.
     ///

@@ -8,7 +8,7 @@ use super::priority::Band;
 use super::window::Window;
 use crate::budget::{Charge, Exemption, Outcome, Subject};
 
-/// A certificate that the planner was told of. After it is [removed](Planner::remove) nothing is known by it.
+/// A certificate that the planner was told of. After it is [removed](super::Planner::remove) nothing is known by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CertId {
     pub(super) index: u32,
@@ -151,9 +151,9 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Order a certificate, then say how it [ended](Planner::finish).
+    /// Order a certificate, then say how it [ended](super::Planner::finish).
     Order(Order),
-    /// Ask the CA for the window of a certificate, then say what it [answered](Planner::polled).
+    /// Ask the CA for the window of a certificate, then say what it [answered](super::Planner::polled).
     Poll(Poll),
 }
 
