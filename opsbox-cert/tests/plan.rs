@@ -304,6 +304,41 @@ fn a_doomed_name_is_tried_after_1_10_and_100_minutes_and_a_day() {
     assert_eq!(world.held.len(), 1);
 }
 
+/// A name that failed by itself until it waits for as long as any: a CA that is busy when it is tried again, or down, is no
+/// more failure of it.
+#[test]
+fn a_busy_ca_makes_no_name_that_failed_wait_for_a_day_more() {
+    let longest = [(90 * DAY, DAY), (160 * HOUR, 10 * HOUR)];
+    for (lifetime, longest) in longest {
+        let mut planner = Planner::new(Policy::default(), 7);
+        let mut now = start();
+        let held = Held::new(now - lifetime / 4 * 3, now + lifetime / 4);
+        let id = planner.add(&Subject::single(1, 1), 0, Some(&held), now);
+        let mut after = |failure: Failure| {
+            let Some(Action::Order(order)) = planner.next(&mut [], now) else {
+                panic!("it is due");
+            };
+            planner.finish(&order, &End::Failed(failure), &mut [], now);
+            let due = planner.status(id, now).unwrap().due_at;
+            let waits = due.duration_since(now).unwrap();
+            // The pause of the CA itself is over too.
+            now = due + HOUR;
+            waits
+        };
+        for _ in 0..3 {
+            after(Failure::validation(Vec::new()));
+        }
+        let busy = || Failure::refused().retry_after(Some(Duration::from_secs(25)));
+        let long = || Failure::refused().retry_after(Some(DAY / 2));
+        assert_eq!(after(Failure::validation(Vec::new())), longest);
+        assert_eq!(after(busy()), 100 * DAY / (24 * 60));
+        assert_eq!(after(Failure::outage()), 100 * DAY / (24 * 60));
+        // It is not forgotten that it failed, and the CA is obeyed.
+        assert_eq!(after(Failure::validation(Vec::new())), longest);
+        assert_eq!(after(long()), DAY / 2);
+    }
+}
+
 #[test]
 fn an_outage_is_probed_by_one_at_a_time_and_over_when_it_is_over() {
     let mut world = World::new(Policy::default(), Limits::none(), DAY * 90);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::act::Failure;
 use crate::renewal;
 
-/// The longest wait where it is the CA's fault: less than the day after which a name is tried that is at
-/// fault itself, or an outage would cost a day more than it lasts.
-const LONGEST_AFTER_OUTAGE: Duration = Duration::from_secs(100 * 60);
+/// The longest wait after what passes by itself, unless the CA asks for more: less than the day after which a name is
+/// tried that is at fault itself, or an outage or a busy CA would cost a day more than it lasts.
+const LONGEST_AFTER_PASSING: Duration = Duration::from_secs(100 * 60);
 
 /// After so many in a row the wait is 100 minutes, and a day after one more.
 const PASSING_FAILURES: u8 = 3;
@@ -21,15 +21,15 @@ pub(super) fn wait(
     failures: u32,
     lifetime: Option<Duration>,
     asked: Option<Duration>,
-    is_outage: bool,
+    is_passing: bool,
 ) -> Duration {
     let own = renewal::retry_after(failures, None);
     let own = match lifetime {
         Some(lifetime) => own.min((lifetime / LIFETIME_SHARE).max(Duration::from_secs(60))),
         None => own,
     };
-    let own = match is_outage {
-        true => own.min(LONGEST_AFTER_OUTAGE),
+    let own = match is_passing {
+        true => own.min(LONGEST_AFTER_PASSING),
         false => own,
     };
     own.max(renewal::retry_after(0, asked))
@@ -43,7 +43,7 @@ pub(super) fn after(failures: u8, lifetime: Option<Duration>, failure: &Failure)
         u32::from(failures),
         lifetime,
         failure.retry_after,
-        failure.is_outage,
+        is_passing,
     );
     (failures, wait)
 }
