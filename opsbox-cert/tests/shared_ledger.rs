@@ -5,12 +5,13 @@
 #[path = "common/gated.rs"]
 mod gated;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use opsbox_cert::budget::{Charge, Denied, Ledger, Limits, Rate, SharedLedger, Subject};
-use opsbox_cert::store::{MemoryStore, Store};
+use opsbox_cert::budget::{Charge, Denied, Ledger, Limits, Rate, Scope, SharedLedger, Subject};
+use opsbox_cert::store::{FsStore, MemoryStore, Store};
 use opsbox_cert::{Clock, ManualClock, Result};
 
 use gated::{Gate, Gated};
@@ -212,4 +213,108 @@ async fn of_a_time_that_cannot_be_all_is_lost_once() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_hours_ahead_holds_up_nobody() {
+    let store = Arc::new(MemoryStore::new());
+    let (mut ahead, mut right) = (ledger(&store), ledger(&store));
+    let five_hours = Duration::from_secs(5 * 3600);
+    for n in 0..10 {
+        take(&mut ahead, n, at(n) + five_hours).await.unwrap();
+    }
+    // The rest of the burst is there, and no more.
+    for n in 10..300 {
+        take(&mut right, n, at(10)).await.unwrap();
+    }
+    let denied = take(&mut right, 300, at(10)).await.unwrap_err();
+    let wait = denied.until().duration_since(at(10)).unwrap();
+    assert!((26..=36).contains(&wait.as_secs()), "{wait:?}");
+    take(&mut right, 300, denied.until()).await.unwrap();
+    // One that begins later sees the same, and so does the one that was ahead.
+    let denied = take(&mut ledger(&store), 301, at(50)).await.unwrap_err();
+    assert!(denied.until() <= at(100), "{denied:?}");
+    let denied = take(&mut ahead, 301, at(50) + five_hours)
+        .await
+        .unwrap_err();
+    assert!(denied.until() <= at(100) + five_hours, "{denied:?}");
+}
+
+#[tokio::test]
+async fn what_a_clock_takes_that_is_hours_behind_is_taken() {
+    let store = Arc::new(MemoryStore::new());
+    let (mut right, mut behind) = (ledger(&store), ledger(&store));
+    let five_hours = Duration::from_secs(5 * 3600);
+    take(&mut right, 0, at(0)).await.unwrap();
+    for n in 1..300 {
+        take(&mut behind, n, at(1) - five_hours).await.unwrap();
+    }
+    let denied = take(&mut right, 300, at(2)).await.unwrap_err();
+    assert!(denied.until() <= at(40), "{denied:?}");
+    let denied = take(&mut behind, 300, at(2) - five_hours)
+        .await
+        .unwrap_err();
+    assert!(denied.until() <= at(40) - five_hours, "{denied:?}");
+}
+
+/// Each tells a time that is some seconds old when it is heard: in a year of that the ledger's clock is no faster.
+#[tokio::test]
+async fn small_differences_of_clocks_do_not_add_up() {
+    let store = Arc::new(MemoryStore::new());
+    let mut both = [ledger(&store), ledger(&store)];
+    for n in 0..600 {
+        let late = Duration::from_secs(if n % 2 == 0 { 20 } else { 0 });
+        let denied = take(
+            &mut both[usize::try_from(n % 2).unwrap()],
+            n,
+            at(1_000) - late,
+        )
+        .await;
+        assert_eq!(denied.is_ok(), n < 300, "{n}: {denied:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_time_that_cannot_be_nothing_is_believed() {
+    let store = Arc::new(MemoryStore::new());
+    take(&mut ledger(&store), 0, at(0) + DAY * 10_000)
+        .await
+        .unwrap();
+    let mut right = ledger(&store);
+    let denied = take(&mut right, 1, at(0)).await.unwrap_err();
+    assert_eq!(denied.until(), at(36));
+    take(&mut right, 1, at(36)).await.unwrap();
+}
+
+fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, out),
+            false => out.push(path),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_damaged_is_used_up_for_all_instances() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(FsStore::open(folder.path()).await.unwrap());
+    take(&mut ledger(&store), 0, at(0)).await.unwrap();
+    let mut all = Vec::new();
+    files(folder.path(), &mut all);
+    let is_record =
+        |path: &&PathBuf| std::fs::read(path).is_ok_and(|it| it.windows(4).any(|it| it == b"OBL2"));
+    let damaged: Vec<_> = all.iter().filter(is_record).collect();
+    assert!(!damaged.is_empty(), "{all:?}");
+    for path in damaged {
+        let bytes = std::fs::read(path).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "it is to be damaged")]
+        std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    // The first only looks; the second was full before.
+    ledger(&store).read(at(10)).await.unwrap();
+    let denied = take(&mut ledger(&store), 1, at(11)).await.unwrap_err();
+    assert_eq!((denied.scope(), denied.until()), (Scope::Account, at(46)));
+    take(&mut ledger(&store), 1, at(46)).await.unwrap();
 }

@@ -6,9 +6,10 @@ use super::act::Failure;
 use super::backoff;
 use super::moment::{NEVER, at, secs, span};
 use super::planner::Planner;
+use super::queue::Queues;
 use super::slot::{AT_ONCE, FORCED, LOST, POLLED, REVOKED};
 use super::table::Waits;
-use super::types::{CertId, CertState};
+use super::types::{CertId, CertState, Progress};
 use super::window::Window;
 
 /// What is known of a certificate besides itself: how often it failed and until when it waits, the window of its CA and
@@ -87,7 +88,54 @@ pub struct Outage {
     until: u64,
 }
 
+impl CertState {
+    /// One that was being asked about is asked about now.
+    fn asked_again(self, now: SystemTime) -> Self {
+        match self.poll_at {
+            NEVER => Self {
+                poll_at: secs(now),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
 impl Planner {
+    /// What of it has to outlive a restart.
+    pub fn state(&self, id: CertId) -> Option<CertState> {
+        let slot = self.table.get(id)?;
+        let waits = self.table.waits(id.index);
+        Some(CertState {
+            failures: waits.failures,
+            retry_at: waits.until,
+            window: slot.window().map(Window::as_secs),
+            poll_at: slot.poll_at,
+            flags: slot.flags(REVOKED | LOST | FORCED | AT_ONCE),
+        })
+    }
+
+    /// Gives it back what outlived a restart. It has to be of the same certificate.
+    pub fn restore(&mut self, id: CertId, state: &CertState, now: SystemTime) {
+        let is_placed = self.table.waits(id.index).is_placed;
+        self.put(id, &state.asked_again(now), is_placed, now);
+    }
+
+    /// What of all certificates together has to outlive a restart.
+    pub fn progress(&self) -> Progress {
+        let of = |queues: &Queues| (queues.credit, queues.outage, queues.outage_until);
+        Progress(self.queues.iter().map(of).collect())
+    }
+
+    /// Gives back what outlived a restart.
+    pub fn resume(&mut self, progress: &Progress) {
+        self.queues
+            .resize_with(self.queues.len().max(progress.0.len()), Queues::default);
+        for (queues, (credit, outage, until)) in self.queues.iter_mut().zip(&progress.0) {
+            (queues.credit, queues.outage, queues.outage_until) = (*credit, *outage, *until);
+        }
+    }
+
     /// What of a certificate has to outlive a restart.
     pub fn saved(&self, id: CertId) -> Option<Saved> {
         let state = self.state(id)?;
@@ -107,22 +155,16 @@ impl Planner {
         let Some(known) = known.filter(|known| known.is_of_same(saved)) else {
             return false;
         };
-        let mut state = saved.state;
-        if state.poll_at == NEVER {
-            // It was being asked about.
-            state.poll_at = secs(now);
-        }
+        let mut state = saved.state.asked_again(now);
         if known.state.poll_at == NEVER && state.poll_at <= secs(now) {
             // It waits for its turn to be asked about already, and is not asked about twice.
             state.poll_at = NEVER;
         }
-        self.restore_queued(id, &state, now);
-        self.set_placed(id, saved.is_placed, now);
+        self.put(id, &state, saved.is_placed, now);
         true
     }
 
-    /// As [`restore`](Self::restore), for one that may have been looked at since it was added.
-    fn restore_queued(&mut self, id: CertId, state: &CertState, now: SystemTime) {
+    fn put(&mut self, id: CertId, state: &CertState, is_placed: bool, now: SystemTime) {
         let Some(slot) = self.table.get_mut(id) else {
             return;
         };
@@ -135,7 +177,7 @@ impl Planner {
         let waits = Waits {
             failures: state.failures,
             until: state.retry_at,
-            ..self.table.waits(id.index)
+            is_placed,
         };
         self.table.set_waits(id.index, waits);
         self.update(id.index, secs(now));

@@ -9,7 +9,7 @@ use super::queue::{Lots, Queues};
 use super::slot::{AT_ONCE, ELSEWHERE, FORCED, LOST, POLLED, REVOKED, State};
 use super::table::{Table, Waits};
 use super::turn::reason;
-use super::types::{CertId, CertState, Held, Poll, Progress, Status};
+use super::types::{CertId, Held, Poll, Status};
 use super::window::{Window, mix};
 use crate::budget::Subject;
 use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
@@ -306,60 +306,6 @@ impl Planner {
     /// The key of its exact set of names.
     pub fn set_of(&self, id: CertId) -> Option<u64> {
         Some(self.table.get(id)?.set())
-    }
-
-    /// What of it has to outlive a restart.
-    pub fn state(&self, id: CertId) -> Option<CertState> {
-        let slot = self.table.get(id)?;
-        let waits = self.table.waits(id.index);
-        Some(CertState {
-            failures: waits.failures,
-            retry_at: waits.until,
-            window: slot.window().map(Window::as_secs),
-            poll_at: slot.poll_at,
-            flags: slot.flags(REVOKED | LOST | FORCED | AT_ONCE),
-        })
-    }
-
-    /// Gives it back what outlived a restart. It has to be of the same certificate.
-    pub fn restore(&mut self, id: CertId, state: &CertState, now: SystemTime) {
-        let Some(slot) = self.table.get_mut(id) else {
-            return;
-        };
-        let window = state
-            .window
-            .and_then(|(start, end)| Window::from_secs(start, end.max(start)));
-        slot.set_window(window);
-        slot.set_flag(state.flags & (REVOKED | LOST | FORCED | AT_ONCE), true);
-        if slot.has(POLLED) {
-            slot.poll_at = match state.poll_at {
-                // It was being asked about.
-                NEVER => secs(now),
-                poll_at => poll_at,
-            };
-        }
-        let waits = Waits {
-            failures: state.failures,
-            until: state.retry_at,
-            ..self.table.waits(id.index)
-        };
-        self.table.set_waits(id.index, waits);
-        self.update(id.index, secs(now));
-    }
-
-    /// What of all certificates together has to outlive a restart.
-    pub fn progress(&self) -> Progress {
-        let of = |queues: &Queues| (queues.credit, queues.outage, queues.outage_until);
-        Progress(self.queues.iter().map(of).collect())
-    }
-
-    /// Gives back what outlived a restart.
-    pub fn resume(&mut self, progress: &Progress) {
-        self.queues
-            .resize_with(self.queues.len().max(progress.0.len()), Queues::default);
-        for (queues, (credit, outage, until)) in self.queues.iter_mut().zip(&progress.0) {
-            (queues.credit, queues.outage, queues.outage_until) = (*credit, *outage, *until);
-        }
     }
 
     /// All certificates, in no order that means something.

@@ -12,10 +12,10 @@ use opsbox_cert::dns::{DnsProvider, Hook, MemoryZone, Rfc2136, TsigAlgorithm, Tx
 use opsbox_cert::issuer::{AcmeIssuer, CertRequest, Issuer as _, Step};
 use opsbox_cert::store::{Folder, Store};
 
+use crate::async_trials::program;
 use crate::issue::{assert_clean, memory};
 use crate::pebble::{Options, Pebble, wait_for};
 use crate::ports::free_port;
-use crate::program;
 
 fn issuer<P: DnsProvider + 'static>(
     pebble: &Pebble,

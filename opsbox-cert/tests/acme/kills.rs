@@ -21,7 +21,7 @@ use crate::issue::{assert_clean, patiently};
 use crate::pebble::{Options, Pebble, provider};
 
 /// Tells the program that it is the child, and what to work on.
-const CHILD: &str = "OPSBOX_KILLED_ISSUER";
+pub(crate) const CHILD: &str = "OPSBOX_KILLED_ISSUER";
 
 /// Names of the certificates that are issued and renewed, one after the other in any order.
 const SETS: [&[&str]; 3] = [
@@ -32,12 +32,6 @@ const SETS: [&[&str]; 3] = [
 
 /// Kills until what was begun is finished and counted; then in a new folder, with a new account.
 const KILLS_OF_A_WORLD: usize = 25;
-
-/// What the child is to do, if this program is one.
-pub(crate) fn setup_of_child() -> Option<Value> {
-    let setup = std::env::var(CHILD).ok()?;
-    Some(serde_json::from_str(&setup).unwrap())
-}
 
 /// Issues and renews until it is killed, or each once if it is to finish.
 pub(crate) async fn child(setup: Value) {

@@ -11,6 +11,9 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+#[macro_use]
+#[path = "../common/async_trials.rs"]
+mod async_trials;
 mod ari;
 mod config;
 mod dns;
@@ -30,37 +33,19 @@ mod resume;
 #[path = "../common/trials.rs"]
 mod trials;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
-use trials::trial;
-
-type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
-
-macro_rules! trials {
-    ($($module:ident :: $name:ident),* $(,)?) => {
-        [$((stringify!($name), (|| Box::pin($module::$name())) as Check)),*]
-    };
-}
+use async_trials::{needing, pebble as needs_pebble, program, runtime};
 
 fn main() -> ExitCode {
-    if let Some(setup) = kills::setup_of_child() {
+    if let Some(setup) = async_trials::setup_of_child(kills::CHILD) {
         runtime().block_on(kills::child(setup));
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();
-    let programs = [
-        ("PEBBLE", "pebble"),
-        ("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"),
-        ("CURL", "curl"),
-    ];
-    let programs: Result<Vec<String>, String> = programs
-        .into_iter()
-        .map(|(variable, default)| program(variable, default))
-        .collect();
+    let pebble = needs_pebble(&[("CURL", "curl")]);
     let with_pebble = trials![
         issue::http_01_issues_and_the_account_is_reused,
         issue::tls_alpn_01_issues_names_and_addresses,
@@ -106,30 +91,10 @@ fn main() -> ExitCode {
         dns::dynamic_updates_are_taken_by_knot,
         persist::dns_persist_01_is_written_to_knot,
     ];
-    let pebble = programs.map(drop);
     let needs_knot = pebble.clone().and_then(|()| knot.map(drop));
-    let needy = (with_pebble.into_iter().map(|trial| (trial, &pebble)))
-        .chain(with_knot.into_iter().map(|trial| (trial, &needs_knot)));
-    let mut trials: Vec<Trial> = needy
-        .map(|((name, check), needed)| trial(name, needed.clone(), move |()| run(check)))
+    let trials: Vec<Trial> = needing(&pebble, with_pebble)
+        .chain(needing(&needs_knot, with_knot))
+        .chain(needing(&Ok(()), without))
         .collect();
-    trials.extend(without.map(|(name, check)| trial(name, Ok(()), move |()| run(check))));
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn run(check: Check) -> Result<(), Failed> {
-    runtime().block_on(check());
-    Ok(())
-}
-
-/// The program to run, or why it cannot be.
-pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
-    trials::program(variable, default, "-h")
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
 }

@@ -12,8 +12,8 @@ use rustls::crypto::CryptoProvider;
 use serde_json::{Value, json};
 use tokio_rustls::LazyConfigAcceptor;
 
+use crate::async_trials::program;
 use crate::ports::free_port;
-use crate::program;
 
 /// The name by which the CA goes in the DNS.
 pub(crate) const CAA_IDENTITY: &str = "pebble.example";

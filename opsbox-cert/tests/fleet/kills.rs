@@ -23,19 +23,13 @@ use tokio::process::{Child, Command};
 use crate::pebble::{Options, Pebble, provider};
 
 /// Tells the program that it is the child, and what to work on.
-const CHILD: &str = "OPSBOX_KILLED_MANAGER";
+pub(crate) const CHILD: &str = "OPSBOX_KILLED_MANAGER";
 
 /// How many names there are, unless `OPSBOX_NAMES` says it.
 const NAMES: usize = 40;
 
 /// For a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
-
-/// What the child is to do, if this program is one.
-pub(crate) fn setup_of_child() -> Option<Value> {
-    let setup = std::env::var(CHILD).ok()?;
-    Some(serde_json::from_str(&setup).unwrap())
-}
 
 /// Manages all names with whoever else does, until it is killed.
 pub(crate) async fn child(setup: Value) {

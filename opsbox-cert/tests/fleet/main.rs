@@ -11,6 +11,9 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+#[macro_use]
+#[path = "../common/async_trials.rs"]
+mod async_trials;
 mod counted;
 mod gone_on;
 #[path = "../common/http01.rs"]
@@ -26,37 +29,19 @@ mod restarts;
 mod trials;
 mod world;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
-use trials::trial;
-
-type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
-
-macro_rules! trials {
-    ($($module:ident :: $name:ident),* $(,)?) => {
-        [$((stringify!($name), (|| Box::pin($module::$name())) as Check)),*]
-    };
-}
+use async_trials::{needing, pebble as needs_pebble, runtime};
 
 fn main() -> ExitCode {
-    if let Some(setup) = kills::setup_of_child() {
+    if let Some(setup) = async_trials::setup_of_child(kills::CHILD) {
         runtime().block_on(kills::child(setup));
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();
-    let programs = [
-        ("PEBBLE", "pebble"),
-        ("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"),
-    ];
-    let programs: Result<Vec<String>, String> = programs
-        .into_iter()
-        .map(|(variable, default)| program(variable, default))
-        .collect();
-    let pebble = programs.map(drop);
+    let pebble = needs_pebble(&[]);
     let with_pebble = trials![kills::two_managers_of_pebble_are_killed_and_order_each_name_once];
     let without = trials![
         counted::orders_on_demand_keep_the_limits_of_all,
@@ -69,27 +54,8 @@ fn main() -> ExitCode {
         restarts::a_ca_that_is_away_is_left_alone_after_a_restart,
         kills::two_managers_of_a_ca_with_faults_are_killed_and_order_each_name_once,
     ];
-    let mut trials: Vec<Trial> = with_pebble
-        .into_iter()
-        .map(|(name, check)| trial(name, pebble.clone(), move |()| run(check)))
+    let trials: Vec<Trial> = needing(&pebble, with_pebble)
+        .chain(needing(&Ok(()), without))
         .collect();
-    trials.extend(without.map(|(name, check)| trial(name, Ok(()), move |()| run(check))));
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn run(check: Check) -> Result<(), Failed> {
-    runtime().block_on(check());
-    Ok(())
-}
-
-/// The program to run, or why it cannot be.
-pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
-    trials::program(variable, default, "-h")
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
 }

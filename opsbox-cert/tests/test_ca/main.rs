@@ -11,6 +11,9 @@
     reason = "a test fails by panicking, in its helpers too, and its files need not survive a crash"
 )]
 
+#[macro_use]
+#[path = "../common/async_trials.rs"]
+mod async_trials;
 mod client;
 mod compare;
 mod faults;
@@ -28,33 +31,15 @@ mod servers;
 #[path = "../common/trials.rs"]
 mod trials;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
-use trials::trial;
-
-type Check = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
-
-macro_rules! trials {
-    ($($module:ident :: $name:ident),* $(,)?) => {
-        [$((stringify!($name), (|| Box::pin($module::$name())) as Check)),*]
-    };
-}
+use async_trials::{needing, pebble as needs_pebble};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let programs = [
-        ("PEBBLE", "pebble"),
-        ("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv"),
-    ];
-    let programs: Result<Vec<String>, String> = programs
-        .into_iter()
-        .map(|(variable, default)| program(variable, default))
-        .collect();
-    let pebble = programs.map(drop);
+    let pebble = needs_pebble(&[]);
     let with_pebble = trials![compare::answers_are_those_of_pebble];
     let without = trials![
         issue::each_challenge_issues,
@@ -74,24 +59,8 @@ fn main() -> ExitCode {
         faults::an_outage_of_days_and_a_clock_that_jumps_are_survived,
         faults::hundreds_are_issued_in_a_storm_without_a_duplicate,
     ];
-    let mut trials: Vec<Trial> = with_pebble
-        .into_iter()
-        .map(|(name, check)| trial(name, pebble.clone(), move |()| run(check)))
+    let trials: Vec<Trial> = needing(&pebble, with_pebble)
+        .chain(needing(&Ok(()), without))
         .collect();
-    trials.extend(without.map(|(name, check)| trial(name, Ok(()), move |()| run(check))));
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn run(check: Check) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(check());
-    Ok(())
-}
-
-/// The program to run, or why it cannot be.
-pub(crate) fn program(variable: &str, default: &str) -> Result<String, String> {
-    trials::program(variable, default, "-h")
 }
