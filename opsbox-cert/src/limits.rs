@@ -335,6 +335,9 @@ pub const MAX_ARI_WAIT: std::time::Duration = std::time::Duration::from_secs(12 
 /// a day.
 pub const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
+/// The least time of silence after which an instance can be taken for gone.
+pub const MIN_MEMBER_TIME: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// How far a shared ledger may be ahead of the clock of an instance that looks at it: 30 days. Of one that is further
 /// ahead nothing is believed, and all counts as used up.
 pub const MAX_CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);

@@ -132,12 +132,18 @@ struct Two {
 
 impl Two {
     async fn new(count: usize) -> Self {
+        Self::over(count, |store| store).await
+    }
+
+    /// Over what a test puts around the store.
+    async fn over(count: usize, around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let clock = Arc::new(ManualClock::new(common::now()));
         let fleet = Fleet::new(clock.clone()).await;
         let all = names(count);
         let shared = |manager: opsbox_cert::manager::Manager| manager.share_work();
-        let mut a = fleet.instance_over(fleet.store.clone(), &all, shared);
-        let b = fleet.instance_over(fleet.store.clone(), &all, shared);
+        let store = around(fleet.store.clone());
+        let mut a = fleet.instance_over(store.clone(), &all, shared);
+        let b = fleet.instance_over(store, &all, shared);
         let due = a.settle(&clock).await;
         assert_eq!(a.ca.orders(), count, "one alone has all");
         let mut two = Self {
@@ -252,9 +258,32 @@ async fn whoever_is_told_renews_also_what_another_instance_has() {
     assert!((1..40).contains(&(b - 40)), "{b}");
 }
 
+/// Gives others their turn before each operation, and counts how often a lock was another's.
+#[derive(Debug, Default)]
+struct Turns(AtomicUsize);
+
+#[async_trait]
+impl Gate for Turns {
+    async fn before(&self, _operation: &'static str) -> Result<usize> {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        Ok(0)
+    }
+
+    fn held(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[tokio::test]
 async fn all_that_are_told_order_one_certificate() {
-    let mut two = Two::new(20).await;
+    let mut gated = None;
+    let mut two = Two::over(20, |store| {
+        let gate = Turns::default();
+        gated.insert(Arc::new(Gated { store, gate })).clone()
+    })
+    .await;
     for handle in [two.a.manager.handle(), two.b.manager.handle()] {
         two.all.iter().for_each(|name| handle.renew(name).unwrap());
     }
@@ -264,6 +293,8 @@ async fn all_that_are_told_order_one_certificate() {
     }
     let (a, b) = two.orders();
     assert_eq!(a + b, 40, "{a} and {b}");
+    let held = gated.unwrap().gate.0.load(Ordering::SeqCst);
+    assert!(held > 0, "both were at work at the same certificate");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! What the planner promises, in simulated years: see the goals in each test.
 //!
-//! Small here. `OPSBOX_SEEDS=10000 OPSBOX_FLEET=1000000 cargo test --release -p opsbox-cert --features sim
-//! --test sim -- --nocapture` is the full size; seeds that failed are named.
+//! Small here; `.ci/deep` has the commands of the full size. Seeds that failed are named.
 
 #![allow(
     clippy::unwrap_used,
@@ -463,7 +462,8 @@ fn what_was_issued_long_ago_is_counted_as_new() {
     }
 }
 
-/// A fleet of 45 days for a year; `.ci/deep` has a million certificates, for which it says time and memory.
+/// A fleet of 45 days for a year. `.ci/deep` has a million certificates, to be simulated in 60 CPU seconds and a GB: it says
+/// the memory, and the harness the time.
 #[test]
 fn a_fleet_for_a_year() {
     let fleet = u32::try_from(variable("OPSBOX_YEAR_FLEET", 5_000)).unwrap();

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::gcra::{duration_us, micros};
-use super::ledger::{Ledger, SetState};
+use super::gcra::micros;
+use super::ledger::{Ledger, SetState, new_until};
 use super::order::Charge;
-use crate::limits::{DUPLICATE_SHARE, DUPLICATE_TIME};
 
 impl Ledger {
     /// Whether an order for this set is taken and neither [settled](Self::settle) nor held for too long. To go on
@@ -26,12 +25,10 @@ impl Ledger {
     ) {
         let now = self.tell(micros(now));
         let from = self.own(micros(from)).min(now);
-        let new_for = (lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
-        let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
         let [_, _, new_set] = self.new_meters();
         let set = self.sets.entry(charge.set);
         let set = set.or_insert_with(|| SetState::of(new_set));
-        set.new_until = u32::try_from(until).unwrap_or(u32::MAX);
+        set.new_until = new_until(from, lifetime);
         for key in charge.identifiers {
             if let Some(name) = self.names.get_mut(key) {
                 name.in_a_row = 0;

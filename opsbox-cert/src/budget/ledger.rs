@@ -1,6 +1,6 @@
 //! What was used of a CA's limits, and whether one more order fits.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::gcra::{Bucket, Rate, duration_us, micros};
 use super::meter::Meter;
@@ -32,6 +32,13 @@ impl SetState {
             ..Self::default()
         }
     }
+}
+
+/// The second until which a set is new whose certificate is of this time.
+pub(super) fn new_until(from: u64, lifetime: Duration) -> u32 {
+    let new_for = (lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
+    let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
+    u32::try_from(until).unwrap_or(u32::MAX)
 }
 
 impl NameState {
@@ -308,6 +315,13 @@ impl Ledger {
             name.or_insert_with(|| NameState::of(new_name.clone()));
             self.name_ended(*key, taken, outcome, has_failed, now);
         }
+        let new = match outcome {
+            Outcome::Issued { lifetime } => Some(new_until(now, *lifetime)),
+            Outcome::IssuedAt { from, lifetime } => {
+                Some(new_until(self.own(micros(*from)).min(now), *lifetime))
+            }
+            _ => None,
+        };
         let set = self.sets.entry(charge.set);
         let set = set.or_insert_with(|| SetState::of(new_set.clone()));
         set.meter.release(taken, self.limits.exact_set, now);
@@ -318,18 +332,7 @@ impl Ledger {
                 (false, _) => {}
             }
         }
-        let new = match outcome {
-            Outcome::Issued { lifetime } => Some((now, lifetime)),
-            Outcome::IssuedAt { from, lifetime } => {
-                Some((self.behind.saturating_add(micros(*from)).min(now), lifetime))
-            }
-            _ => None,
-        };
-        if let Some((from, lifetime)) = new {
-            let new_for = (*lifetime / DUPLICATE_SHARE).min(DUPLICATE_TIME);
-            let until = from.saturating_add(duration_us(new_for)) / 1_000_000;
-            set.new_until = u32::try_from(until).unwrap_or(u32::MAX);
-        }
+        set.new_until = new.unwrap_or(set.new_until);
         if set.meter.is_idle(now)
             && set.early.is_full(now)
             && u64::from(set.new_until) * 1_000_000 <= now

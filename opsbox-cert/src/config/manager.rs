@@ -1,17 +1,14 @@
 //! How the manager works, as a configuration says it: its policy, its seed, and whether it is one of several.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use super::ManagerConfig;
 use super::limits::rate_of;
 use super::reader::Field;
 use crate::budget::Kind;
 use crate::error::Result;
+use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT, MIN_MEMBER_TIME};
 use crate::plan::{Band, Left, Policy};
-
-/// As `Manager::member_time` wants it.
-const LEAST_MEMBER_TIME: Duration = Duration::from_secs(3);
 
 pub(super) fn manager(field: &Field<'_>) -> Result<ManagerConfig> {
     let mut table = field.table()?;
@@ -23,7 +20,7 @@ pub(super) fn manager(field: &Field<'_>) -> Result<ManagerConfig> {
         share_work: share_work.map_or(Ok(false), |field| field.boolean())?,
         member_time: member_time
             .map(|field| match field.duration()? {
-                short if short < LEAST_MEMBER_TIME => Err(field.wrong(
+                short if short < MIN_MEMBER_TIME => Err(field.wrong(
                     "an instance needs some seconds to say that it is there; give `3s` or more",
                 )),
                 time => Ok(time),
@@ -85,8 +82,7 @@ fn policy(field: &Field<'_>) -> Result<Policy> {
     }
     if let Some(field) = table.take("poll_every") {
         let every = field.duration()?;
-        let possible = Duration::from_secs(60)..=Duration::from_secs(12 * 60 * 60);
-        if !possible.contains(&every) {
+        if !(MIN_ARI_WAIT..=MAX_ARI_WAIT).contains(&every) {
             return Err(field.wrong("a CA is asked every minute at most, and twice a day at least; give a time between `1m` and `12h`"));
         }
         policy = policy.poll_every(every);

@@ -28,8 +28,10 @@ impl NoAri {
         Self(vec![None; issuers])
     }
 
-    fn has_ari(&self, issuer: u8) -> bool {
-        self.0.get(usize::from(issuer)) == Some(&None)
+    /// Those that said so long ago may have it now.
+    fn has_ari(&self, issuer: u8, now: SystemTime) -> bool {
+        let until = self.0.get(usize::from(issuer)).copied().flatten();
+        until.is_none_or(|until| until <= now)
     }
 
     fn set(&mut self, issuer: u8, until: SystemTime) {
@@ -37,26 +39,20 @@ impl NoAri {
             *place = Some(until);
         }
     }
-
-    /// Those that said so long ago may have it now.
-    pub(super) fn forget(&mut self, now: SystemTime) {
-        for place in &mut self.0 {
-            *place = place.filter(|until| *until > now);
-        }
-    }
 }
 
 impl Schedule {
     /// Whether the CA of a certificate is to be asked about it.
     pub(super) fn is_polled(&self, cert: &Cert, held: &Known) -> bool {
-        held.ari_id.is_some() && self.is_own(cert, held) && self.no_ari.has_ari(cert.issuer)
+        let now = self.worker.clock.now();
+        held.ari_id.is_some() && self.is_own(cert, held) && self.no_ari.has_ari(cert.issuer, now)
     }
 
     pub(super) fn start_poll(&mut self, poll: Poll) {
         let cert = self.entry(poll.cert()).map(|entry| entry.cert.clone());
-        if !self.no_ari.has_ari(poll.issuer()) {
+        let now = self.worker.clock.now();
+        if !self.no_ari.has_ari(poll.issuer(), now) {
             // It has said so of another certificate meanwhile. What it said of this one before counts.
-            let now = self.worker.clock.now();
             self.planner.polled(&poll, None, None, now);
             self.stop_polling(&poll, now);
             return;

@@ -112,8 +112,8 @@ impl ManagerHandle {
         Ok(())
     }
 
-    /// Takes a certificate out of service, and renews it no more. Its record stays in the store. One that is not
-    /// there is no error.
+    /// Takes a certificate out of service, and renews it no more. Its records, of the certificate and of what is
+    /// planned, stay in the store. One that is not there is no error.
     ///
     /// # Errors
     ///

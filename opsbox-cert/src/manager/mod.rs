@@ -119,7 +119,7 @@ use crate::error::{Error, Reason, Result};
 use crate::install::Certificates;
 use crate::inventory::CertSpec;
 use crate::issuer::Issuer;
-use crate::limits::{ISSUE_TIME_LIMIT, MEMBER_TIME};
+use crate::limits::{ISSUE_TIME_LIMIT, MEMBER_TIME, MIN_MEMBER_TIME};
 use crate::plan::Policy;
 use crate::store::Store;
 
@@ -252,7 +252,7 @@ impl Manager {
     /// more than their clocks differ by.
     #[must_use]
     pub fn member_time(mut self, time: Duration) -> Self {
-        self.setup.member_time = time.max(Duration::from_secs(3));
+        self.setup.member_time = time.max(MIN_MEMBER_TIME);
         self
     }
 

@@ -1,8 +1,10 @@
 //! What of the plan outlives the process: a record of each certificate that failed or whose window is known, and one
 //! of each CA that could not be reached.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
+
+use tokio::sync::OnceCell;
 
 use super::claim::book_id;
 use super::schedule::{Begun, Schedule};
@@ -17,9 +19,6 @@ const PLAN: &str = "plan.json";
 
 /// The folder of the records of certificates.
 pub(super) const FOLDER: &str = "plan";
-
-/// From how many certificates on it is looked up first of which something was saved.
-const LISTED_FROM: usize = 16;
 
 /// What of the plan is on its way into the store.
 pub(super) struct Saving {
@@ -66,23 +65,36 @@ pub(super) async fn load_all<T: serde::de::DeserializeOwned>(
         .collect()
 }
 
-/// What was saved of many certificates, as far as something was.
-pub(super) async fn load_some(worker: &Worker, ids: &[&str]) -> Vec<Option<Saved>> {
-    let names: Vec<Option<Name>> = ids.iter().map(|id| of_certificate(id).ok()).collect();
-    let mut listed: Option<HashSet<Name>> = None;
-    if names.len() > LISTED_FROM
-        && let Ok(folder) = Folder::new(FOLDER)
-        && let Ok(names) = worker.store.list(&folder).await
-    {
-        listed = Some(names.into_iter().collect());
+/// Of which certificates something was saved, if that can be seen: looked up by the first that wants to know.
+#[derive(Default)]
+pub(super) struct Listed(OnceCell<Option<HashSet<Name>>>);
+
+impl Listed {
+    async fn names(&self, worker: &Worker) -> Option<&HashSet<Name>> {
+        let list = async || {
+            let names = worker.store.list(&Folder::new(FOLDER).ok()?).await.ok()?;
+            Some(names.into_iter().collect())
+        };
+        self.0.get_or_init(list).await.as_ref()
     }
-    let has = |name: &Name| listed.as_ref().is_none_or(|listed| listed.contains(name));
-    let names: Vec<Option<Name>> = names.into_iter().map(|name| name.filter(has)).collect();
-    let asked: Vec<Name> = names.iter().flatten().cloned().collect();
-    let mut loaded = load_all(worker, &asked).await.into_iter();
-    names
-        .iter()
-        .map(|name| name.as_ref().and_then(|_| loaded.next().flatten()))
+}
+
+/// What was saved under these names, as far as something was.
+pub(super) async fn load_some(
+    worker: &Worker,
+    mut names: Vec<Name>,
+    listed: Option<&Listed>,
+) -> HashMap<Name, Saved> {
+    if let Some(listed) = listed
+        && !names.is_empty()
+        && let Some(listed) = listed.names(worker).await
+    {
+        names.retain(|name| listed.contains(name));
+    }
+    let loaded = load_all(worker, &names).await;
+    let loaded = names.into_iter().zip(loaded);
+    loaded
+        .filter_map(|(name, saved)| Some((name, saved?)))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::progress;
+use super::progress::{self, Listed};
 use super::task::Cert;
 use super::worker::{Held, Worker};
 use crate::budget::{Ledger, SharedLedger};
@@ -33,6 +33,7 @@ pub(super) struct Loads {
 struct Round {
     left: HashSet<CertId>,
     ledgers: Option<Id>,
+    listed: Arc<Listed>,
 }
 
 /// A certificate that is to be looked at.
@@ -100,6 +101,7 @@ impl Loads {
         self.round = Some(Round {
             left: self.waiting.iter().copied().collect(),
             ledgers: Some(read),
+            listed: Arc::default(),
         });
         true
     }
@@ -143,7 +145,8 @@ impl Loads {
             }
             if !some.is_empty() {
                 let ids = some.iter().map(|wanted| wanted.id).collect();
-                let task = self.tasks.spawn(load(worker.clone(), some));
+                let listed = self.round.as_ref().map(|round| round.listed.clone());
+                let task = self.tasks.spawn(load(worker.clone(), some, listed));
                 self.running.insert(task.id(), ids);
             }
         }
@@ -208,7 +211,7 @@ async fn read_ledgers(
     Loaded::Ledgers(read, outages)
 }
 
-async fn load(worker: Worker, certs: Vec<Wanted>) -> Loaded {
+async fn load(worker: Worker, certs: Vec<Wanted>, listed: Option<Arc<Listed>>) -> Loaded {
     /// How many are read in one go: others want their turn on the thread.
     const IN_ONE_GO: usize = 16;
     let mut found = Vec::with_capacity(certs.len());
@@ -244,11 +247,14 @@ async fn load(worker: Worker, certs: Vec<Wanted>) -> Loaded {
         Err(_) => names.iter().map(|name| Err(too_slow(name))).collect(),
     };
     let first = open.iter().filter(|it| it.2);
-    let ids: Vec<&str> = first.map(|it| &*it.3).collect();
-    let mut saved = progress::load_some(&worker, &ids).await.into_iter();
+    let first = first.filter_map(|it| progress::of_certificate(&it.3).ok());
+    let mut saved = progress::load_some(&worker, first.collect(), listed.as_deref()).await;
     for (nth, (open, stored)) in open.into_iter().zip(read).enumerate() {
         let (id, age, is_first, name, mut managed) = open;
-        let saved = is_first.then(|| saved.next().flatten()).flatten();
+        let saved = match progress::of_certificate(&name) {
+            Ok(record) if is_first => saved.remove(&record),
+            _ => None,
+        };
         let looked = match worker.take_in(&mut managed, stored) {
             Ok(()) => Found::There(managed.held.clone(), saved.map(Box::new)),
             Err(error) => Found::Failed(error),

@@ -28,6 +28,9 @@ impl Due {
     }
 }
 
+/// How often the metrics are told of all certificates and limits together.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
 /// The least that it sleeps: no moment of the planner is finer.
 const LEAST_SLEEP: Duration = Duration::from_millis(5);
 
@@ -67,7 +70,8 @@ impl Manager {
     /// The loop around the planner. It waits for nothing but what happens: the store, the CAs and the other
     /// instances are asked in tasks.
     async fn keep(&mut self, due: &Due) {
-        let mut look_at = Duration::ZERO;
+        let (mut look_at, mut tell_at) = (Duration::ZERO, Duration::ZERO);
+        let mut is_news = false;
         let clock = self.worker.clock.clone();
         loop {
             while let Ok(command) = self.told.try_recv() {
@@ -91,6 +95,13 @@ impl Manager {
                 look_at = clock.monotonic() + MAX_MANAGER_SLEEP;
             }
             schedule.start_due();
+            // All certificates and limits are looked through for that.
+            if is_news && tell_at <= clock.monotonic() {
+                due.tell(&schedule.worker, 0, schedule.due_at());
+                schedule.tell_headroom();
+                tell_at = clock.monotonic() + TELL_EVERY;
+                is_news = false;
+            }
             let now = clock.now();
             let wake = schedule.wake_at(now);
             // What became due in between is not far away.
@@ -98,11 +109,14 @@ impl Manager {
             let wait = wake.unwrap_or(MAX_MANAGER_SLEEP);
             let wait = wait.min(look_at.saturating_sub(clock.monotonic()));
             let wait = wait.min(schedule.beat_every().unwrap_or(wait));
+            let wait = match is_news {
+                true => wait.min(tell_at.saturating_sub(clock.monotonic())),
+                false => wait,
+            };
             let command = tokio::select! {
                 happened = schedule.happened() => {
                     schedule.take_in(happened);
-                    due.tell(&schedule.worker, 0, schedule.due_at());
-                    schedule.tell_headroom();
+                    is_news = schedule.worker.has_metrics();
                     None
                 }
                 command = told.recv() => command,

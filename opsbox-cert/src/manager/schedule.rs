@@ -233,8 +233,7 @@ impl Schedule {
 
     fn start_order(&mut self, order: Order, now: SystemTime) {
         let entry = self.entry(order.cert());
-        let Some((cert, known)) = entry.map(|entry| (entry.cert.clone(), entry.fingerprint()))
-        else {
+        let Some((cert, known)) = entry.map(|entry| (entry.cert.clone(), entry.fingerprint)) else {
             let end = End::Later(now + BUSY);
             self.planner.finish(&order, &end, &mut self.ledgers, now);
             return;

@@ -276,7 +276,14 @@ impl OrderTask {
             Some(held) if held.is_early => Ended::Held(held.clone()),
             held => Ended::NotInstalled(held.as_ref().map(|held| held.fingerprint)),
         };
-        self.worker.settle(by, landed(&end)).await;
+        let landed = match &end {
+            Ended::Held(held) => Landed::Issued {
+                from: held.from,
+                until: held.until,
+            },
+            _ => Landed::Useless,
+        };
+        self.worker.settle(by, landed).await;
         end
     }
 
@@ -295,19 +302,6 @@ impl OrderTask {
 
     fn leases(&self) -> std::sync::MutexGuard<'_, Vec<Lease>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What an end is for a ledger.
-fn landed(end: &Ended) -> Landed<'_> {
-    match end {
-        Ended::Held(held) => Landed::Issued {
-            from: held.from,
-            until: held.until,
-        },
-        Ended::NotInstalled(_) => Landed::Useless,
-        Ended::Failed(error) => Landed::Failed(error),
-        Ended::Denied(_) | Ended::Later(_) | Ended::Waits(_) => Landed::Unasked,
     }
 }
 

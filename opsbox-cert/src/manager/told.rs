@@ -54,11 +54,6 @@ impl Entry {
         }
     }
 
-    /// The certificate that the plan knows of.
-    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
-        self.fingerprint
-    }
-
     /// The plan is told that its CA is not asked about it.
     pub(super) fn not_polled(&mut self) -> Option<Held> {
         self.is_polled = false;
@@ -80,7 +75,6 @@ impl Schedule {
         let is_new = self.loads.begin_round(&self.worker, ledgers, outages, all);
         if is_new {
             self.newer.fill(false);
-            self.no_ari.forget(self.worker.clock.now());
         }
         is_new
     }

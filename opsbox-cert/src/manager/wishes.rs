@@ -7,7 +7,7 @@ use super::progress;
 use super::schedule::{Begun, Schedule};
 use super::task::Done;
 use super::worker::STORE_WAIT;
-use crate::budget::{Charge, Ledger, Scope};
+use crate::budget::{Ledger, Scope};
 use crate::error::Error;
 use crate::observe::Event;
 use crate::plan::{CertId, Reason};
@@ -43,6 +43,9 @@ impl Schedule {
     }
 
     pub(super) fn grant(&mut self, id: CertId, wish: Wish) {
+        if wish.is_none() {
+            return;
+        }
         let now = self.worker.clock.now();
         let is_ordered = self
             .planner
@@ -55,9 +58,6 @@ impl Schedule {
         if entry.held.is_none() {
             // What would be said of it now is forgotten when the plan is told what there is.
             entry.wish = entry.wish.and(wish);
-            return;
-        }
-        if wish.is_none() {
             return;
         }
         // The instance that has it is not told: its lock keeps the two apart. Which of them that is may be known better
@@ -171,16 +171,8 @@ impl Schedule {
             return;
         }
         if is_waiting {
-            let is_early = matches!(
-                status.reason,
-                Reason::Missing | Reason::Lost | Reason::Revoked
-            );
-            let charge = Charge::new(&entry.cert.subject)
-                .exemption(status.exemption)
-                .early(is_early)
-                .forced(status.reason == Reason::Forced);
             let ledger = self.ledgers.get(place);
-            denied = ledger.and_then(|ledger| ledger.check(&charge, now).err());
+            denied = ledger.and_then(|ledger| self.planner.check(id, ledger, now).err());
         }
         let own = |scope| !matches!(scope, Scope::Account | Scope::Pause | Scope::Requests(_));
         let denied = denied.filter(|denied| own(denied.scope()));

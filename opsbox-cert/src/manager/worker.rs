@@ -286,6 +286,14 @@ impl Worker {
         self.clock.monotonic().saturating_sub(began)
     }
 
+    /// Whether somebody reads what the metrics are told.
+    pub(super) fn has_metrics(&self) -> bool {
+        #[cfg(feature = "metrics")]
+        return self.metrics.is_some();
+        #[cfg(not(feature = "metrics"))]
+        false
+    }
+
     /// Says to the metrics when the next renewal is due.
     pub(super) fn tell_next(&self, due: Option<SystemTime>) {
         #[cfg(feature = "metrics")]

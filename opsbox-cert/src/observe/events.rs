@@ -51,7 +51,8 @@ pub enum Event {
         took: Duration,
     },
     /// A certificate that is due is not ordered, since a limit of its own holds it up: of its names, its domains or
-    /// their exact set. It is told once, until something else does, or nothing.
+    /// their exact set. It is told once, until something else does, or nothing. Of an issuer after the first that has no
+    /// room, whatever limit that is, it is told at each try: it is left out.
     #[cfg(feature = "manager")]
     Limited {
         /// Its id.

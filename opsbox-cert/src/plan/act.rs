@@ -10,7 +10,7 @@ use super::queue::{Entry, Lane};
 use super::slot::{FORCED, POLLED, Slot, State};
 use super::table::Waits;
 use super::turn::reason;
-use super::types::{Action, Held, Order, Poll};
+use super::types::{Action, CertId, Held, Order, Poll};
 use crate::budget::{
     Denied, Exemption, Ledger, Outcome, RequestClass, Scope, duration_us, from_micros, micros,
 };
@@ -119,6 +119,23 @@ impl Planner {
             self.find_wake(now);
         }
         poll
+    }
+
+    /// Whether this ledger has room for an order of a certificate now. One that is placed needs none.
+    ///
+    /// # Errors
+    ///
+    /// Until when not, and by which limit.
+    pub fn check(&self, id: CertId, ledger: &Ledger, now: SystemTime) -> Result<(), Denied> {
+        let Some(slot) = self.table.get(id) else {
+            return Ok(());
+        };
+        if self.table.waits(id.index).is_placed {
+            return Ok(());
+        }
+        let (exemption, _) = slot.exemption(secs(now));
+        self.table
+            .charge(slot, exemption, |charge| ledger.check(charge, now))
     }
 
     /// Takes an order back that was not placed, since the shared ledger has no room for it.
@@ -345,7 +362,7 @@ impl Planner {
         let (policy, seed) = (&self.policy, self.seed);
         let waits = self.table.waits(index);
         let mut order = Order {
-            cert: super::CertId {
+            cert: CertId {
                 index,
                 generation: 0,
             },
@@ -469,7 +486,7 @@ impl Planner {
                 continue;
             };
             let (generation, until) = (slot.generation, slot.until);
-            let cert = super::CertId { index, generation };
+            let cert = CertId { index, generation };
             break Poll {
                 cert,
                 issuer,

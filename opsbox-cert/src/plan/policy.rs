@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::budget::{Kind, Rate};
+use crate::limits::{MAX_ARI_WAIT, MIN_ARI_WAIT};
 use crate::plan::priority::Band;
 
-const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -144,7 +144,7 @@ impl Policy {
     /// minute and half a day (RFC 9773, section 4.3.2).
     #[must_use]
     pub fn poll_every(mut self, every: Duration) -> Self {
-        self.poll_every = every.clamp(MINUTE, 12 * HOUR);
+        self.poll_every = every.clamp(MIN_ARI_WAIT, MAX_ARI_WAIT);
         self
     }
 

@@ -18,6 +18,9 @@ pub(crate) trait Gate: Debug + Send + Sync {
 
     /// When the store has done it.
     async fn after(&self, _mark: usize) {}
+
+    /// A lock was not granted, since another has it.
+    fn held(&self) {}
 }
 
 #[derive(Debug)]
@@ -72,7 +75,11 @@ impl<G: Gate> Store for Gated<G> {
 
     async fn acquire(&self, lock: &Name, owner: &Owner, ttl: Duration) -> Result<Acquired> {
         let work = self.store.acquire(lock, owner, ttl);
-        self.pass("acquire", work).await
+        let acquired = self.pass("acquire", work).await?;
+        if matches!(acquired, Acquired::Held(_)) {
+            self.gate.held();
+        }
+        Ok(acquired)
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease> {

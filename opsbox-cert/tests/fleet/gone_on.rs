@@ -7,7 +7,7 @@ use std::time::Duration;
 use opsbox_cert::Clock as _;
 use opsbox_cert::budget::{Limits, Rate};
 use opsbox_cert::install::Certificates;
-use opsbox_cert::observe::{Event, Metrics};
+use opsbox_cert::observe::Metrics;
 use opsbox_cert::plan::{Band, Policy};
 use opsbox_cert::testing::ca::{CaOptions, Fault, Faults};
 
@@ -24,15 +24,16 @@ fn left(metrics: &Metrics) -> String {
     left.unwrap_or_else(|| panic!("{text}")).to_owned()
 }
 
-fn count_failures(certificates: &Certificates) -> Arc<AtomicUsize> {
-    let failures = Arc::new(AtomicUsize::new(0));
-    let counted = failures.clone();
+/// How many events there are of this kind.
+fn count(certificates: &Certificates, label: &'static str) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
     certificates.events().hook(move |event| {
-        if matches!(event, Event::IssuanceFailed { .. }) {
+        if event.label() == label {
             counted.fetch_add(1, Ordering::SeqCst);
         }
     });
-    failures
+    count
 }
 
 /// From the moment on at which the certificate is issued, most answers are cut, lost, or errors of the server.
@@ -74,7 +75,8 @@ pub(crate) async fn what_is_issued_and_not_fetched_costs_no_second_order() {
             .failures(Rate::new(1, NEVER));
         let names = names(NAMES);
         let (manager, certificates) = world.manager(issuer, limits, &names);
-        let failures = count_failures(&certificates);
+        let failures = count(&certificates, "issuance_failed");
+        let limited = count(&certificates, "limited");
         let metrics = Metrics::new(&certificates);
         // One at a time: the faults are those of the order that is under way.
         let bands = [Band::Immediate, Band::Critical, Band::Urgent].into_iter();
@@ -94,6 +96,11 @@ pub(crate) async fn what_is_issued_and_not_fetched_costs_no_second_order() {
         let report = world.ca.report();
         let failed = failures.load(Ordering::SeqCst);
         assert!(served(), "{failed} failures\n{report}");
+        assert_eq!(
+            limited.load(Ordering::SeqCst),
+            0,
+            "no limit holds up what is placed"
+        );
         assert!(failed > NAMES / 2, "{failed} failures\n{report}");
         let all = NAMES as u64;
         assert_eq!(
